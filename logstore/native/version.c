@@ -1,0 +1,3 @@
+#include <stdint.h>
+
+__attribute__((visibility("default"))) int64_t kernels_version(void) { return 1; }
