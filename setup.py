@@ -12,7 +12,10 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCES = sorted(str(path) for path in Path("logstore/native").glob("*.c"))
-FLAGS = ["-std=c11", "-O3", "-g0", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-sanitize=undefined", "-Wall"]
+FLAGS = [
+    *("-std=c11", "-O3", "-g0", "-Wall"),
+    *("-shared", "-fPIC", "-fvisibility=hidden", "-fno-sanitize=undefined"),
+]
 
 
 def compiler() -> list[str]:
