@@ -1,0 +1,1 @@
+"""logq: the shell client of logstore. It speaks only HTTP and imports nothing of the server."""

@@ -1,0 +1,252 @@
+"""The files that one path's lines go through: the file there now, those rotated away, and copies of it.
+
+Rotation by rename: the open file is read to its end while the new one is read already. A file that was born and
+rotated away between two looks has a name like the path's with a number or date behind it, and a beginning that
+no file read so far has; it is read too. Copy and truncate: when the file turns out to be shorter or to begin
+otherwise, its copy is known by its beginning and by the bytes before the place last sent; the copy's rest is
+read, then the file from its new beginning. After a restart files are found again by inode, beginning and the bytes
+before the place.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from logq.position import Flight, Place, Position
+from logq.source import GUARD_BYTES, Replaced, Source
+
+ROTATED_MAX: Final = 64
+"""Rotated files that are read at once; when there are more, the oldest are not waited for."""
+_ROTATED_NAME: Final = re.compile(r"[._-](\d[\w.:+-]*|old|bak|prev|orig)", re.IGNORECASE)
+_PASSED_OVER: Final = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".tmp", ".part", ".swp", "~")
+
+
+class Trail:
+    """All sources of one path, oldest first; `tell` takes what the user must know."""
+
+    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+        self.path = path
+        self.sources: list[Source] = []
+        self._seen: dict[int, bytes] = {}
+        self._tell = tell
+
+    def begin(self) -> None:
+        """The first time: the file there now from its first byte; those rotated before are not wanted."""
+        for path, inode in self._siblings():
+            self._seen[inode] = _head(path)
+        self.look()
+
+    def resume(self, position: Position) -> None:
+        """After a restart: every file goes on where it was."""
+        self._seen = {inode: bytes.fromhex(head) for inode, head in position.seen.items()}
+        for place in position.places:
+            source = self._found(place)
+            if source is not None:
+                self.sources.append(source)
+            elif not (place.is_rotated and place.is_at_end):
+                self._tell(
+                    f"{self.path}: a file read up to byte {place.offset:,} was rotated and removed since; "
+                    "what it held after that is not sent"
+                )
+        self.look()
+
+    def position(self, flight: Flight | None) -> Position:
+        """What to remember."""
+        places = tuple(source.place() for source in self.sources)
+        return Position(places, {inode: head.hex() for inode, head in self._seen.items()}, flight)
+
+    def look(self) -> None:
+        """Takes note of what was rotated, created or truncated since the last look."""
+        status = _status(self.path)
+        for source in self.sources:
+            if not source.is_copy:
+                source.is_rotated = status is None or source.inode != status.st_ino
+        for source in list(self.sources):
+            self._check(source)
+        self._take_missed(status)
+        if status is not None and not any(self._is_at(source, status.st_ino) for source in self.sources):
+            self._open_current()
+        for source in self.sources[:-ROTATED_MAX]:
+            source.quiet_since = float("-inf")
+
+    def replaced(self, source: Source) -> None:
+        """The file was truncated: the rest of what it held is read from its copy, if there is one."""
+        copies = [path for path, inode in self._siblings() if inode != source.inode]
+        for path in copies:
+            head = _head(path)
+            if not (head and source.head and _begin_alike(head, source.head)):
+                continue
+            copy = _opened(path, is_rotated=True, is_copy=True)
+            if copy is None:
+                continue
+            self._seen[copy.inode] = head
+            copy.resume(source.place())
+            if copy.is_at_end() or not copy.has_guard() or self._has(copy.inode):
+                copy.close()
+                continue
+            self.sources.insert(self.sources.index(source), copy)
+            break
+        source.restart()
+
+    def drop(self, source: Source) -> None:
+        """Is done with a rotated file."""
+        self._seen[source.inode] = source.head
+        self.sources.remove(source)
+        source.close()
+
+    def range_again(self, flight: Flight) -> tuple[bytes, Source | None] | None:
+        """The bytes that were in flight, and the source they are the next of, if one is; None if they are gone."""
+        from hashlib import sha256
+
+        size = flight.end - flight.start
+        for source in self.sources:
+            body = os.pread(source.fd, size, flight.start)
+            if sha256(body).hexdigest() == flight.sha256:
+                return body, source if source.offset == flight.start else None
+        for path, _ in self._siblings():
+            try:
+                with path.open("rb") as file:
+                    file.seek(flight.start)
+                    body = file.read(size)
+            except OSError:
+                continue
+            if sha256(body).hexdigest() == flight.sha256:
+                return body, None
+        return None
+
+    def close(self) -> None:
+        """Closes all files."""
+        for source in self.sources:
+            source.close()
+        self.sources.clear()
+
+    def _check(self, source: Source) -> None:
+        try:
+            source.check()
+        except Replaced:
+            self.replaced(source)
+
+    def _take_missed(self, status: os.stat_result | None) -> None:
+        """Reads rotated files that were never at the path when it was looked at."""
+        present: dict[int, bytes] = {}
+        for path, inode in self._siblings():
+            if (status is not None and inode == status.st_ino) or self._has(inode):
+                continue
+            head = _head(path)
+            if not head:
+                continue
+            if inode in self._seen and _begin_alike(head, self._seen[inode]):
+                present[inode] = head
+                continue
+            if any(source.head and _begin_alike(head, source.head) for source in self.sources):
+                present[inode] = head
+                continue
+            missed = _opened(path, is_rotated=True)
+            if missed is not None and missed.inode == inode:
+                self._insert(missed)
+            elif missed is not None:
+                missed.close()
+        self._seen = present
+
+    def _insert(self, missed: Source) -> None:
+        """Before the file at the path, which is younger."""
+        index = len(self.sources)
+        while index and not self.sources[index - 1].is_rotated:
+            index -= 1
+        self.sources.insert(index, missed)
+
+    def _open_current(self) -> None:
+        source = _opened(self.path, is_rotated=False)
+        if source is None:
+            return
+        if self._has(source.inode):
+            source.close()
+            return
+        self.sources.append(source)
+
+    def _found(self, place: Place) -> Source | None:
+        """The file of a place: by inode, and by what it holds; else by what it holds alone."""
+        current = Path(os.path.realpath(self.path))
+        named = [(current, status.st_ino)] if (status := _status(current)) else []
+        files = named + list(self._siblings())
+        for path, inode in sorted(files, key=lambda file: file[1] != place.inode):
+            source = _opened(path, is_rotated=place.is_rotated)
+            if source is None:
+                continue
+            source.resume(place)
+            if self._is_same(source) and (inode == place.inode or (place.head and place.offset)):
+                return source
+            if inode == place.inode and path == current:
+                self.sources.append(source)
+                self.replaced(source)
+                self.sources.remove(source)
+                return source
+            source.close()
+        return None
+
+    def _is_same(self, source: Source) -> bool:
+        try:
+            source.check()
+        except Replaced:
+            return False
+        return source.has_guard() and not self._has(source.inode)
+
+    def _has(self, inode: int) -> bool:
+        return any(source.inode == inode for source in self.sources)
+
+    def _is_at(self, source: Source, inode: int) -> bool:
+        return source.inode == inode
+
+    def _siblings(self) -> Iterator[tuple[Path, int]]:
+        """Rotated files of the path, oldest first, with their inodes."""
+        current = Path(os.path.realpath(self.path))
+        found: list[tuple[int, Path, int]] = []
+        try:
+            with os.scandir(current.parent) as entries:
+                for entry in entries:
+                    rest = entry.name.removeprefix(current.name)
+                    if rest == entry.name or not _ROTATED_NAME.fullmatch(rest):
+                        continue
+                    if entry.name.endswith(_PASSED_OVER):
+                        continue
+                    status = _status(Path(entry.path))
+                    if status is not None:
+                        found.append((status.st_mtime_ns, Path(entry.path), status.st_ino))
+        except OSError:
+            return
+        for _, path, inode in sorted(found):
+            yield path, inode
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _opened(path: Path, *, is_rotated: bool, is_copy: bool = False) -> Source | None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        return None
+    return Source(fd, is_rotated=is_rotated, is_copy=is_copy)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(GUARD_BYTES)
+    except OSError:
+        return b""
+
+
+def _begin_alike(one: bytes, other: bytes) -> bool:
+    return one.startswith(other) or other.startswith(one)
