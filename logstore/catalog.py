@@ -1,0 +1,354 @@
+"""The catalog: which segments there are, what is in them, and how far each partition is flushed. One transaction
+publishes a change; what it does not name is not there.
+
+Tables (SQLAlchemy Core; SQLite at `synchronous=FULL`, and nothing here that PostgreSQL lacks):
+
+    meta            format version, next free record number
+    segments        one row a published Parquet file
+    streams         one row a (cluster, namespace, pod, container, labels)
+    stream_ranges   which rows of a segment belong to a stream
+    partitions      up to which record number a (cluster, namespace) is flushed
+    keys            idempotency keys and what they were answered
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from logstore.errors import Damaged
+from logstore.wal import KeyedReceipt
+
+VERSION: Final = 1
+_BATCH: Final = 500
+
+_metadata = sa.MetaData()
+_meta = sa.Table(
+    "meta",
+    _metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+_segments = sa.Table(
+    "segments",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("path", sa.Text, nullable=False, unique=True),
+    sa.Column("cluster", sa.Text, nullable=False),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("window_ns", sa.BigInteger, nullable=False),
+    sa.Column("min_time_ns", sa.BigInteger, nullable=False),
+    sa.Column("max_time_ns", sa.BigInteger, nullable=False),
+    sa.Column("min_seq", sa.BigInteger, nullable=False),
+    sa.Column("max_seq", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("plain_bytes", sa.BigInteger, nullable=False),
+    sa.Column("received_ns", sa.BigInteger, nullable=False),
+)
+_streams = sa.Table(
+    "streams",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("cluster", sa.Text, nullable=False),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("pod", sa.Text, nullable=False),
+    sa.Column("container", sa.Text, nullable=False),
+    sa.Column("labels", sa.Text, nullable=False),
+    sa.UniqueConstraint("cluster", "namespace", "pod", "container", "labels"),
+)
+_ranges = sa.Table(
+    "stream_ranges",
+    _metadata,
+    sa.Column("segment", sa.Integer, nullable=False, primary_key=True),
+    sa.Column("stream", sa.Integer, nullable=False, primary_key=True),
+    sa.Column("first_row", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("min_time_ns", sa.BigInteger, nullable=False),
+    sa.Column("max_time_ns", sa.BigInteger, nullable=False),
+)
+_partitions = sa.Table(
+    "partitions",
+    _metadata,
+    sa.Column("cluster", sa.Text, primary_key=True),
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("flushed_seq", sa.BigInteger, nullable=False),
+)
+_keys = sa.Table(
+    "keys",
+    _metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("receipt", sa.LargeBinary, nullable=False),
+    sa.Column("received_ns", sa.BigInteger, nullable=False, index=True),
+)
+
+Partition = tuple[str, str]
+"""A (cluster, namespace): the unit of flush, of retention and of the position to replay from."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRange:
+    """The rows of one stream in one segment; `stream` is (cluster, namespace, pod, container, labels or '')."""
+
+    stream: tuple[str, str, str, str, str]
+    first_row: int
+    rows: int
+    min_time_ns: int
+    max_time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One published Parquet file; immutable. Times are inclusive."""
+
+    id: int
+    path: Path
+    cluster: str
+    namespace: str
+    window_ns: int
+    """Start of the epoch-aligned hour that the records lie in, or -1 where a flush had too many of them."""
+    min_time_ns: int
+    max_time_ns: int
+    min_seq: int
+    max_seq: int
+    rows: int
+    bytes: int
+    plain_bytes: int
+    """Size before compression: what a merge has to hold in memory."""
+    received_ns: int
+    """When the last of its records was accepted."""
+
+    @property
+    def age_time_ns(self) -> int:
+        """The time that retention counts from: the later of the records' and the receiver's."""
+        return max(self.max_time_ns, self.received_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSegment:
+    """A written file that is not published yet, with its streams; `segment.id` means nothing."""
+
+    segment: Segment
+    ranges: tuple[StreamRange, ...]
+
+
+class Catalog:
+    """The catalog of one data directory. Its methods are transactions; all are safe in any thread."""
+
+    def __init__(self, path: Path, segments_root: Path) -> None:
+        self._root = segments_root
+        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        sa.event.listen(self._engine, "connect", _configure)
+        _metadata.create_all(self._engine)
+        with self._engine.begin() as connection:
+            version = connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "version"))
+            if version is None:
+                connection.execute(
+                    _meta.insert(), [{"name": "version", "value": VERSION}, {"name": "next_seq", "value": 0}]
+                )
+            elif version > VERSION:
+                raise Damaged(f"{path} is in catalog format {version}; this program reads up to {VERSION}")
+        self._stream_ids: dict[tuple[str, ...], int] = {}
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def segments(self) -> list[Segment]:
+        with self._engine.connect() as connection:
+            return [self._segment(row) for row in connection.execute(sa.select(_segments).order_by(_segments.c.id))]
+
+    def next_seq(self) -> int:
+        """The lowest record number that no flush has seen."""
+        with self._engine.connect() as connection:
+            return int(connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "next_seq")) or 0)
+
+    def flushed(self) -> dict[Partition, int]:
+        """Up to which record number each partition is in segments."""
+        with self._engine.connect() as connection:
+            return {(row.cluster, row.namespace): row.flushed_seq for row in connection.execute(sa.select(_partitions))}
+
+    def publish_flush(
+        self,
+        new: Sequence[NewSegment],
+        partitions: Iterable[Partition],
+        flushed_seq: int,
+        keys: Sequence[tuple[KeyedReceipt, int]],
+    ) -> list[Segment]:
+        """Publishes segments and moves the position of their partitions in one transaction.
+
+        `keys` are (key, received_ns) that no earlier transaction has seen.
+        """
+        positions = [{"cluster": c, "namespace": n, "flushed_seq": flushed_seq} for c, n in partitions]
+        with self._engine.begin() as connection:
+            added = self._insert_segments(connection, new)
+            _upsert(connection, _partitions, positions)
+            connection.execute(
+                _meta.update()
+                .where(_meta.c.name == "next_seq", _meta.c.value <= flushed_seq)
+                .values(value=flushed_seq + 1)
+            )
+            _upsert(connection, _keys, [_key_row(key, received_ns) for key, received_ns in keys])
+        return added
+
+    def replace(self, old: Sequence[Segment], new: Sequence[NewSegment]) -> list[Segment]:
+        """Publishes `new` in the place of `old` in one transaction."""
+        with self._engine.begin() as connection:
+            self._delete_segments(connection, [segment.id for segment in old])
+            return self._insert_segments(connection, new)
+
+    def remove(self, old: Sequence[Segment]) -> None:
+        with self._engine.begin() as connection:
+            self._delete_segments(connection, [segment.id for segment in old])
+
+    def stream_totals(self) -> pa.Table:
+        """Every stream that has rows: identity, labels ('' where none), records, first_time and last_time in ns."""
+        query = (
+            sa.select(
+                *(_streams.c[name] for name in ("cluster", "namespace", "pod", "container", "labels")),
+                sa.func.sum(_ranges.c.rows).label("records"),
+                sa.func.min(_ranges.c.min_time_ns).label("first_time_ns"),
+                sa.func.max(_ranges.c.max_time_ns).label("last_time_ns"),
+            )
+            .join(_ranges, _ranges.c.stream == _streams.c.id)
+            .group_by(_streams.c.id)
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        columns = list(zip(*rows, strict=True)) or [()] * len(STREAM_TOTALS)
+        return pa.table(
+            [pa.array(column, field.type) for column, field in zip(columns, STREAM_TOTALS, strict=True)],
+            schema=STREAM_TOTALS,
+        )
+
+    def ranges(self, segment_id: int) -> list[StreamRange]:
+        """The row ranges of one segment, in row order."""
+        query = (
+            sa.select(_streams, _ranges)
+            .join(_ranges, _ranges.c.stream == _streams.c.id)
+            .where(_ranges.c.segment == segment_id)
+            .order_by(_ranges.c.first_row)
+        )
+        with self._engine.connect() as connection:
+            return [
+                StreamRange(
+                    (row.cluster, row.namespace, row.pod, row.container, row.labels),
+                    row.first_row,
+                    row.rows,
+                    row.min_time_ns,
+                    row.max_time_ns,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def key(self, key: str) -> KeyedReceipt | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(_keys).where(_keys.c.key == key)).first()
+        return None if row is None else KeyedReceipt(row.key, row.digest, row.first_seq, row.rows, row.receipt)
+
+    def forget_keys(self, before_ns: int, at_most: int) -> int:
+        """Deletes keys older than `before_ns`, and the oldest past `at_most`; returns how many."""
+        with self._engine.begin() as connection:
+            deleted = connection.execute(_keys.delete().where(_keys.c.received_ns < before_ns)).rowcount
+            count = connection.scalar(sa.select(sa.func.count()).select_from(_keys)) or 0
+            if count <= at_most:
+                return deleted
+            oldest = sa.select(_keys.c.key).order_by(_keys.c.received_ns).limit(count - at_most)
+            return deleted + connection.execute(_keys.delete().where(_keys.c.key.in_(oldest))).rowcount
+
+    def _segment(self, row: Any) -> Segment:
+        values = dict(row._mapping)
+        values["path"] = self._root / values["path"]
+        return Segment(**values)
+
+    def _insert_segments(self, connection: sa.Connection, new: Sequence[NewSegment]) -> list[Segment]:
+        added = [self._insert_segment(connection, item) for item in new]
+        rows = [
+            {
+                "segment": segment.id,
+                "stream": self._stream_id(connection, found.stream),
+                "first_row": found.first_row,
+                "rows": found.rows,
+                "min_time_ns": found.min_time_ns,
+                "max_time_ns": found.max_time_ns,
+            }
+            for segment, item in zip(added, new, strict=True)
+            for found in item.ranges
+        ]
+        if rows:
+            connection.execute(_ranges.insert(), rows)
+        return added
+
+    def _insert_segment(self, connection: sa.Connection, item: NewSegment) -> Segment:
+        segment = item.segment
+        values = {column.name: getattr(segment, column.name) for column in _segments.c if column.name != "id"}
+        values["path"] = segment.path.relative_to(self._root).as_posix()
+        result = connection.execute(_segments.insert().values(values))
+        (segment_id,) = result.inserted_primary_key or (0,)
+        return Segment(**{**values, "id": segment_id, "path": segment.path})
+
+    def _delete_segments(self, connection: sa.Connection, ids: list[int]) -> None:
+        for start in range(0, len(ids), _BATCH):
+            some = ids[start : start + _BATCH]
+            connection.execute(_ranges.delete().where(_ranges.c.segment.in_(some)))
+            connection.execute(_segments.delete().where(_segments.c.id.in_(some)))
+
+    def _stream_id(self, connection: sa.Connection, stream: tuple[str, str, str, str, str]) -> int:
+        found = self._stream_ids.get(stream)
+        if found is not None:
+            return found
+        values = dict(zip(("cluster", "namespace", "pod", "container", "labels"), stream, strict=True))
+        same = sa.and_(*(_streams.c[name] == value for name, value in values.items()))
+        stream_id = connection.scalar(sa.select(_streams.c.id).where(same))
+        if stream_id is None:
+            result = connection.execute(_streams.insert().values(values))
+            (stream_id,) = result.inserted_primary_key or (0,)
+        if len(self._stream_ids) >= _STREAM_CACHE:
+            self._stream_ids.clear()
+        self._stream_ids[stream] = stream_id
+        return int(stream_id)
+
+
+_STREAM_CACHE: Final = 100_000
+
+STREAM_TOTALS: Final = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("cluster", "namespace", "pod", "container", "labels")),
+        pa.field("records", pa.int64()),
+        pa.field("first_time_ns", pa.int64()),
+        pa.field("last_time_ns", pa.int64()),
+    ]
+)
+
+
+def _configure(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-8000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    """Inserts rows in the place of those with the same primary key."""
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key]
+    same = sa.and_(*(table.c[name] == sa.bindparam(f"old_{name}") for name in key))
+    connection.execute(table.delete().where(same), [{f"old_{name}": row[name] for name in key} for row in rows])
+    connection.execute(table.insert(), rows)
+
+
+def _key_row(key: KeyedReceipt, received_ns: int) -> dict[str, Any]:
+    return {
+        "key": key.key,
+        "digest": key.digest,
+        "first_seq": key.first_seq,
+        "rows": key.rows,
+        "receipt": key.receipt,
+        "received_ns": received_ns,
+    }

@@ -1,0 +1,147 @@
+"""Where bytes live: the data directory, its layout, its lock, and writes that survive a crash."""
+
+import fcntl
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from logstore.errors import Unavailable
+
+DIRECTORY_NAME_MAX_BYTES: Final = 200
+LOCK_WAIT_S: Final = 5.0
+_HASH_CHARACTERS: Final = 16
+
+
+def partition_directory(values: tuple[tuple[str, str], ...]) -> Path:
+    """The relative directory of a partition, by Hive's convention: `cluster=a/namespace=b/date=2026-01-31`.
+
+    Values are percent-encoded as Hive does; a name over 200 bytes is cut and ends in a hash of the whole value.
+    """
+    return Path(*(_directory_name(column, value) for column, value in values))
+
+
+def _directory_name(column: str, value: str) -> str:
+    name = f"{column}={quote(value, safe=' ~@$&()+,;!')}"
+    if len(name) <= DIRECTORY_NAME_MAX_BYTES:
+        return name
+    digest = hashlib.sha256(value.encode()).hexdigest()[:_HASH_CHARACTERS]
+    kept = name[: DIRECTORY_NAME_MAX_BYTES - _HASH_CHARACTERS - 1]
+    # A percent escape that the cut would leave unfinished goes as a whole.
+    escape = kept.rfind("%", len(kept) - 2)
+    return f"{kept if escape < 0 else kept[:escape]}-{digest}"
+
+
+class DataDirectory:
+    """The layout of one data directory. Only `segments/` is read by other programs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.wal = self.root / "wal"
+        self.segments = self.root / "segments"
+        self.temporary = self.root / "tmp"
+        self.retired = self.root / "retired"
+        self.damaged = self.root / "damaged"
+        self.catalog = self.root / "catalog.sqlite"
+        self._lock_fd: int | None = None
+
+    def prepare(self) -> None:
+        """Makes the directories and empties the temporary one."""
+        for directory in (self.wal, self.segments, self.temporary, self.retired, self.damaged):
+            directory.mkdir(parents=True, exist_ok=True)
+        for leftover in self.temporary.iterdir():
+            leftover.unlink()
+        sync_directory(self.root)
+
+    def lock(self, wait_s: float = LOCK_WAIT_S) -> None:
+        """Holds the directory against a second server.
+
+        Raises:
+            Unavailable: another process holds it, still after `wait_s`.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    os.close(fd)
+                    raise Unavailable(
+                        f"data directory {self.root} is in use by another logstore; "
+                        "stop that one or give this one a --data directory of its own"
+                    ) from None
+                # flock cannot wait with a time limit.
+                time.sleep(0.05)
+            else:
+                self._lock_fd = fd
+                return
+
+    def unlock(self) -> None:
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    def temporary_file(self, suffix: str) -> Path:
+        return self.temporary / f"{uuid.uuid4().hex}{suffix}"
+
+    def segment_files(self) -> Iterator[Path]:
+        return self.segments.rglob("*.parquet")
+
+    def publish(self, temporary: Path, target: Path) -> None:
+        """Moves a finished file to its place, durably: file, then every directory that is new or changed."""
+        sync_file(temporary)
+        made = [directory for directory in (target.parent, *target.parent.parents) if not directory.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.rename(target)
+        for directory in (target.parent, *(new.parent for new in made)):
+            sync_directory(directory)
+
+    def retire(self, path: Path) -> None:
+        """Takes a file out of the readers' sight and keeps it for a day."""
+        target = self.retired / f"{uuid.uuid4().hex[:8]}-{path.name}"
+        path.rename(target)
+        os.utime(target)
+
+    def sweep_retired(self, now_s: float, age_s: float) -> int:
+        """Deletes what was retired longer than `age_s` ago; returns how many files."""
+        old = [path for path in self.retired.iterdir() if path.stat().st_mtime < now_s - age_s]
+        for path in old:
+            path.unlink()
+        return len(old)
+
+    def remove_segment(self, path: Path) -> None:
+        """Deletes a segment and the directories that it leaves empty."""
+        path.unlink(missing_ok=True)
+        for directory in path.parents:
+            if directory == self.segments:
+                return
+            try:
+                directory.rmdir()
+            except OSError:
+                return
+
+    def free_bytes(self) -> int:
+        status = os.statvfs(self.root)
+        return status.f_bavail * status.f_frsize
+
+
+def sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
