@@ -1,0 +1,32 @@
+"""`python -m bench ingest|query|tail [--records N] [--seed S]`: prints Markdown tables."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from bench import ingest, query, tail
+
+SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
+    "ingest": ingest.run,
+    "query": query.run,
+    "tail": tail.run,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("subject", nargs="+", choices=list(SUBJECTS))
+    parser.add_argument("--records", type=int, default=300_000, help="size of the corpus (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the corpus (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="how often each query is asked (%(default)s)")
+    parser.add_argument("--followers", type=int, default=200, help="tails at once (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=20, help="how long to tail (%(default)s)")
+    options = parser.parse_args()
+    for subject in options.subject:
+        print(f"\n### {subject}\n\n{SUBJECTS[subject](options)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
