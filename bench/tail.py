@@ -3,8 +3,8 @@
 One client process posts batches of 20 lines, 50 a second; each message carries the clock's reading just before its
 POST began. `--followers` tails run in this process, with twenty distinct filters, each of which matches a part of
 the lines; a follower's latency of a line is the clock's reading on its arrival less that in the line. CPU is the
-server's over the whole time. The baseline is the CPU of plain DuckDB that evaluates, once every 50 ms, each distinct filter
-as a statement of its own over the records of these 50 ms.
+server's over the whole time. The baseline is the CPU of plain DuckDB that evaluates, once every 50 ms, each
+distinct filter as a statement of its own over the records of these 50 ms.
 """
 
 import argparse
