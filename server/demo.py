@@ -176,9 +176,7 @@ def _record(source: Source, lines: Iterator[str], moment_s: float) -> dict[str, 
 
 
 def _tell(url: str) -> None:
-    print(
-        f"\ndemo: real log lines are flowing in; open {url}/ or try in another terminal:\n", file=sys.stderr
-    )
+    print(f"\ndemo: real log lines are flowing in; open {url}/ or try in another terminal:\n", file=sys.stderr)
     for command in WORTH_TRYING:
         print(f"  .venv/bin/{command}", file=sys.stderr)
     if url != "http://127.0.0.1:7117":

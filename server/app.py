@@ -1,0 +1,94 @@
+"""Composes the routes into one ASGI application behind the gate."""
+
+import difflib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, ExceptionHandler
+
+from logstore.errors import LogstoreError
+from server.auth import Tokens
+from server.errors import error_response, message_response
+from server.gate import Gate, Readiness
+from server.params import Params, openapi_parameters
+from server.routes.health import Health
+from server.routes.ingest import Ingest
+from server.routes.pages import file_names, page
+from server.routes.streams import NoParams, Streams
+from server.service import Service
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+DESCRIPTION: Final = (
+    "Container logs: taken over HTTP, durable once answered, kept as Parquet, queried and tailed."
+    " Errors are JSON objects with `error` and, for a bad query, `position` and `hint`."
+)
+
+
+def create_app(service: Service, readiness: Readiness, tokens: Tokens | None) -> Gate:
+    """The application for one server; it answers 503 until `readiness` says otherwise."""
+    app = FastAPI(title="logstore", description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app.add_exception_handler(LogstoreError, cast(ExceptionHandler, _on_error))
+    app.add_exception_handler(HTTPException, cast(ExceptionHandler, _on_http_error))
+    _add_health(app, Health(service, readiness))
+    _add_data(app, service)
+    _add_pages(app)
+    paths = frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path)
+    app.state.paths = sorted(paths)
+    return Gate(app, paths, service.telemetry, readiness, tokens)
+
+
+def _add_health(app: FastAPI, health: Health) -> None:
+    _add(app, "health", "/healthz", health.healthz)
+    _add(app, "health", "/readyz", health.readyz)
+    _add(app, "health", "/metrics", health.metrics)
+
+
+def _add_data(app: FastAPI, service: Service) -> None:
+    ingest, streams = Ingest(service), Streams(service)
+    _add_asgi(app, "/api/v1/logs", ingest, ["GET", "POST"])
+    _add(app, "read", "/api/v1/streams", streams.streams, NoParams)
+    _add(app, "administer", "/api/v1/flush", streams.flush, NoParams, ["POST"])
+
+
+def _add_pages(app: FastAPI) -> None:
+    for path in ("/", "/docs", "/ui/{name}", *(f"/{name}" for name in file_names())):
+        app.add_api_route(path, page, methods=["GET"], include_in_schema=False)
+
+
+def _add(
+    app: FastAPI,
+    tag: str,
+    path: str,
+    endpoint: Endpoint,
+    params: type[Params] | None = None,
+    methods: list[str] | None = None,
+) -> None:
+    extra: dict[str, Any] = {"parameters": openapi_parameters(params)} if params is not None else {}
+    app.add_api_route(path, endpoint, methods=methods or ["GET"], tags=[tag], response_model=None, openapi_extra=extra)
+
+
+def _add_asgi(app: FastAPI, path: str, endpoint: ASGIApp, methods: list[str]) -> None:
+    app.router.routes.append(Route(path, endpoint=endpoint, methods=methods))
+
+
+async def _on_error(_request: Request, error: LogstoreError) -> Response:
+    return error_response(error)
+
+
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
+    path = request.url.path
+    if error.status_code == 404:
+        found = difflib.get_close_matches(path, request.app.state.paths, n=1)
+        hint = f"; did you mean {found[0]}?" if found else "; /docs lists what there is"
+        return message_response(404, f"there is no {path}{hint}")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"{request.method} is not allowed on {path}; use {allowed.replace(', ', ' or ')}"
+        return message_response(405, message, {"allow": allowed})
+    return message_response(error.status_code, str(error.detail), error.headers)

@@ -1,0 +1,110 @@
+"""Bearer tokens from a file that is read again when it changes."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from logstore.errors import InvalidSettings
+
+CHECK_INTERVAL_S: Final = 1.0
+TOKENS_MAX: Final = 10_000
+TOKEN_MAX_BYTES: Final = 4096
+
+log = structlog.get_logger()
+
+
+class Tokens:
+    """The tokens that open the server; a change of the file counts within a second.
+
+    While the file cannot be read, the former tokens stay valid.
+
+    Raises InvalidSettings if the file cannot be read, or holds no token, at the start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._stamp = _stamp(path)
+        self._digests = _read(path)
+        self._next_check_s = 0.0
+
+    def admit(self, authorization: str | None) -> bool:
+        """Whether an `Authorization` header has a token: `Bearer TOKEN`, or Basic with it as the password."""
+        token = _token_of(authorization)
+        if token is None:
+            return False
+        digest = hashlib.sha256(token).digest()
+        found = False
+        for known in self._current():
+            found |= hmac.compare_digest(known, digest)
+        return found
+
+    def _current(self) -> tuple[bytes, ...]:
+        with self._lock:
+            now_s = time.monotonic()
+            if now_s < self._next_check_s:
+                return self._digests
+            self._next_check_s = now_s + CHECK_INTERVAL_S
+            self._reload()
+            return self._digests
+
+    def _reload(self) -> None:
+        try:
+            stamp = _stamp(self._path)
+            if stamp == self._stamp:
+                return
+            self._digests = _read(self._path)
+            self._stamp = stamp
+            log.info("tokens read again", file=str(self._path), tokens=len(self._digests))
+        except InvalidSettings as error:
+            log.error("tokens not read again, the former ones stay valid", error=str(error))
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - one system call a second, no object needed
+    except OSError as error:
+        raise InvalidSettings(f"token file {path} cannot be read: {error.strerror}") from error
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read(path: Path) -> tuple[bytes, ...]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InvalidSettings(f"token file {path} cannot be read: {error.strerror}") from error
+    tokens = _tokens(lines)
+    if not tokens:
+        raise InvalidSettings(f"token file {path} holds no token: write one a line")
+    if len(tokens) > TOKENS_MAX:
+        raise InvalidSettings(f"token file {path} holds more than {TOKENS_MAX} tokens")
+    return tuple(hashlib.sha256(token).digest() for token in tokens)
+
+
+def _tokens(lines: Iterable[bytes]) -> list[bytes]:
+    stripped = (line.strip() for line in lines)
+    return list(dict.fromkeys(line for line in stripped if line and not line.startswith(b"#")))
+
+
+def _token_of(authorization: str | None) -> bytes | None:
+    if authorization is None or len(authorization) > 2 * TOKEN_MAX_BYTES:
+        return None
+    scheme, _, rest = authorization.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip().encode("latin-1") or None
+    if scheme.lower() != "basic":
+        return None
+    try:
+        _, _, password = base64.b64decode(rest.strip(), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return None
+    return password or None

@@ -1,0 +1,60 @@
+"""What the routes share: the store, the query engine, the thread pools, and the bounds on all of them."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from logstore.store import Store
+from server.body import BodyBudget, BodyLimits
+from server.settings import ServeSettings
+from server.store_metrics import GAUGES, HELP
+from server.telemetry import Telemetry
+
+ADMIN_THREADS: Final = 4
+
+Result = TypeVar("Result")
+
+
+class Service:
+    """One server's working parts. `open` and `close` block; everything else is called on the event loop."""
+
+    store: Store
+
+    def __init__(self, settings: ServeSettings, telemetry: Telemetry) -> None:
+        self.settings = settings
+        self.telemetry = telemetry
+        self.stopping = asyncio.Event()
+        """Set when the server begins to stop: tails end with a last cursor."""
+        self.bodies = BodyBudget(settings.ingest_memory_bytes, telemetry.ingest_held_bytes.set)
+        self.ingest_threads = ThreadPoolExecutor(settings.ingest_threads, "ingest")
+        self.admin_threads = ThreadPoolExecutor(ADMIN_THREADS, "admin")
+        self._is_open = False
+
+    def open(self) -> None:
+        """Open the store and what reads it. Raises OperatorError."""
+        self.store = Store.open(self.settings.data, self.settings.store())
+        self._is_open = True
+        self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
+
+    def stop_tails(self) -> None:
+        self.stopping.set()
+
+    def close(self) -> None:
+        """Wait for running work, flush everything accepted, close the store."""
+        for threads in (self.ingest_threads, self.admin_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+        if self._is_open:
+            self.store.close()
+
+    def body_limits(self) -> BodyLimits:
+        return BodyLimits(
+            max_bytes=self.settings.max_body,
+            max_bytes_setting="max_body",
+            receive_timeout_s=self.settings.receive_timeout,
+            wait_s=self.settings.ingest_wait,
+        )
+
+    async def administer(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Run blocking work that is neither ingest nor a query."""
+        return await asyncio.get_running_loop().run_in_executor(self.admin_threads, function, *arguments)

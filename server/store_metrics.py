@@ -1,0 +1,43 @@
+"""What the store's counters mean, for /metrics."""
+
+from collections.abc import Mapping
+from typing import Final
+
+HELP: Final[Mapping[str, str]] = {
+    "accepted_records": "Records written to the write-ahead log and visible to queries.",
+    "busy": "Batches not taken because too much waited for the write-ahead log (pending_bytes).",
+    "buffer_bytes": "Bytes of records in memory that are in no segment yet.",
+    "buffer_full": "Times that writing waited because the buffer was full (buffer_bytes).",
+    "compacted_bytes": "Bytes of segments that were merged into others.",
+    "compacted_segments": "Segments that were merged into others.",
+    "compactions": "Merges of small segments.",
+    "damaged_wal_ranges": "Ranges of the write-ahead log that were unreadable at the start and set aside.",
+    "disk_free_bytes": "Free bytes on the disk of the data directory.",
+    "expired_segments": "Segments removed by retention.",
+    "flush_failures": "Flushes that failed; their records stay in the write-ahead log.",
+    "flushed_bytes": "Bytes of segments written by flushes.",
+    "flushed_records": "Records written to segments by flushes.",
+    "flushes": "Flushes of the buffer to segments.",
+    "missing_segments": "Segments of the catalog whose files were not there at the start.",
+    "quarantined_partitions": "Partitions whose flush failed twice; somebody must look at the disk and the log.",
+    "segment_bytes": "Bytes of all segments.",
+    "segments": "Segments, the Parquet files of the store.",
+    "tending_failures": "Runs of compaction or retention that failed.",
+    "wal_bytes": "Bytes written to the write-ahead log.",
+    "wal_disk_bytes": "Bytes that the write-ahead log takes on disk.",
+    "wal_failures": "Writes to the write-ahead log that failed; nothing of them was acknowledged.",
+    "wal_sync_seconds": "Time to write and sync one entry of the write-ahead log.",
+}
+
+GAUGES: Final = frozenset(
+    {
+        "buffer_bytes",
+        "damaged_wal_ranges",
+        "disk_free_bytes",
+        "missing_segments",
+        "quarantined_partitions",
+        "segment_bytes",
+        "segments",
+        "wal_disk_bytes",
+    }
+)

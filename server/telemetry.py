@@ -1,0 +1,153 @@
+"""The server's own log (structured, one event a line, on stderr) and its Prometheus metrics."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.registry import Collector
+
+PREFIX: Final = "logstore_"
+LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+Readings = Callable[[], Mapping[str, float]]
+"""Plain numbers of a layer, read when somebody asks for /metrics."""
+
+
+def configure_logging(level: str, form: str) -> None:
+    """Send structlog's and the libraries' events to stderr, as JSON or for people."""
+    is_console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if is_console else structlog.processors.JSONRenderer()
+    )
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+class Telemetry:
+    """The metrics of the HTTP side, and the registry that adds those of the layers below."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "logstore_http_requests", "Requests answered.", ["route", "status"], registry=self.registry
+        )
+        self.request_seconds = Histogram(
+            "logstore_http_request_seconds",
+            "Time from a request's head to the end of its answer; tails are not counted.",
+            ["route"],
+            buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.accepted = Counter(
+            "logstore_ingest_records_accepted",
+            "Records accepted, durable and visible.",
+            registry=self.registry,
+        )
+        self.rejected = Counter(
+            "logstore_ingest_records_rejected",
+            "Records not taken, by reason: invalid, line_too_long.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.refused = Counter(
+            "logstore_ingest_requests_refused",
+            "Ingest requests not taken as a whole, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.ingest_bytes = Counter(
+            "logstore_ingest_bytes",
+            "Bytes of ingest bodies received, as they were sent.",
+            registry=self.registry,
+        )
+        self.ingest_held_bytes = Gauge(
+            "logstore_ingest_held_bytes", "Bytes of ingest bodies in memory.", registry=self.registry
+        )
+        self.ingest_seconds = Histogram(
+            "logstore_ingest_seconds",
+            "Time from the end of an ingest body to its durable acknowledgement.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.queries = Counter(
+            "logstore_queries",
+            "Queries by outcome: ok, invalid, busy, timeout, memory, cancelled, failed.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.query_seconds = Histogram(
+            "logstore_query_seconds",
+            "Time from a query's arrival to the end of its answer.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.queries_running = Gauge("logstore_queries_running", "Queries running.", registry=self.registry)
+        self.tails = Gauge("logstore_tails", "Tails being followed.", registry=self.registry)
+        self.tail_records = Counter("logstore_tail_records", "Records sent to tails.", registry=self.registry)
+        self.tail_missed = Counter(
+            "logstore_tail_records_missed",
+            "Records that slow tails were told they missed.",
+            registry=self.registry,
+        )
+        self.clients_cut = Counter(
+            "logstore_clients_cut",
+            "Clients cut, by what they did not do: receive, send.",
+            ["what"],
+            registry=self.registry,
+        )
+        Gauge(
+            "logstore_start_time_seconds",
+            "When the server started, seconds since 1970.",
+            registry=self.registry,
+        ).set(time.time())
+
+    def add_layer(self, readings: Readings, help_texts: Mapping[str, str], gauges: Container[str]) -> None:
+        """Expose the plain numbers of a layer; those in `gauges` may fall, the others only grow."""
+        self.registry.register(_Layer(readings, help_texts, gauges))
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class _Layer(Collector):
+    def __init__(self, readings: Readings, help_texts: Mapping[str, str], gauges: Container[str]) -> None:
+        self._readings = readings
+        self._help_texts = help_texts
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        values = self._readings()
+        for name, value in sorted(values.items()):
+            if name.endswith("_seconds_sum"):
+                name = name.removesuffix("_sum")
+                yield SummaryMetricFamily(PREFIX + name, self._help(name), int(values.get(name + "_count", 0)), value)
+            elif name in self._gauges:
+                yield GaugeMetricFamily(PREFIX + name, self._help(name), value)
+            elif not name.endswith("_seconds_count"):
+                yield CounterMetricFamily(PREFIX + name.removesuffix("_total"), self._help(name), value)
+
+    def _help(self, name: str) -> str:
+        return self._help_texts.get(name, name.replace("_", " ") + ".")
