@@ -99,7 +99,7 @@ def _lines(answer: httpx.Response) -> Iterator[tuple[dict[str, object], str]]:
 
 
 def _events(answer: httpx.Response) -> Iterator[tuple[dict[str, object], str]]:
-    """Server-sent events (WHATWG HTML §9.2): lines `name: value`, ended by an empty one; no name, a comment."""
+    """Server-sent events (WHATWG HTML §9.2): lines `name: value`, ended by an empty one."""
     event: dict[str, str] = {}
     for text in answer.iter_lines():
         if text:

@@ -67,9 +67,7 @@ def test_times_are_kept_and_newest_come_first(posted: tuple[ServerProcess, list[
     answer = server.query("namespace:zookeeper", limit=300)
     expected = [line for line in corpus if line.namespace == "zookeeper"][::-1][:300]
     records = [json.loads(line) for line in answer.text.splitlines()]
-    assert [(r["time"], r["message"]) for r in records] == [
-        (_nine_digits(e.time), e.message) for e in expected
-    ]
+    assert [(r["time"], r["message"]) for r in records] == [(_nine_digits(e.time), e.message) for e in expected]
 
 
 def test_a_repeated_batch_is_answered_as_before(posted: tuple[ServerProcess, list[Line]]) -> None:

@@ -59,9 +59,7 @@ class Record:
     trace_id: str | None
 
     def pushed(self) -> dict[str, Any]:
-        fields = {
-            name: getattr(self, name) for name in ("cluster", "namespace", "pod", "container", "message")
-        }
+        fields = {name: getattr(self, name) for name in ("cluster", "namespace", "pod", "container", "message")}
         return (
             fields
             | {"time": self.time_ns, "labels": {"app": "a"}}
@@ -126,9 +124,7 @@ READERS: dict[str, Callable[[str], pa.Table]] = {
 
 
 @pytest.mark.parametrize("reader", list(READERS))
-def test_the_documented_line_reads_the_same_records(
-    reader: str, data: Path, pytestconfig: pytest.Config
-) -> None:
+def test_the_documented_line_reads_the_same_records(reader: str, data: Path, pytestconfig: pytest.Config) -> None:
     if reader == "spark" and not pytestconfig.getoption("--spark"):
         pytest.skip("Spark is asked for with --spark")
     table = READERS[reader](_documented(reader).replace("DIR", str(data)))
