@@ -58,6 +58,8 @@ def merge(store: "Store", group: tuple[Segment, ...]) -> None:
     new: list[NewSegment] = []
     for start, rows, window in runs:
         new += segments.write(ordered.slice(start, rows), window, received_ns, store.directory, store.layout)
+    for segment in group:
+        store.directory.keep_merged(segment.path)
     store.publish(added=store.catalog.replace(group, new), removed=group)
     store.metrics.add("compactions")
     store.metrics.add("compacted_segments", len(group))

@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from logstore.errors import Unavailable
 
 DIRECTORY_NAME_MAX_BYTES: Final = 200
 LOCK_WAIT_S: Final = 5.0
+MERGED_AGE_S: Final = 600.0
 _HASH_CHARACTERS: Final = 16
 
 
@@ -45,13 +47,14 @@ class DataDirectory:
         self.segments = self.root / "segments"
         self.temporary = self.root / "tmp"
         self.retired = self.root / "retired"
+        self.merged = self.retired / "merged"
         self.damaged = self.root / "damaged"
         self.catalog = self.root / "catalog.sqlite"
         self._lock_fd: int | None = None
 
     def prepare(self) -> None:
         """Makes the directories and empties the temporary one."""
-        for directory in (self.wal, self.segments, self.temporary, self.retired, self.damaged):
+        for directory in (self.wal, self.segments, self.temporary, self.retired, self.merged, self.damaged):
             directory.mkdir(parents=True, exist_ok=True)
         for leftover in self.temporary.iterdir():
             leftover.unlink()
@@ -108,9 +111,20 @@ class DataDirectory:
         path.rename(target)
         os.utime(target)
 
+    def keep_merged(self, path: Path) -> None:
+        """Lets a backup that is under way still find a segment whose records are in another one now."""
+        with suppress(OSError):  # a file system without hard links: the backup begins again
+            os.link(path, self.merged / path.name)
+            os.utime(self.merged / path.name)
+
     def sweep_retired(self, now_s: float, age_s: float) -> int:
-        """Deletes what was retired longer than `age_s` ago; returns how many files."""
-        old = [path for path in self.retired.iterdir() if path.stat().st_mtime < now_s - age_s]
+        """Deletes what was retired longer than `age_s` ago, or merged ten minutes ago; returns how many files."""
+        old = [
+            path
+            for directory, kept_s in ((self.retired, age_s), (self.merged, min(age_s, MERGED_AGE_S)))
+            for path in directory.iterdir()
+            if path.is_file() and path.stat().st_mtime < now_s - kept_s
+        ]
         for path in old:
             path.unlink()
         return len(old)

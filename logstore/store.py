@@ -282,7 +282,7 @@ class Store:
         return self._next_seq - 1
 
     def streams(self) -> pa.Table:
-        """Every stream with records: identity, labels (JSON text, '' where none), records, first and last time in ns."""
+        """Every stream with records: identity, labels (JSON text, '' where none), records, first and last time."""
         self.buffer.chunks()
         with self._state:
             chunks = self.buffer.enriched()
