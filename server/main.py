@@ -112,7 +112,7 @@ def _add_admin(name: str) -> Callable[[argparse.ArgumentParser], None]:
     def add(parser: argparse.ArgumentParser) -> None:
         from server import admin
 
-        admin.COMMANDS[name](parser)
+        admin.add(name, parser)
 
     return add
 
