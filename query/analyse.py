@@ -10,7 +10,7 @@ from query.ast import Query
 class Bounds:
     """What every record that the query can see satisfies: start inclusive, end exclusive.
 
-    `identity`: for cluster, namespace, pod, container, the values that can be; a column that is not there can have any.
+    `identity`: the values that cluster, namespace, pod, container can have; one not named can have any.
     """
 
     start_ns: int | None = None

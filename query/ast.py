@@ -1,6 +1,6 @@
-"""What a query says, as plain data: filters and expressions (one family, so that there is one evaluator), and pipes.
+"""What a query says, as plain data: filters and expressions (one family, so one evaluator), and pipes.
 
-Every node compares by what it says, not by where it stands: `at`, its place in the text, is left out of equality.
+Every node compares by what it says, not by where it stands: `at`, its place in the text, does not count.
 A filter is an expression whose left side is a field's name; `x != y` is `Not` of `x = y`, and so on.
 """
 
@@ -11,10 +11,6 @@ from typing import TypeAlias
 from logstore.errors import Position
 
 START = Position(1, 1)
-
-
-def _place() -> Position:
-    return field(default=START, compare=False, repr=False)
 
 
 class Operator(StrEnum):
@@ -48,7 +44,7 @@ class Text:
     """A quoted value, or an unquoted one that is no number and has no unit."""
 
     value: str
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ class Number:
     """An unquoted number, kept as it was written."""
 
     text: str
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +62,18 @@ class Quantity:
     text: str
     dimension: Dimension
     amount: int
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Boolean:
     value: bool
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 Literal: TypeAlias = Text | Number | Quantity
@@ -90,7 +86,7 @@ class Name:
     """A field: the column of that name if there is one, else the attribute, else the label."""
 
     name: str
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +95,13 @@ class Call:
 
     function: str
     arguments: tuple["Expression", ...]
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Negative:
     operand: "Expression"
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +111,7 @@ class Arithmetic:
     operator: str
     left: "Expression"
     right: "Expression"
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 # Conditions: true or false, never null
@@ -125,17 +121,20 @@ class Arithmetic:
 class All:
     """`*`: every record."""
 
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """The exact text stands in the value, neither starting nor (unless `prefix`) ending inside a word; case does not count."""
+    """The text stands in the value, neither starting nor (unless `prefix`) ending inside a word.
+
+    Case does not count.
+    """
 
     target: "Expression"
     text: str
     prefix: bool = False
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ class Present:
     """`field:*`: there, not null and not empty."""
 
     target: "Expression"
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ class Comparison:
     operator: Operator
     left: "Expression"
     right: "Expression"
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ class Match:
 
     target: "Expression"
     pattern: str
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,7 @@ class Contains:
     target: "Expression"
     affix: Affix
     text: str
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,7 @@ class OneOf:
 
     target: "Expression"
     values: tuple[str, ...]
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,33 +187,29 @@ class InQuery:
 
     target: "Expression"
     query: "Query"
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class And:
     items: tuple["Expression", ...]
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
     items: tuple["Expression", ...]
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
     item: "Expression"
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
-Condition: TypeAlias = (
-    All | Phrase | Present | Comparison | Match | Contains | OneOf | InQuery | And | Or | Not
-)
-Expression: TypeAlias = (
-    Text | Number | Quantity | Boolean | Null | Name | Call | Negative | Arithmetic | Condition
-)
+Condition: TypeAlias = All | Phrase | Present | Comparison | Match | Contains | OneOf | InQuery | And | Or | Not
+Expression: TypeAlias = Text | Number | Quantity | Boolean | Null | Name | Call | Negative | Arithmetic | Condition
 Filter: TypeAlias = Expression
 """What stands before the first pipe; always a condition."""
 
@@ -224,7 +219,7 @@ Filter: TypeAlias = Expression
 @dataclass(frozen=True, slots=True)
 class Where:
     condition: Expression
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +227,14 @@ class Fields:
     """Only these fields come out, and only they are seen by later pipes."""
 
     names: tuple[Name, ...]
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
     name: str
     expression: Expression
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +242,7 @@ class Extend:
     """New fields; each assignment sees those before it."""
 
     assignments: tuple[Assignment, ...]
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +252,7 @@ class Aggregate:
     function: str
     argument: Expression | None
     name: str
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,33 +261,33 @@ class Key:
 
     expression: Expression
     name: str
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     aggregates: tuple[Aggregate, ...]
     by: tuple[Key, ...] = ()
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
     name: Name
     descending: bool = False
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
     keys: tuple[SortKey, ...]
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
     rows: int
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +296,7 @@ class Top:
 
     rows: int
     names: tuple[Name, ...]
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +304,7 @@ class Uniq:
     """The first row, in the order that pipes see, of each combination of the fields."""
 
     names: tuple[Name, ...]
-    at: Position = _place()
+    at: Position = field(default=START, compare=False, repr=False)
 
 
 Pipe: TypeAlias = Where | Fields | Extend | Stats | Sort | Limit | Top | Uniq
@@ -322,3 +317,6 @@ class Query:
     filter: Filter
     pipes: tuple[Pipe, ...] = ()
     now_ns: int = field(default=0, compare=False)
+
+
+Node: TypeAlias = Expression | Pipe | Assignment | Aggregate | Key | SortKey | Query

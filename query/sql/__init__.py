@@ -1,12 +1,12 @@
 """A query as DuckDB SQL.
 
-The relation. Compiled SQL reads `FROM records`, wherever it needs records (subqueries too). The caller makes that name
-mean what the query shall see, as a registered Arrow table, a view or a CTE put before the SQL. It has the columns
-of `logstore.record.STORED` and no others: `time` TIMESTAMP_NS, `_seq` BIGINT, the rest VARCHAR (`labels` and
+The relation. Compiled SQL reads `FROM records`, wherever it needs records (subqueries too). The caller makes
+that name mean what the query shall see: a registered Arrow table, a view, or a CTE put before the SQL. It has the
+columns of `logstore.record.STORED`: `time` TIMESTAMP_NS, `_seq` BIGINT, the rest VARCHAR (`labels` and
 `attributes` JSON object texts or null).
 
-The answer. The SQL's columns are those of `Compiled.columns`, by position (two fields whose names differ only in
-case cannot both be named so in SQL). Times come as TIMESTAMP_NS.
+The answer. The SQL's columns are those of `Compiled.columns`, by position: two fields whose names differ only in
+case cannot both be named so in SQL. Times come as TIMESTAMP_NS.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Compiled:
     `columns` are in the order of the SQL's own. With `with_place` the last two of the SQL's columns are not among them:
     `time` (TIMESTAMP_NS) and `_seq` (BIGINT) of the row's record, from which the next page's `Place` is made.
     `ordered_by_time`: rows come in the total order of records (or its reverse), one a record.
-    `is_rowwise`: each row depends on its own record alone, but for subqueries, so that a page can continue after a place.
+    `is_rowwise`: each row depends on its own record alone (but for subqueries): a page can continue after a place.
     `own_limit`: the query bounds its rows itself (`limit`, `top`, `stats`).
     """
 

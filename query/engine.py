@@ -1,0 +1,288 @@
+"""DuckDB under limits: a small fixed pool of instances, a cursor a query, admission, time-out, cancellation.
+
+Limits are an instance's in DuckDB, not a cursor's. So there are three of them: one for queries that read little, one
+for those that read much, and one for tails, which no query can then starve of memory. Each can read files of the
+segments' directory and nothing else.
+"""
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import structlog
+
+from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
+
+log = structlog.get_logger("query.engine")
+
+MIB: Final = 1 << 20
+BATCH_ROWS: Final = 4_096
+_INTERRUPT_AGAIN_S: Final = 0.05
+_ALL_RUNNING_S: Final = 86_400.0
+
+
+class QueryCancelled(LogstoreError):
+    """The one who asked has gone, or the server stops; nobody reads this message."""
+
+
+class Size(StrEnum):
+    """Which instance a query runs in."""
+
+    SMALL = "small"
+    LARGE = "large"
+    TAIL = "tail"
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySettings:
+    """Limits of all queries of one server; the server's settings have the names in brackets."""
+
+    timeout_s: float = 60.0
+    """Time that a query may spend reading and computing, not sending (query_timeout)."""
+    memory_bytes: int = 128 * MIB
+    """Memory of all queries together (query_memory)."""
+    concurrency: int = 8
+    """Queries at once (query_concurrency)."""
+    wait_s: float = 1.0
+    """How long a query waits for its turn before it is refused."""
+    threads: int = 2
+    spill_bytes: int = 1024 * MIB
+    """Disk that large sorts and groups may use, for each instance."""
+    large_bytes: int = 32 * MIB
+    """Bytes of segments from which on a query counts as large."""
+
+    def share_bytes(self, size: Size) -> int:
+        """An instance's part of the memory."""
+        eighths = {Size.SMALL: 2, Size.LARGE: 5, Size.TAIL: 1}[size]
+        return self.memory_bytes * eighths // 8
+
+
+class Engine:
+    """The pool. All methods are safe in any thread."""
+
+    def __init__(self, segments: Path, spill: Path, settings: QuerySettings | None = None) -> None:
+        """`segments` is the only directory that can be read; `spill` is emptied, and nothing else may use it."""
+        self.settings = settings or QuerySettings()
+        shutil.rmtree(spill, ignore_errors=True)
+        self._instances = {size: self._start(size, segments, spill / size) for size in Size}
+        self._turns = threading.BoundedSemaphore(self.settings.concurrency)
+        self._large_turns = threading.BoundedSemaphore(max(1, self.settings.concurrency // 2))
+        self._watchdog = Watchdog()
+
+    def _start(self, size: Size, segments: Path, spill: Path) -> duckdb.DuckDBPyConnection:
+        spill.mkdir(parents=True)
+        is_tail = size is Size.TAIL
+        instance = duckdb.connect(
+            ":memory:",
+            config={
+                "threads": 1 if is_tail else self.settings.threads,
+                "memory_limit": f"{self.settings.share_bytes(size)}B",
+                "temp_directory": str(spill),
+                "max_temp_directory_size": f"{self.settings.spill_bytes}B",
+                "preserve_insertion_order": is_tail,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "allow_community_extensions": False,
+                "python_enable_replacements": False,
+            },
+        )
+        instance.execute("SET TimeZone = 'UTC'")
+        instance.execute("SET parquet_metadata_cache = true")
+        instance.execute("SET VARIABLE directories = ?", [[f"{segments.absolute()}/", f"{spill.absolute()}/"]])
+        instance.execute("SET allowed_directories = getvariable('directories')")
+        instance.execute("SET enable_external_access = false")
+        instance.execute("SET lock_configuration = true")
+        return instance
+
+    @contextlib.contextmanager
+    def session(self, size: Size = Size.SMALL, wait_s: float | None = None) -> Iterator["Session"]:
+        """A turn to run one query.
+
+        Raises:
+            Busy: too many queries run, still after `wait_s` (the settings' unless given).
+        """
+        with contextlib.ExitStack() as stack:
+            wait_s = self.settings.wait_s if wait_s is None else wait_s
+            if size is not Size.TAIL:
+                self._take_turn(self._turns, self.settings.concurrency, "", wait_s)
+                stack.callback(self._turns.release)
+            if size is Size.LARGE:
+                self._take_turn(self._large_turns, max(1, self.settings.concurrency // 2), "large ", wait_s)
+                stack.callback(self._large_turns.release)
+            session = Session(self._instances[size].cursor(), self._watchdog, self.settings, size)
+            stack.callback(session.close)
+            yield session
+
+    def _take_turn(self, turns: threading.BoundedSemaphore, count: int, kind: str, wait_s: float) -> None:
+        if not turns.acquire(timeout=wait_s):
+            raise Busy(f"{count} {kind}queries run already, which is the limit (query_concurrency); try again soon")
+
+    def close(self) -> None:
+        """Ends what runs and stops."""
+        self._watchdog.close()
+        for instance in self._instances.values():
+            instance.close()
+
+
+class Session:
+    """One query's cursor. One thread uses it at a time; `cancel` may come from any."""
+
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, watchdog: "Watchdog", settings: QuerySettings, size: Size
+    ) -> None:
+        self._cursor = cursor
+        self._watchdog = watchdog
+        self._settings = settings
+        self._size = size
+        self._left_s = settings.timeout_s if size is not Size.TAIL else _ALL_RUNNING_S
+        self._is_cancelled = False
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Makes an Arrow table readable by a name, in this session only."""
+        self._cursor.register(name, table)
+
+    def execute(self, sql: str, params: Sequence[object] = ()) -> None:
+        """Runs a statement that has no result."""
+        with self._limited(sql):
+            self._cursor.execute(sql, list(params))
+
+    def stream(self, sql: str, params: Sequence[object] = (), rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The result in batches of at most `rows`, computed while it is read. Drain or close it before the next one.
+
+        Raises:
+            QueryTimeout, QueryTooExpensive, QueryCancelled: with the first batch or any later one.
+        """
+        with self._limited(sql):
+            reader = self._cursor.sql(sql, params=list(params)).to_arrow_reader(rows)
+        try:
+            while True:
+                with self._limited(sql):
+                    batch = next(reader, None)
+                if batch is None:
+                    return
+                if batch.num_rows:
+                    yield batch
+        finally:
+            reader.close()
+
+    def fetch(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
+        """The whole result, for statements whose result is small by construction."""
+        with self._limited(sql):
+            return self._cursor.sql(sql, params=list(params)).to_arrow_table()
+
+    def cancel(self) -> None:
+        """Ends what runs now, soon, and all that would run later with `QueryCancelled`."""
+        self._is_cancelled = True
+        self._watchdog.hurry(self)
+
+    def interrupt(self) -> None:
+        """For the watchdog."""
+        self._cursor.interrupt()
+
+    def close(self) -> None:
+        self._cursor.close()
+
+    @contextlib.contextmanager
+    def _limited(self, sql: str) -> Iterator[None]:
+        self._check()
+        started_s = time.monotonic()
+        self._watchdog.arm(self, started_s + self._left_s)
+        if self._is_cancelled:
+            self._watchdog.hurry(self)
+        try:
+            yield
+        except (duckdb.Error, OSError, pa.ArrowException) as error:
+            self._left_s -= time.monotonic() - started_s
+            raise self._explained(error, sql) from error
+        else:
+            self._left_s -= time.monotonic() - started_s
+        finally:
+            self._watchdog.disarm(self)
+
+    def _check(self) -> None:
+        if self._is_cancelled:
+            raise QueryCancelled("the query was cancelled")
+        if self._left_s <= 0:
+            raise self._timeout()
+
+    def _explained(self, error: Exception, sql: str) -> Exception:
+        """DuckDB's error in our words; what is left over is our bug, and stays as it is."""
+        text = str(error)
+        if self._is_cancelled:
+            return QueryCancelled("the query was cancelled")
+        if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):
+            return self._timeout()
+        if isinstance(error, duckdb.OutOfMemoryException) or text.startswith("Out of Memory"):
+            return self._out_of_memory(text)
+        log.error("query failed", error=text, sql=sql)
+        return error
+
+    def _timeout(self) -> QueryTimeout:
+        return QueryTimeout(
+            f"the query ran longer than {self._settings.timeout_s:g} s, which is the limit (query_timeout); "
+            "ask for a shorter time range or fewer streams"
+        )
+
+    def _out_of_memory(self, text: str) -> QueryTooExpensive:
+        if "max_temp_directory_size" in text:
+            limit = f"{self._settings.spill_bytes // MIB} MiB of disk (spill_bytes)"
+        else:
+            share = self._settings.share_bytes(self._size) // MIB
+            limit = f"{share} MiB of memory, its share of {self._settings.memory_bytes // MIB} MiB (query_memory)"
+        return QueryTooExpensive(
+            f"the query needs more than {limit}; ask for a shorter time range, fewer groups or a smaller limit"
+        )
+
+
+class Watchdog:
+    """Interrupts sessions at their deadlines, from one thread; never one that is not in a call."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._deadlines_s: dict[Session, float] = {}
+        self._next_s = float("inf")
+        self._is_open = True
+        threading.Thread(target=self._run, name="query-watchdog", daemon=True).start()
+
+    def arm(self, session: Session, deadline_s: float) -> None:
+        with self._changed:
+            self._deadlines_s[session] = deadline_s
+            if deadline_s < self._next_s:
+                self._changed.notify()
+
+    def disarm(self, session: Session) -> None:
+        with self._changed:
+            self._deadlines_s.pop(session, None)
+
+    def hurry(self, session: Session) -> None:
+        """Interrupts the session's call now, if it is in one."""
+        with self._changed:
+            if session in self._deadlines_s:
+                self._deadlines_s[session] = 0.0
+                self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._is_open = False
+            self._changed.notify()
+
+    def _run(self) -> None:
+        with self._changed:
+            while self._is_open:
+                now_s = time.monotonic()
+                for session, deadline_s in self._deadlines_s.items():
+                    if deadline_s <= now_s:
+                        session.interrupt()
+                        # The call may just have begun, and an interrupt before its first step is forgotten.
+                        self._deadlines_s[session] = now_s + _INTERRUPT_AGAIN_S
+                self._next_s = min(self._deadlines_s.values(), default=float("inf"))
+                wait_s = self._next_s - time.monotonic()
+                self._changed.wait(None if wait_s == float("inf") else max(wait_s, 0.0))
