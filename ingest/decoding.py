@@ -1,0 +1,176 @@
+"""The C kernel that turns a body into columns, as one typed function. Mirrors logstore/native/decode.h."""
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from ingest.request import Limits
+from logstore.errors import TooLarge
+from logstore.native import (
+    KERNEL_OUT_OF_MEMORY,
+    KERNEL_REFUSED,
+    KERNEL_TOO_MANY_RECORDS,
+    ColumnBuffer,
+    address_of,
+    kernel,
+)
+from logstore.record import SCHEMA, SEVERITIES
+
+DECODE_MAX_BYTES: Final = 256 << 20
+"""No body may be larger, whatever the settings say: offsets into a column's text are 32 bits wide."""
+
+WORD_COLUMNS: Final = ("cluster", "namespace", "pod", "container", "stream")
+_WORDS: Final = len(WORD_COLUMNS)
+_SEVERITY_WORDS: Final = pa.array(["", *SEVERITIES], pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class RawReject:
+    """A reject as the kernel tells it; `detail` is the slice of the body that it concerns."""
+
+    line: int
+    cause: int
+    column: int
+    detail: slice
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the kernel made of a body: all records, how many lines were rejected, and the first of those."""
+
+    batch: pa.RecordBatch
+    rejected: int
+    rejects: list[RawReject]
+
+
+class _Request(ctypes.Structure):
+    _fields_ = (
+        ("body", ctypes.c_void_p),
+        ("length", ctypes.c_int64),
+        ("now_ns", ctypes.c_int64),
+        ("max_line_bytes", ctypes.c_int64),
+        ("max_records", ctypes.c_int64),
+        ("is_text", ctypes.c_int64),
+        ("defaults", ctypes.c_char_p * _WORDS),
+        ("default_lengths", ctypes.c_int64 * _WORDS),
+    )
+
+
+class _Reject(ctypes.Structure):
+    _fields_ = (
+        ("line", ctypes.c_int64),
+        ("cause", ctypes.c_int64),
+        ("column", ctypes.c_int64),
+        ("detail_at", ctypes.c_int64),
+        ("detail_length", ctypes.c_int64),
+    )
+
+
+class _Text(ctypes.Structure):
+    _fields_ = (
+        ("validity", ColumnBuffer),
+        ("offsets", ColumnBuffer),
+        ("text", ColumnBuffer),
+        ("nulls", ctypes.c_int64),
+    )
+
+    def to_array(self, rows: int) -> pa.Array:
+        validity = self.validity.take()
+        buffers = [validity if self.nulls else None, self.offsets.take(), self.text.take()]
+        return pa.Array.from_buffers(pa.string(), rows, buffers, null_count=self.nulls)
+
+
+class _Words(ctypes.Structure):
+    _fields_ = (
+        ("validity", ColumnBuffer),
+        ("codes", ColumnBuffer),
+        ("offsets", ColumnBuffer),
+        ("text", ColumnBuffer),
+        ("nulls", ctypes.c_int64),
+        ("words", ctypes.c_int64),
+    )
+
+    def to_array(self, rows: int) -> pa.Array:
+        validity = self.validity.take()
+        codes = pa.Array.from_buffers(
+            pa.int32(), rows, [validity if self.nulls else None, self.codes.take()], null_count=self.nulls
+        )
+        words = pa.Array.from_buffers(pa.string(), self.words, [None, self.offsets.take(), self.text.take()])
+        return pa.DictionaryArray.from_arrays(codes, words)
+
+
+class _Result(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("rejected", ctypes.c_int64),
+        ("rejects", ColumnBuffer),
+        ("time", ColumnBuffer),
+        ("severity", ColumnBuffer),
+        ("words", _Words * _WORDS),
+        ("labels", _Words),
+        ("message", _Text),
+        ("trace_id", _Text),
+        ("span_id", _Text),
+        ("attributes", _Text),
+    )
+
+
+_decode: Final = kernel("kernel_decode", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
+
+
+def decode_columns(body: bytes, *, is_text: bool, now_ns: int, limits: Limits, defaults: tuple[str, ...]) -> Columns:
+    """The records of a native body (docs/api: POST /api/v1/logs), in one pass without the GIL.
+
+    `defaults` are the words of `WORD_COLUMNS` where a record has none.
+
+    Raises:
+        TooLarge: more than `limits.max_records` records, or a body over `DECODE_MAX_BYTES`.
+    """
+    words = [word.encode() for word in defaults]
+    request = _Request(
+        address_of(body),
+        len(body),
+        now_ns,
+        limits.max_line_bytes,
+        limits.max_records,
+        int(is_text),
+        (ctypes.c_char_p * _WORDS)(*words),
+        (ctypes.c_int64 * _WORDS)(*map(len, words)),
+    )
+    result = _Result()
+    status = _decode(ctypes.byref(request), ctypes.byref(result))
+    if status == KERNEL_TOO_MANY_RECORDS:
+        raise TooLarge(f"the body has more than {limits.max_records:,} records (max_records); send smaller batches")
+    if status == KERNEL_REFUSED:
+        raise TooLarge(f"the body has {len(body):,} bytes; {DECODE_MAX_BYTES:,} is the most that can be read")
+    if status == KERNEL_OUT_OF_MEMORY:
+        raise MemoryError("decode")
+    return _take(result)
+
+
+def _take(result: Any) -> Columns:
+    rows = result.rows
+    severity = pa.Array.from_buffers(pa.int32(), rows, [None, result.severity.take()])
+    arrays = {
+        "time": pa.Array.from_buffers(pa.timestamp("ns"), rows, [None, result.time.take()]),
+        "severity": pa.DictionaryArray.from_arrays(severity, _SEVERITY_WORDS),
+        "message": result.message.to_array(rows),
+        "labels": result.labels.to_array(rows),
+        "trace_id": result.trace_id.to_array(rows),
+        "span_id": result.span_id.to_array(rows),
+        "attributes": result.attributes.to_array(rows),
+    }
+    for name, column in zip(WORD_COLUMNS, result.words, strict=True):
+        arrays[name] = column.to_array(rows)
+    batch = pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
+    raw = result.rejects.take_bytes()
+    count = len(raw) // ctypes.sizeof(_Reject)
+    rejects = [_reject(entry) for entry in (_Reject * count).from_buffer_copy(raw)]
+    return Columns(batch, result.rejected, rejects)
+
+
+def _reject(entry: Any) -> RawReject:
+    detail = slice(entry.detail_at, entry.detail_at + entry.detail_length)
+    return RawReject(entry.line, entry.cause, entry.column, detail)

@@ -1,0 +1,86 @@
+"""POST /api/v1/logs: NDJSON, a JSON array, or plain text with one record a line.
+
+A body whose content type is `text/plain` is text: each line, blank ones too, is a record whose message is the
+line without its "\\n" (a "\\r" before it stays: the message is exact). Any other body is JSON: an array if its
+first byte that is not space is `[`, else one object a line; there blank lines are skipped, and counted.
+
+Keys of an object:
+
+- `time`, `_time`, `ts`, `timestamp`, `@timestamp`: the first present in this order, RFC 3339 with any offset or
+  an epoch number (its unit told by its magnitude), as number or string. A time outside 1678-2261 or more than a
+  day ahead is replaced by the receiver's and stands in the attribute `_time`. An unreadable one is rejected.
+- `message`, `msg`, `log`, `_msg`: the first present. One that is no string counts as its JSON text; without any,
+  the record's own JSON text is the message. One trailing newline is cut.
+- `cluster`, `namespace`, `pod`, `container` (at most 253 bytes each), `stream`, `trace_id`, `span_id`: strings;
+  numbers and booleans count as their JSON text.
+- `severity`, `level`: the first present; common words in any case and the numbers of syslog (0-7) and of pino
+  (10-60) become one of the six. One that is not understood leaves '' and stays as an attribute.
+- `labels`, `attributes`: objects that merge into those.
+- Everything else, and whatever has not the shape named above, becomes an attribute with its type. Null says the
+  same as no key, for all but a message and attributes. Of a repeated key the last value counts.
+
+Bytes that are not UTF-8: a message that has any is stored escaped, each such byte as `\\xNN` and each backslash
+doubled, with the attribute `_escape` = "backslash". Elsewhere they, and lone surrogates, become U+FFFD.
+"""
+
+from typing import Final
+
+from ingest.decoding import WORD_COLUMNS, RawReject, decode_columns
+from ingest.request import Decoded, Reject, Request
+from logstore.errors import InvalidInput
+from logstore.record import IDENTITY, IDENTITY_MAX_BYTES
+
+_DETAIL_MAX_BYTES: Final = 80
+
+
+def decode(request: Request) -> Decoded:
+    """The records of one body.
+
+    Raises:
+        InvalidInput: a query parameter that is no identity.
+        TooLarge: more records than `limits.max_records`.
+    """
+    media_type = request.content_type.partition(";")[0].strip().lower()
+    columns = decode_columns(
+        request.body,
+        is_text=media_type == "text/plain",
+        now_ns=request.now_ns,
+        limits=request.limits,
+        defaults=_defaults(request),
+    )
+    rejects = [_explain(request, reject) for reject in columns.rejects]
+    if untold := columns.rejected - len(rejects):
+        last = rejects[-1]
+        rejects[-1] = Reject(last.line, f"{last.error}; {untold:,} lines after this one were rejected too")
+    return Decoded(columns.batch, tuple(rejects))
+
+
+def _defaults(request: Request) -> tuple[str, ...]:
+    named = {name: request.params.get(name, "") for name in WORD_COLUMNS}
+    for name in IDENTITY:
+        if len(named[name].encode()) > IDENTITY_MAX_BYTES:
+            raise InvalidInput(f"the query parameter {name} is longer than {IDENTITY_MAX_BYTES} bytes")
+    named["cluster"] = named["cluster"] or request.default_cluster
+    named["namespace"] = named["namespace"] or request.default_namespace
+    return tuple(named[name] for name in WORD_COLUMNS)
+
+
+def _explain(request: Request, reject: RawReject) -> Reject:
+    """The kernel's causes in words; their order is that of `enum reject_cause`."""
+    detail = reject.detail
+    size = detail.stop - detail.start
+    place = size + 1
+    shown = request.body[detail][:_DETAIL_MAX_BYTES].decode(errors="replace")
+    if size > _DETAIL_MAX_BYTES:
+        shown += "…"
+    sentences = (
+        f"not JSON at byte {place}",
+        f"a record is a JSON object, this is {shown}",
+        f"text after the record: {shown}",
+        f"{size:,} bytes, over the limit of {request.limits.max_line_bytes:,} (max_line)",
+        f"nested deeper than 128 levels at byte {place}",
+        f"the time {shown} is neither RFC 3339 with an offset nor an epoch number",
+        f"{WORD_COLUMNS[reject.column]} is longer than {IDENTITY_MAX_BYTES} bytes: {shown}",
+        f"the array breaks off at byte {place} of the body; nothing after it was read",
+    )
+    return Reject(reject.line, sentences[reject.cause])

@@ -1,0 +1,118 @@
+"""Plain C kernels in one shared library, called through ctypes, which releases the GIL meanwhile.
+
+Each module that uses a kernel declares its structures and calls it through `kernel`; what is useful to
+several stands here as a typed function.
+"""
+
+import ctypes
+import os
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+KERNEL_OK: Final = 0
+KERNEL_OUT_OF_MEMORY: Final = 1
+KERNEL_REFUSED: Final = 2
+KERNEL_TOO_MANY_RECORDS: Final = 3
+
+TIME_OK: Final = 0
+TIME_UNREADABLE: Final = 1
+
+
+def _load() -> ctypes.CDLL:
+    path = Path(__file__).parent / f"kernels{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if not path.exists():
+        raise ImportError(f"{path} is missing; build it with `python setup.py build_ext --inplace`")
+    return ctypes.CDLL(str(path))
+
+
+_library: Final = _load()
+_release: Final = _library.kernel_release
+_release.argtypes = [ctypes.c_void_p]
+_release.restype = None
+
+
+def kernel(name: str, *argument_types: Any) -> Callable[..., int]:
+    """The exported C function of this name, which returns an `int32_t`."""
+    function = getattr(_library, name)
+    function.argtypes = list(argument_types)
+    function.restype = ctypes.c_int32
+    return function  # type: ignore[no-any-return]
+
+
+class ColumnBuffer(ctypes.Structure):
+    """`struct column_buffer`: memory that a kernel allocated and whoever takes it must release."""
+
+    _fields_ = (("data", ctypes.c_void_p), ("length", ctypes.c_int64))
+
+    def take(self) -> pa.Buffer:
+        """Its content without a copy; the memory lives as long as the buffer, or an array on it, does."""
+        return pa.foreign_buffer(self.data, self.length, base=_Allocation(self.data))
+
+    def take_bytes(self) -> bytes:
+        """A copy of its content; the memory is released."""
+        allocation = _Allocation(self.data)
+        return ctypes.string_at(allocation.address, self.length)
+
+
+class _Allocation:
+    """Owns one block of a kernel's memory."""
+
+    __slots__ = ("address",)
+
+    def __init__(self, address: int) -> None:
+        self.address = address
+
+    def __del__(self, _release: Callable[[int], None] = _release) -> None:
+        _release(self.address)
+
+
+def address_of(content: bytes) -> int:
+    """Where the bytes stand in memory; valid while the object lives."""
+    return ctypes.cast(ctypes.c_char_p(content), ctypes.c_void_p).value or 0
+
+
+_seed = _library.kernel_seed
+_seed.argtypes = [ctypes.c_uint64]
+_seed.restype = None
+_seed(int.from_bytes(os.urandom(8), "little"))
+
+_time_parse = kernel("kernel_time_parse", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64))
+_json_canonical = kernel(
+    "kernel_json_canonical", ctypes.c_char_p, ctypes.c_int64, ctypes.c_int32, ctypes.POINTER(ColumnBuffer)
+)
+_utf8_is_valid = kernel("kernel_utf8_is_valid", ctypes.c_char_p, ctypes.c_int64)
+
+
+def parse_time(text: bytes) -> tuple[int, int]:
+    """A time as senders write it: (status, nanoseconds since 1970 UTC).
+
+    RFC 3339 with any offset, or an epoch number whose unit is told by its magnitude: seconds below 10^11,
+    milliseconds below 10^14, microseconds below 10^17, else nanoseconds. The status is `TIME_OK`,
+    `TIME_UNREADABLE`, or 2 for a time outside 1678-2261; the number means something only with `TIME_OK`.
+    """
+    time_ns = ctypes.c_int64()
+    status = _time_parse(text, len(text), ctypes.byref(time_ns))
+    return status, time_ns.value
+
+
+def canonical_json(text: bytes, *, is_sorted: bool = False) -> bytes | None:
+    """The JSON text without blanks and with unique keys (the last value counts), lone surrogates and bytes that
+    are not UTF-8 replaced by U+FFFD, numbers as they were written; None if it is not JSON (RFC 8259) or nested
+    deeper than 128 levels. `is_sorted`: keys in the order of their bytes, so that equal objects are equal texts.
+    """
+    out = ColumnBuffer()
+    status = _json_canonical(text, len(text), int(is_sorted), ctypes.byref(out))
+    if status == KERNEL_REFUSED:
+        return None
+    if status == KERNEL_OUT_OF_MEMORY:
+        raise MemoryError("canonical_json")
+    return out.take_bytes()
+
+
+def is_utf8(content: bytes) -> bool:
+    """Whether the bytes are valid UTF-8 (RFC 3629)."""
+    return bool(_utf8_is_valid(content, len(content)))

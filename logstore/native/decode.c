@@ -1,0 +1,531 @@
+#include "decode.h"
+
+#include <stdlib.h>
+
+#include "columns.h"
+#include "intern.h"
+#include "json.h"
+#include "severity.h"
+#include "timestamp.h"
+#include "utf8.h"
+
+/* A field of the record as a sender may push it; the first WORD_COLUMNS are those columns. */
+enum field {
+    FIELD_STREAM = WORD_STREAM,
+    FIELD_TIME = WORD_COLUMNS,
+    FIELD_MESSAGE,
+    FIELD_SEVERITY,
+    FIELD_LABELS,
+    FIELD_TRACE_ID,
+    FIELD_SPAN_ID,
+    FIELD_ATTRIBUTES,
+    FIELD_COUNT,
+    FIELD_NONE = -1,
+};
+
+struct name {
+    enum field field;
+    int rank; /* of a field's several names the lowest rank counts */
+};
+
+struct words {
+    struct intern intern;
+    struct buffer codes;
+    int32_t default_code;
+};
+
+struct decoder {
+    struct memory memory;
+    const struct decode_request *request;
+    int is_valid_utf8; /* the whole body */
+    struct json_reader reader;
+    struct json_members members, merged;
+    struct buffer time, severity, rejects, canonical;
+    struct words words[WORD_COLUMNS];
+    struct intern labels_as_sent, labels;
+    struct buffer label_codes, label_validity, codes_of_labels; /* the last: code of each text in labels_as_sent */
+    int64_t label_nulls;
+    struct text_builder message, trace_id, span_id, attributes;
+    int64_t rows, rejected;
+    int has_too_many;
+};
+
+struct span {
+    const uint8_t *at;
+    size_t length;
+};
+
+static int is_name(const uint8_t *key, const char *name, size_t length) { return memcmp(key, name, length) == 0; }
+
+static struct name name_of(const uint8_t *key, size_t length) {
+#define NAME(text, field, rank) \
+    if (is_name(key, text, sizeof text - 1)) return (struct name){field, rank}
+    switch (length) {
+    case 2: NAME("ts", FIELD_TIME, 2); break;
+    case 3:
+        NAME("pod", (enum field)WORD_POD, 0);
+        NAME("msg", FIELD_MESSAGE, 1);
+        NAME("log", FIELD_MESSAGE, 2);
+        break;
+    case 4: NAME("time", FIELD_TIME, 0); NAME("_msg", FIELD_MESSAGE, 3); break;
+    case 5: NAME("_time", FIELD_TIME, 1); NAME("level", FIELD_SEVERITY, 1); break;
+    case 6: NAME("stream", FIELD_STREAM, 0); NAME("labels", FIELD_LABELS, 0); break;
+    case 7:
+        NAME("message", FIELD_MESSAGE, 0);
+        NAME("cluster", (enum field)WORD_CLUSTER, 0);
+        NAME("span_id", FIELD_SPAN_ID, 0);
+        break;
+    case 8: NAME("severity", FIELD_SEVERITY, 0); NAME("trace_id", FIELD_TRACE_ID, 0); break;
+    case 9:
+        NAME("namespace", (enum field)WORD_NAMESPACE, 0);
+        NAME("container", (enum field)WORD_CONTAINER, 0);
+        NAME("timestamp", FIELD_TIME, 3);
+        break;
+    case 10: NAME("@timestamp", FIELD_TIME, 4); NAME("attributes", FIELD_ATTRIBUTES, 0); break;
+    }
+#undef NAME
+    return (struct name){FIELD_NONE, 0};
+}
+
+static void reject(struct decoder *d, int64_t line, enum reject_cause cause, int column, const uint8_t *at,
+                   const uint8_t *end) {
+    d->rejected++;
+    if (d->rejected > REJECTS_TOLD_MAX) return;
+    struct reject told = {line, cause, column, at - d->request->body, end - at};
+    buffer_append(&d->rejects, &told, sizeof told);
+}
+
+/* A value as a column's text: a string's characters (valid UTF-8), else its JSON text. */
+static struct span text_of(struct decoder *d, const struct json_value *value) {
+    if (value->kind != JSON_STRING) return (struct span){value->text, value->length};
+    struct span text = {value->text + 1, value->length - 2};
+    struct json_reader *reader = &d->reader;
+    if (value->has_backslash) {
+        uint8_t *copy = arena_take(&reader->arena, value->length);
+        text = (struct span){copy, (size_t)(json_unescape(value, copy) - copy)};
+    }
+    if (!reader->is_valid_utf8 && !utf8_is_valid(text.at, text.at + text.length)) {
+        reader->scratch.length = 0;
+        utf8_append_replaced(&reader->scratch, text.at, text.at + text.length);
+        uint8_t *copy = arena_take(&reader->arena, reader->scratch.length);
+        memcpy(copy, reader->scratch.data, reader->scratch.length);
+        text = (struct span){copy, reader->scratch.length};
+    }
+    return text;
+}
+
+static int is_object(const struct json_value *value) { return value->kind == JSON_OBJECT; }
+static int is_scalar(const struct json_value *value) { return value->kind != JSON_OBJECT && value->kind != JSON_ARRAY; }
+
+/* Can a value of this shape be the field's? What cannot stays an attribute. */
+static int suits(enum field field, const struct json_value *value) {
+    switch (field) {
+    case FIELD_TIME: case FIELD_MESSAGE: case FIELD_SEVERITY: return 1;
+    case FIELD_LABELS: case FIELD_ATTRIBUTES: return is_object(value);
+    default: return is_scalar(value);
+    }
+}
+
+/* Finds the member of each field and drops it from the attributes; nulls say nothing, but for a message. */
+static void choose_fields(struct decoder *d, struct json_member *fields[FIELD_COUNT]) {
+    int ranks[FIELD_COUNT];
+    for (int i = 0; i < FIELD_COUNT; i++) fields[i] = NULL;
+    for (int32_t i = 0; i < d->members.count; i++) {
+        struct json_member *member = &d->members.items[i];
+        struct name name = name_of(member->key, member->key_length);
+        if (name.field == FIELD_NONE) continue;
+        if (member->value.kind == JSON_NULL && name.field != FIELD_MESSAGE) {
+            member->is_dropped = 1;
+            continue;
+        }
+        if (!suits(name.field, &member->value)) continue;
+        struct json_member *chosen = fields[name.field];
+        if (chosen && ranks[name.field] < name.rank) continue;
+        if (chosen) chosen->is_dropped = 0;
+        member->is_dropped = 1;
+        fields[name.field] = member;
+        ranks[name.field] = name.rank;
+    }
+}
+
+static enum time_status read_time(struct decoder *d, const struct json_value *value, int64_t *time_ns) {
+    if (value->kind == JSON_NUMBER) return time_parse_epoch(value->text, value->length, time_ns);
+    if (value->kind != JSON_STRING) return TIME_UNREADABLE;
+    struct span text = text_of(d, value);
+    return time_parse(text.at, text.length, time_ns);
+}
+
+/* The severity that a member tells; one that is not understood stays an attribute. */
+static enum severity read_severity(struct decoder *d, struct json_member *member) {
+    if (!member) return SEVERITY_NONE;
+    int is_word = member->value.kind == JSON_STRING || member->value.kind == JSON_NUMBER;
+    struct span text = text_of(d, &member->value);
+    enum severity severity = is_word ? severity_of_word(text.at, text.length) : SEVERITY_NONE;
+    if (severity == SEVERITY_NONE && text.length > 0) member->is_dropped = 0;
+    return severity;
+}
+
+static void append_label_code(struct decoder *d, int32_t code) {
+    buffer_int32(&d->label_codes, code < 0 ? 0 : code);
+    buffer_bit(&d->label_validity, d->rows, code >= 0);
+    d->label_nulls += code < 0;
+}
+
+/* Equal label sets get equal codes, however they were written; each way of writing is canonicalised once. */
+static int32_t label_code(struct decoder *d, const struct json_member *member) {
+    if (!member) return -1;
+    int32_t known = d->labels_as_sent.count;
+    int32_t code = intern_code(&d->labels_as_sent, member->value.text, member->value.length);
+    if (code == known) {
+        d->canonical.length = 0;
+        json_append_canonical(&d->reader, &d->canonical, &member->value, 1);
+        int is_empty = d->canonical.length == 2;
+        buffer_int32(&d->codes_of_labels,
+                     is_empty ? -1 : intern_code(&d->labels, d->canonical.data, d->canonical.length));
+    }
+    return ((const int32_t *)d->codes_of_labels.data)[code];
+}
+
+/* Ends the message's row at what was appended from `from` on, less one trailing newline. Returns whether it
+ * had to be escaped since it was not UTF-8. */
+static int end_message(struct decoder *d, size_t from) {
+    struct buffer *text = &d->message.text;
+    if (text->length > from && text->data[text->length - 1] == '\n') text->length--;
+    int is_escaped = !d->reader.is_valid_utf8 && !utf8_is_valid(text->data + from, text->data + text->length);
+    if (is_escaped) {
+        struct buffer *scratch = &d->reader.scratch;
+        scratch->length = 0;
+        buffer_append(scratch, text->data + from, text->length - from);
+        text->length = from;
+        utf8_append_escaped(text, scratch->data, scratch->data + scratch->length);
+    }
+    text_end_row(&d->message, 1);
+    return is_escaped;
+}
+
+static int append_message(struct decoder *d, const struct json_member *member, const uint8_t *start,
+                          const uint8_t *end) {
+    struct buffer *text = &d->message.text;
+    size_t from = text->length;
+    if (!member) {
+        buffer_append(text, start, (size_t)(end - start));
+    } else if (member->value.kind != JSON_STRING) {
+        buffer_append(text, member->value.text, member->value.length);
+    } else if (!member->value.has_backslash) {
+        buffer_append(text, member->value.text + 1, member->value.length - 2);
+    } else {
+        uint8_t *to = buffer_reserve(text, member->value.length);
+        text->length = (size_t)(json_unescape(&member->value, to) - text->data);
+    }
+    return end_message(d, from);
+}
+
+static void append_optional_text(struct decoder *d, struct text_builder *column, const struct json_member *member) {
+    struct span text = member ? text_of(d, &member->value) : (struct span){NULL, 0};
+    buffer_append(&column->text, text.at, text.length);
+    text_end_row(column, text.length > 0);
+}
+
+/* Appends the members that are no field's as one object, null if there are none. */
+static void append_members(struct decoder *d, const struct json_members *members) {
+    struct buffer *out = &d->attributes.text;
+    uint8_t separator = '{';
+    for (int32_t i = 0; i < members->count; i++) {
+        const struct json_member *member = &members->items[i];
+        if (member->is_dropped) continue;
+        buffer_byte(out, separator);
+        json_append_key(out, member);
+        buffer_byte(out, ':');
+        json_append_value(&d->reader, out, &member->value);
+        separator = ',';
+    }
+    int is_empty = separator == '{';
+    if (!is_empty) buffer_byte(out, '}');
+    text_end_row(&d->attributes, !is_empty);
+}
+
+static void put_value(struct json_members *members, const char *key, const struct json_value *value) {
+    struct json_member member = {(const uint8_t *)key, (uint32_t)strlen(key), 1, 0, *value};
+    json_members_put(members, &member);
+}
+
+/* As append_members, with the members of a pushed `attributes` in its place, and the two notes of our own. */
+static void append_merged(struct decoder *d, const struct json_member *pushed, const struct json_value *sent_time,
+                          int is_escaped) {
+    json_members_clear(&d->merged);
+    for (int32_t i = 0; i < d->members.count; i++) {
+        const struct json_member *member = &d->members.items[i];
+        if (member == pushed) json_read_object(&d->reader, member->value.text, 1, &d->merged);
+        else if (!member->is_dropped) json_members_put(&d->merged, member);
+    }
+    if (sent_time) put_value(&d->merged, "_time", sent_time);
+    if (is_escaped) {
+        static const char backslash[] = "\"backslash\"";
+        struct json_value value = {.text = (const uint8_t *)backslash, .length = sizeof backslash - 1};
+        put_value(&d->merged, "_escape", &value);
+    }
+    append_members(d, &d->merged);
+}
+
+static int has_room(struct decoder *d) {
+    if (d->rows < d->request->max_records) return 1;
+    d->has_too_many = 1;
+    return 0;
+}
+
+/* Takes the record in `members`, whose own text is start … end, or rejects it. */
+static void take_record(struct decoder *d, int64_t line, const uint8_t *start, const uint8_t *end) {
+    struct json_member *fields[FIELD_COUNT];
+    choose_fields(d, fields);
+    int64_t time_ns = d->request->now_ns;
+    const struct json_value *sent_time = NULL;
+    if (fields[FIELD_TIME]) {
+        const struct json_value *value = &fields[FIELD_TIME]->value;
+        enum time_status status = read_time(d, value, &time_ns);
+        if (status == TIME_UNREADABLE) {
+            reject(d, line, REJECT_TIME, 0, value->text, value->text + value->length);
+            return;
+        }
+        if (status == TIME_OUT_OF_RANGE || time_ns - DAY_NS > d->request->now_ns) {
+            time_ns = d->request->now_ns;
+            sent_time = value;
+        }
+    }
+    struct span words[WORD_COLUMNS] = {{NULL, 0}};
+    for (int i = 0; i < WORD_COLUMNS; i++) {
+        if (!fields[i]) continue;
+        words[i] = text_of(d, &fields[i]->value);
+        if (i != WORD_STREAM && words[i].length > IDENTITY_MAX_BYTES) {
+            const struct json_value *value = &fields[i]->value;
+            reject(d, line, REJECT_IDENTITY, i, value->text, value->text + value->length);
+            return;
+        }
+    }
+    if (!has_room(d)) return;
+    buffer_int64(&d->time, time_ns);
+    for (int i = 0; i < WORD_COLUMNS; i++) {
+        int is_named = fields[i] && (words[i].length > 0 || (i != WORD_CLUSTER && i != WORD_NAMESPACE));
+        int32_t code = is_named ? intern_code(&d->words[i].intern, words[i].at, words[i].length)
+                                : d->words[i].default_code;
+        buffer_int32(&d->words[i].codes, code);
+    }
+    buffer_int32(&d->severity, (int32_t)read_severity(d, fields[FIELD_SEVERITY]));
+    int is_escaped = append_message(d, fields[FIELD_MESSAGE], start, end);
+    append_label_code(d, label_code(d, fields[FIELD_LABELS]));
+    append_optional_text(d, &d->trace_id, fields[FIELD_TRACE_ID]);
+    append_optional_text(d, &d->span_id, fields[FIELD_SPAN_ID]);
+    if (fields[FIELD_ATTRIBUTES] || sent_time || is_escaped) {
+        append_merged(d, fields[FIELD_ATTRIBUTES], sent_time, is_escaped);
+    } else {
+        append_members(d, &d->members);
+    }
+    d->rows++;
+}
+
+static void begin_record(struct decoder *d) {
+    arena_reset(&d->reader.arena);
+    json_members_clear(&d->members);
+}
+
+static void decode_line(struct decoder *d, int64_t line, const uint8_t *from, const uint8_t *to) {
+    const uint8_t *at = json_skip_space(from, to);
+    if (at == to) return;
+    if (to - from > d->request->max_line_bytes) {
+        reject(d, line, REJECT_TOO_LONG, 0, from, to);
+        return;
+    }
+    struct json_reader *reader = &d->reader;
+    reader->end = to;
+    reader->is_valid_utf8 = d->is_valid_utf8 || utf8_is_valid(from, to);
+    begin_record(d);
+    struct json_value other = {0};
+    int is_record = *at == '{';
+    const uint8_t *after = is_record ? json_read_object(reader, at, 0, &d->members) : json_scan(reader, at, 0, &other);
+    if (!after) {
+        reject(d, line, reader->error == JSON_TOO_DEEP ? REJECT_TOO_DEEP : REJECT_MALFORMED, 0, from, reader->failed_at);
+        return;
+    }
+    const uint8_t *rest = json_skip_space(after, to);
+    if (rest != to) reject(d, line, REJECT_TRAILING, 0, rest, to);
+    else if (!is_record) reject(d, line, REJECT_NO_OBJECT, 0, at, after);
+    else take_record(d, line, at, after);
+}
+
+static const uint8_t *line_end(const uint8_t *at, const uint8_t *end) {
+    const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
+    return newline ? newline : end;
+}
+
+static void decode_lines(struct decoder *d, const uint8_t *at, const uint8_t *end) {
+    for (int64_t line = 1; at < end && !d->has_too_many; line++) {
+        const uint8_t *newline = line_end(at, end);
+        decode_line(d, line, at, newline);
+        at = newline + 1;
+    }
+}
+
+/* The array's elements from after its bracket. Where it breaks off, what came before is kept. */
+static void decode_array(struct decoder *d, const uint8_t *at, const uint8_t *end) {
+    struct json_reader *reader = &d->reader;
+    reader->end = end;
+    reader->is_valid_utf8 = d->is_valid_utf8;
+    at = json_skip_space(at, end);
+    int is_first = 1;
+    for (int64_t element = 1; !d->has_too_many; element++) {
+        if (is_first && at < end && *at == ']') break;
+        is_first = 0;
+        begin_record(d);
+        struct json_value other = {0};
+        int is_record = at < end && *at == '{';
+        const uint8_t *after = is_record ? json_read_object(reader, at, 0, &d->members)
+                                         : json_scan(reader, at, 0, &other);
+        if (!after) {
+            reject(d, element, REJECT_ARRAY_BROKEN, 0, d->request->body, reader->failed_at);
+            return;
+        }
+        if (after - at > d->request->max_line_bytes) reject(d, element, REJECT_TOO_LONG, 0, at, after);
+        else if (!is_record) reject(d, element, REJECT_NO_OBJECT, 0, at, after);
+        else take_record(d, element, at, after);
+        at = json_skip_space(after, end);
+        if (at < end && *at == ',') {
+            at = json_skip_space(at + 1, end);
+            continue;
+        }
+        if (at == end || *at != ']') {
+            reject(d, element + 1, REJECT_ARRAY_BROKEN, 0, d->request->body, at);
+            return;
+        }
+        is_first = 1;
+    }
+    if (d->has_too_many) return;
+    at = json_skip_space(at + 1, end);
+    if (at != end) reject(d, d->rows + d->rejected + 1, REJECT_TRAILING, 0, at, end);
+}
+
+static void decode_text_line(struct decoder *d, int64_t line, const uint8_t *from, const uint8_t *to) {
+    if (to - from > d->request->max_line_bytes) {
+        reject(d, line, REJECT_TOO_LONG, 0, from, to);
+        return;
+    }
+    if (!has_room(d)) return;
+    begin_record(d);
+    d->reader.is_valid_utf8 = d->is_valid_utf8 || utf8_is_valid(from, to);
+    buffer_int64(&d->time, d->request->now_ns);
+    for (int i = 0; i < WORD_COLUMNS; i++) buffer_int32(&d->words[i].codes, d->words[i].default_code);
+    buffer_int32(&d->severity, SEVERITY_NONE);
+    int is_escaped = append_message(d, NULL, from, to);
+    append_label_code(d, -1);
+    text_end_row(&d->trace_id, 0);
+    text_end_row(&d->span_id, 0);
+    append_merged(d, NULL, NULL, is_escaped);
+    d->rows++;
+}
+
+static void decode_text(struct decoder *d, const uint8_t *at, const uint8_t *end) {
+    for (int64_t line = 1; at < end && !d->has_too_many; line++) {
+        const uint8_t *newline = line_end(at, end);
+        decode_text_line(d, line, at, newline);
+        at = newline + 1;
+    }
+}
+
+static void decode_body(struct decoder *d) {
+    const uint8_t *at = d->request->body, *end = at + d->request->length;
+    for (int i = 0; i < WORD_COLUMNS; i++) {
+        d->words[i].default_code =
+            intern_code(&d->words[i].intern, d->request->defaults[i], (size_t)d->request->default_lengths[i]);
+    }
+    text_init(&d->message, &d->memory);
+    text_init(&d->trace_id, &d->memory);
+    text_init(&d->span_id, &d->memory);
+    text_init(&d->attributes, &d->memory);
+    d->is_valid_utf8 = utf8_is_valid(at, end);
+    if (d->request->is_text) {
+        decode_text(d, at, end);
+        return;
+    }
+    if (end - at >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3;
+    const uint8_t *first = json_skip_space(at, end);
+    if (first < end && *first == '[') decode_array(d, first + 1, end);
+    else decode_lines(d, at, end);
+}
+
+static struct word_column_buffers hand_over_words(struct buffer *codes, struct buffer *validity, int64_t nulls,
+                                                  struct intern *intern) {
+    if (intern->count == 0) buffer_int32(&intern->offsets, 0);
+    return (struct word_column_buffers){buffer_hand_over(validity), buffer_hand_over(codes),
+                                        buffer_hand_over(&intern->offsets), buffer_hand_over(&intern->text),
+                                        nulls, intern->count};
+}
+
+static void hand_over(struct decoder *d, struct decode_result *result) {
+    result->rows = d->rows;
+    result->rejected = d->rejected;
+    result->rejects = buffer_hand_over(&d->rejects);
+    result->time = buffer_hand_over(&d->time);
+    result->severity = buffer_hand_over(&d->severity);
+    for (int i = 0; i < WORD_COLUMNS; i++) {
+        struct buffer no_validity = {0};
+        result->words[i] = hand_over_words(&d->words[i].codes, &no_validity, 0, &d->words[i].intern);
+    }
+    result->labels = hand_over_words(&d->label_codes, &d->label_validity, d->label_nulls, &d->labels);
+    result->message = text_hand_over(&d->message);
+    result->trace_id = text_hand_over(&d->trace_id);
+    result->span_id = text_hand_over(&d->span_id);
+    result->attributes = text_hand_over(&d->attributes);
+}
+
+static void decoder_init(struct decoder *d, const struct decode_request *request) {
+    struct memory *memory = &d->memory;
+    d->request = request;
+    json_reader_init(&d->reader, memory);
+    d->members.memory = d->merged.memory = memory;
+    struct buffer *buffers[] = {&d->time, &d->severity, &d->rejects, &d->canonical, &d->label_codes,
+                                &d->label_validity, &d->codes_of_labels};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffers[i]->memory = memory;
+    for (int i = 0; i < WORD_COLUMNS; i++) {
+        intern_init(&d->words[i].intern, memory);
+        d->words[i].codes.memory = memory;
+    }
+    intern_init(&d->labels_as_sent, memory);
+    intern_init(&d->labels, memory);
+}
+
+static void decoder_free(struct decoder *d) {
+    json_reader_free(&d->reader);
+    json_members_free(&d->members);
+    json_members_free(&d->merged);
+    struct buffer *buffers[] = {&d->time, &d->severity, &d->rejects, &d->canonical, &d->label_codes,
+                                &d->label_validity, &d->codes_of_labels};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
+    for (int i = 0; i < WORD_COLUMNS; i++) {
+        intern_free(&d->words[i].intern);
+        buffer_free(&d->words[i].codes);
+    }
+    intern_free(&d->labels_as_sent);
+    intern_free(&d->labels);
+    text_free(&d->message);
+    text_free(&d->trace_id);
+    text_free(&d->span_id);
+    text_free(&d->attributes);
+    free(d);
+}
+
+int32_t kernel_decode(const struct decode_request *request, struct decode_result *result) {
+    if (request->length > DECODE_MAX_BYTES) return KERNEL_REFUSED;
+    struct decoder *d = calloc(1, sizeof *d);
+    if (!d) return KERNEL_OUT_OF_MEMORY;
+    decoder_init(d, request);
+    int32_t status = KERNEL_OUT_OF_MEMORY;
+    if (setjmp(d->memory.exhausted) == 0) {
+        decode_body(d);
+        if (d->has_too_many) {
+            status = KERNEL_TOO_MANY_RECORDS;
+        } else {
+            hand_over(d, result);
+            status = KERNEL_OK;
+        }
+    }
+    decoder_free(d);
+    return status;
+}

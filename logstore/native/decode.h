@@ -1,0 +1,68 @@
+/* The body of POST /api/v1/logs to the columns of a record batch. Mirrored in ingest/decoding.py. */
+#ifndef DECODE_H
+#define DECODE_H
+
+#include "memory.h"
+
+/* The columns whose values repeat from row to row and may have a default. */
+enum word_column { WORD_CLUSTER, WORD_NAMESPACE, WORD_POD, WORD_CONTAINER, WORD_STREAM, WORD_COLUMNS };
+
+struct decode_request {
+    const uint8_t *body;
+    int64_t length;
+    int64_t now_ns;
+    int64_t max_line_bytes;
+    int64_t max_records;
+    int64_t is_text; /* one record a line, whatever it holds */
+    const uint8_t *defaults[WORD_COLUMNS];
+    int64_t default_lengths[WORD_COLUMNS];
+};
+
+enum reject_cause {
+    REJECT_MALFORMED,     /* detail: where in the line */
+    REJECT_NO_OBJECT,     /* detail: the value */
+    REJECT_TRAILING,      /* detail: the text after the value */
+    REJECT_TOO_LONG,      /* detail: the line */
+    REJECT_TOO_DEEP,
+    REJECT_TIME,          /* detail: the value */
+    REJECT_IDENTITY,      /* detail: the value; `column` tells which */
+    REJECT_ARRAY_BROKEN,  /* detail: where in the body; nothing after it was read */
+};
+
+struct reject {
+    int64_t line; /* or element of the array, from 1 */
+    int64_t cause;
+    int64_t column;
+    int64_t detail_at, detail_length; /* of the body */
+};
+
+struct text_column {
+    struct column_buffer validity, offsets, text;
+    int64_t nulls;
+};
+
+struct word_column_buffers {
+    struct column_buffer validity, codes, offsets, text;
+    int64_t nulls, words;
+};
+
+struct decode_result {
+    int64_t rows;
+    int64_t rejected;          /* how many in all; the first REJECTS_TOLD_MAX are told */
+    struct column_buffer rejects; /* struct reject each */
+    struct column_buffer time;     /* int64 */
+    struct column_buffer severity; /* int32: 0 is '', then trace … fatal */
+    struct word_column_buffers words[WORD_COLUMNS];
+    struct word_column_buffers labels;
+    struct text_column message, trace_id, span_id, attributes;
+};
+
+enum { REJECTS_TOLD_MAX = 10000, IDENTITY_MAX_BYTES = 253 };
+#define DECODE_MAX_BYTES (INT64_C(256) << 20) /* keeps every column's text below 2^31 bytes */
+#define DAY_NS INT64_C(86400000000000)
+
+/* KERNEL_OK, KERNEL_OUT_OF_MEMORY, KERNEL_REFUSED (body over DECODE_MAX_BYTES) or KERNEL_TOO_MANY_RECORDS. Only
+ * after KERNEL_OK the result holds anything; each of its buffers is then the caller's to release. */
+EXPORT int32_t kernel_decode(const struct decode_request *request, struct decode_result *result);
+
+#endif

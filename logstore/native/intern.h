@@ -1,0 +1,24 @@
+/* A dictionary column under construction: distinct texts and a code a row. */
+#ifndef INTERN_H
+#define INTERN_H
+
+#include "memory.h"
+
+struct intern {
+    struct memory *memory;
+    struct buffer text;    /* all distinct texts, one after the other */
+    struct buffer offsets; /* int32: where each begins, and the end */
+    struct buffer hashes;  /* uint64 of each */
+    int32_t count;
+    int32_t last; /* the code given last: the next row usually has it too */
+    int32_t *table;
+    uint32_t table_size;
+};
+
+void intern_init(struct intern *intern, struct memory *memory);
+void intern_free(struct intern *intern);
+
+/* The code of a text: 0, 1, 2 … in the order of first appearance. */
+int32_t intern_code(struct intern *intern, const uint8_t *text, size_t length);
+
+#endif

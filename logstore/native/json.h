@@ -1,0 +1,93 @@
+/* JSON texts (RFC 8259): checked strictly, cut into members without copying, and written in canonical form. */
+#ifndef JSON_H
+#define JSON_H
+
+#include "memory.h"
+
+enum { JSON_DEPTH_MAX = 128 };
+
+enum json_kind { JSON_STRING, JSON_NUMBER, JSON_BOOLEAN, JSON_NULL, JSON_OBJECT, JSON_ARRAY };
+enum json_error { JSON_FINE, JSON_MALFORMED, JSON_TOO_DEEP };
+
+struct json_value {
+    const uint8_t *text; /* quotes and brackets included */
+    uint32_t length;
+    uint8_t kind;
+    uint8_t has_backslash; /* of a string: its characters are not simply what stands between the quotes */
+    uint8_t is_dirty;      /* holds a lone surrogate, or an object whose keys may repeat: rewrite it before use */
+};
+
+/* A key is UTF-8, its escapes resolved; `key_is_plain`: its JSON text is just the key in quotes. */
+struct json_member {
+    const uint8_t *key;
+    uint32_t key_length;
+    uint8_t key_is_plain;
+    uint8_t is_dropped; /* free for the caller's use */
+    struct json_value value;
+};
+
+/* Members with unique keys in the order of first appearance. All zero is empty, but for `memory`. */
+struct json_members {
+    struct memory *memory;
+    struct json_member *items;
+    int32_t count, capacity;
+    uint64_t seen[4]; /* a bit per key mark: a key whose bit is not set is not there */
+    int32_t *table;   /* open addressing over items, kept once there are many; entries are index + 1 */
+    uint32_t table_size;
+    int32_t is_indexed;
+};
+
+/* What reading needs besides the text. `is_valid_utf8`: the caller has found the text to be so; else strings
+ * are rewritten with U+FFFD for what is not. */
+struct json_reader {
+    struct memory *memory;
+    const uint8_t *end;
+    const uint8_t *failed_at;
+    enum json_error error;
+    int is_valid_utf8;
+    struct arena arena;     /* resolved keys live here until arena_reset */
+    struct buffer scratch;
+    struct json_members *levels[JSON_DEPTH_MAX + 1];
+};
+
+void json_reader_init(struct json_reader *reader, struct memory *memory);
+void json_reader_free(struct json_reader *reader);
+
+static inline int json_is_space(uint8_t byte) { return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t'; }
+
+static inline const uint8_t *json_skip_space(const uint8_t *at, const uint8_t *end) {
+    while (at < end && json_is_space(*at)) at++;
+    return at;
+}
+
+/* Reads the value that begins at `at`; returns its end, or NULL with `error` and `failed_at` set. `depth` is the
+ * number of containers around it. */
+const uint8_t *json_scan(struct json_reader *reader, const uint8_t *at, int depth, struct json_value *value);
+
+/* Reads the object at `at` (its `{`) into `members`, which keep what they had: a repeated key takes the new value.
+ * Returns the object's end, or NULL. */
+const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, int depth, struct json_members *members);
+
+void json_members_clear(struct json_members *members);
+void json_members_free(struct json_members *members);
+void json_members_put(struct json_members *members, const struct json_member *member);
+struct json_member *json_members_find(struct json_members *members, const uint8_t *key, size_t length);
+
+/* The string's characters as UTF-8 to `out` (at most value->length bytes); bytes that are not UTF-8 stay, a lone
+ * surrogate becomes U+FFFD. Returns the end of what was written. */
+uint8_t *json_unescape(const struct json_value *string, uint8_t *out);
+
+/* A valid UTF-8 text in quotes, with the escapes that JSON demands and no more. */
+void json_append_string(struct buffer *out, const uint8_t *text, size_t length);
+
+/* The value without blanks, with unique keys (the last value counts), without lone surrogates or bytes that are
+ * not UTF-8 (U+FFFD instead); keys sorted by their bytes if `is_sorted`. Numbers keep their text. The value was
+ * scanned before. */
+void json_append_canonical(struct json_reader *reader, struct buffer *out, const struct json_value *value, int is_sorted);
+
+/* The value as it stands, or canonical where it must be. */
+void json_append_value(struct json_reader *reader, struct buffer *out, const struct json_value *value);
+
+void json_append_key(struct buffer *out, const struct json_member *member);
+
+#endif

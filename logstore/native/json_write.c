@@ -1,0 +1,187 @@
+#include <stdlib.h>
+
+#include "json.h"
+#include "utf8.h"
+
+void json_append_string(struct buffer *out, const uint8_t *text, size_t length) {
+    static const char digits[] = "0123456789abcdef";
+    uint8_t *to = buffer_reserve(out, length * 6 + 2);
+    *to++ = '"';
+    for (const uint8_t *end = text + length; text < end; text++) {
+        uint8_t byte = *text, letter = 0;
+        switch (byte) {
+        case '"': case '\\': letter = byte; break;
+        case '\b': letter = 'b'; break;
+        case '\f': letter = 'f'; break;
+        case '\n': letter = 'n'; break;
+        case '\r': letter = 'r'; break;
+        case '\t': letter = 't'; break;
+        }
+        if (letter) {
+            *to++ = '\\', *to++ = letter;
+        } else if (byte < 0x20) {
+            memcpy(to, "\\u00", 4);
+            to[4] = (uint8_t)digits[byte >> 4], to[5] = (uint8_t)digits[byte & 15];
+            to += 6;
+        } else {
+            *to++ = byte;
+        }
+    }
+    *to++ = '"';
+    out->length = (size_t)(to - out->data);
+}
+
+void json_append_key(struct buffer *out, const struct json_member *member) {
+    if (!member->key_is_plain) {
+        json_append_string(out, member->key, member->key_length);
+        return;
+    }
+    uint8_t *to = buffer_reserve(out, (size_t)member->key_length + 2);
+    *to++ = '"';
+    memcpy(to, member->key, member->key_length);
+    to[member->key_length] = '"';
+    out->length += (size_t)member->key_length + 2;
+}
+
+static void append_canonical_string(struct json_reader *reader, struct buffer *out, const struct json_value *value) {
+    if (!value->has_backslash && reader->is_valid_utf8) {
+        buffer_append(out, value->text, value->length);
+        return;
+    }
+    struct buffer *scratch = &reader->scratch;
+    scratch->length = 0;
+    /* Room for both forms of the text at once, so that the first one stays where it is. */
+    uint8_t *from = buffer_reserve(scratch, (size_t)value->length * 4);
+    uint8_t *end = json_unescape(value, from);
+    scratch->length = (size_t)(end - from);
+    size_t length = scratch->length;
+    if (!reader->is_valid_utf8) {
+        utf8_append_replaced(scratch, scratch->data, scratch->data + length);
+        json_append_string(out, scratch->data + length, scratch->length - length);
+    } else {
+        json_append_string(out, scratch->data, length);
+    }
+}
+
+static int by_key(const void *left, const void *right) {
+    const struct json_member *a = left, *b = right;
+    size_t shorter = a->key_length < b->key_length ? a->key_length : b->key_length;
+    int order = memcmp(a->key, b->key, shorter);
+    return order ? order : (a->key_length > b->key_length) - (a->key_length < b->key_length);
+}
+
+static void append_canonical(struct json_reader *reader, struct buffer *out, const struct json_value *value,
+                             int is_sorted, int depth);
+
+static struct json_members *members_of_level(struct json_reader *reader, int depth) {
+    struct json_members **level = &reader->levels[depth];
+    if (!*level) {
+        *level = memory_resize(reader->memory, NULL, sizeof **level);
+        **level = (struct json_members){.memory = reader->memory};
+    }
+    json_members_clear(*level);
+    return *level;
+}
+
+static void append_canonical_object(struct json_reader *reader, struct buffer *out, const struct json_value *value,
+                                    int is_sorted, int depth) {
+    struct json_members *members = members_of_level(reader, depth);
+    json_read_object(reader, value->text, depth, members);
+    if (is_sorted) {
+        qsort(members->items, (size_t)members->count, sizeof *members->items, by_key);
+        members->is_indexed = 0;
+    }
+    buffer_byte(out, '{');
+    for (int32_t i = 0; i < members->count; i++) {
+        if (i) buffer_byte(out, ',');
+        json_append_key(out, &members->items[i]);
+        buffer_byte(out, ':');
+        append_canonical(reader, out, &members->items[i].value, is_sorted, depth + 1);
+    }
+    buffer_byte(out, '}');
+}
+
+static void append_canonical_array(struct json_reader *reader, struct buffer *out, const struct json_value *value,
+                                   int is_sorted, int depth) {
+    const uint8_t *at = json_skip_space(value->text + 1, reader->end);
+    buffer_byte(out, '[');
+    while (*at != ']') {
+        struct json_value item;
+        at = json_scan(reader, at, depth + 1, &item);
+        append_canonical(reader, out, &item, is_sorted, depth + 1);
+        at = json_skip_space(at, reader->end);
+        if (*at != ',') break;
+        buffer_byte(out, ',');
+        at = json_skip_space(at + 1, reader->end);
+    }
+    buffer_byte(out, ']');
+}
+
+static void append_canonical(struct json_reader *reader, struct buffer *out, const struct json_value *value,
+                             int is_sorted, int depth) {
+    switch (value->kind) {
+    case JSON_STRING: append_canonical_string(reader, out, value); break;
+    case JSON_OBJECT: append_canonical_object(reader, out, value, is_sorted, depth); break;
+    case JSON_ARRAY: append_canonical_array(reader, out, value, is_sorted, depth); break;
+    default: buffer_append(out, value->text, value->length);
+    }
+}
+
+void json_append_canonical(struct json_reader *reader, struct buffer *out, const struct json_value *value,
+                           int is_sorted) {
+    const uint8_t *end = reader->end;
+    reader->end = value->text + value->length;
+    append_canonical(reader, out, value, is_sorted, 0);
+    reader->end = end;
+}
+
+void json_append_value(struct json_reader *reader, struct buffer *out, const struct json_value *value) {
+    if (value->is_dirty || !reader->is_valid_utf8) json_append_canonical(reader, out, value, 0);
+    else buffer_append(out, value->text, value->length);
+}
+
+void json_members_free(struct json_members *members) {
+    free(members->items);
+    free(members->table);
+    *members = (struct json_members){.memory = members->memory};
+}
+
+void json_reader_free(struct json_reader *reader) {
+    arena_free(&reader->arena);
+    buffer_free(&reader->scratch);
+    for (int i = 0; i <= JSON_DEPTH_MAX; i++) {
+        if (!reader->levels[i]) continue;
+        json_members_free(reader->levels[i]);
+        free(reader->levels[i]);
+        reader->levels[i] = NULL;
+    }
+}
+
+void json_reader_init(struct json_reader *reader, struct memory *memory) {
+    *reader = (struct json_reader){.memory = memory, .arena = {.memory = memory}, .scratch = {.memory = memory}};
+}
+
+/* The JSON text in canonical form; KERNEL_REFUSED if it is no JSON value, or nested too deep. */
+EXPORT int32_t kernel_json_canonical(const uint8_t *text, int64_t length, int32_t is_sorted,
+                                     struct column_buffer *canonical) {
+    struct memory memory;
+    struct json_reader reader;
+    struct buffer out = {.memory = &memory};
+    json_reader_init(&reader, &memory);
+    volatile int32_t status = KERNEL_OUT_OF_MEMORY;
+    if (setjmp(memory.exhausted) == 0) {
+        struct json_value value;
+        const uint8_t *end = text + length;
+        reader.end = end;
+        reader.is_valid_utf8 = utf8_is_valid(text, end);
+        const uint8_t *at = json_scan(&reader, json_skip_space(text, end), 0, &value);
+        status = at && json_skip_space(at, end) == end ? KERNEL_OK : KERNEL_REFUSED;
+        if (status == KERNEL_OK) {
+            json_append_canonical(&reader, &out, &value, is_sorted);
+            *canonical = buffer_hand_over(&out);
+        }
+    }
+    json_reader_free(&reader);
+    buffer_free(&out);
+    return status;
+}
