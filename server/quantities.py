@@ -62,7 +62,7 @@ def format_duration(seconds: float) -> str:
             return f"{int(seconds // factor)}{unit}"
     if seconds and seconds < 1:
         return f"{seconds * 1000:g}ms"
-    return f"{seconds:g}s"
+    return f"{int(seconds)}s" if seconds == int(seconds) else f"{seconds:g}s"
 
 
 def _split(text: object, expected: str) -> tuple[float, str]:

@@ -86,7 +86,7 @@ class ServeSettings(BaseSettings):
     ingest_memory: Size | None = setting(
         "Ingest",
         None,
-        "request bodies in memory at once; further ones wait; default: 1/4 of --memory, at least --max-body",
+        "request bodies in memory at once; further ones wait; default: 1/8 of --memory, at least --max-body",
     )
     ingest_threads: int = Field(
         default=2,
@@ -106,13 +106,13 @@ class ServeSettings(BaseSettings):
     flush_age: Duration = setting("Storage", 60.0, "age at which an accepted record is written to Parquet")
     flush_bytes: Size = setting("Storage", 8 * MIB, "bytes of one partition that are written to Parquet at once")
     buffer_bytes: Size | None = setting(
-        "Storage", None, "accepted records in memory, over which all is flushed; default: 1/6 of --memory"
+        "Storage", None, "accepted records in memory, over which all is flushed; default: 1/8 of --memory"
     )
     pending_bytes: Size | None = setting(
-        "Storage", None, "decoded records that wait for the log, over which ingest is held; default: 1/10 of --memory"
+        "Storage", None, "decoded records that wait for the log, over which ingest is held; default: 1/16 of --memory"
     )
     recent_bytes: Size | None = setting(
-        "Storage", None, "newest records kept in memory for tails; default: 1/20 of --memory"
+        "Storage", None, "newest records kept in memory for tails; default: 1/32 of --memory"
     )
     wal_max_bytes: Size = setting("Storage", 512 * MIB, "bytes of write-ahead log over which all is flushed")
     disk_reserve: Size = setting(
@@ -216,15 +216,15 @@ class ServeSettings(BaseSettings):
 
     @property
     def ingest_memory_bytes(self) -> int:
-        return self.ingest_memory if self.ingest_memory is not None else max(self.memory // 4, self.max_body)
+        return self.ingest_memory if self.ingest_memory is not None else max(self.memory // 8, self.max_body)
 
     def store(self) -> StoreSettings:
         """What of it concerns the storage engine."""
         return StoreSettings(
             partition_by=tuple(self.partition_by.split(",")),
-            pending_bytes=self.pending_bytes if self.pending_bytes is not None else self.memory // 10,
-            buffer_bytes=self.buffer_bytes if self.buffer_bytes is not None else self.memory // 6,
-            recent_bytes=self.recent_bytes if self.recent_bytes is not None else self.memory // 20,
+            pending_bytes=self.pending_bytes if self.pending_bytes is not None else self.memory // 16,
+            buffer_bytes=self.buffer_bytes if self.buffer_bytes is not None else self.memory // 8,
+            recent_bytes=self.recent_bytes if self.recent_bytes is not None else self.memory // 32,
             flush_bytes=self.flush_bytes,
             flush_age_s=self.flush_age,
             wal_max_bytes=self.wal_max_bytes,

@@ -24,6 +24,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def flags(settings: Mapping[str, object]) -> list[str]:
+    """Settings as flags: `max_body="1MiB"` is `--max-body 1MiB`, `insecure=True` is `--insecure`."""
+    found: list[str] = []
+    for name, value in settings.items():
+        found += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
+    return found
+
+
 class ServerProcess:
     """Starts, kills, stops and starts again one server over one data directory, always at one address."""
 
