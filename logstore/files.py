@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from logstore.errors import Unavailable
 
@@ -17,6 +17,7 @@ DIRECTORY_NAME_MAX_BYTES: Final = 200
 LOCK_WAIT_S: Final = 5.0
 MERGED_AGE_S: Final = 600.0
 _HASH_CHARACTERS: Final = 16
+_SAFE: Final = " ~@$&()+,;!"
 
 
 def partition_directory(values: tuple[tuple[str, str], ...]) -> Path:
@@ -28,14 +29,15 @@ def partition_directory(values: tuple[tuple[str, str], ...]) -> Path:
 
 
 def _directory_name(column: str, value: str) -> str:
-    name = f"{column}={quote(value, safe=' ~@$&()+,;!')}"
-    if len(name) <= DIRECTORY_NAME_MAX_BYTES:
-        return name
+    encoded = quote(value, safe=_SAFE)
+    if len(column) + 1 + len(encoded) <= DIRECTORY_NAME_MAX_BYTES:
+        return f"{column}={encoded}"
     digest = hashlib.sha256(value.encode()).hexdigest()[:_HASH_CHARACTERS]
-    kept = name[: DIRECTORY_NAME_MAX_BYTES - _HASH_CHARACTERS - 1]
-    # A percent escape that the cut would leave unfinished goes as a whole.
+    kept = encoded[: DIRECTORY_NAME_MAX_BYTES - _HASH_CHARACTERS - 2 - len(column)]
+    # A character that the cut would leave unfinished goes as a whole: readers decode the name as UTF-8.
     escape = kept.rfind("%", len(kept) - 2)
-    return f"{kept if escape < 0 else kept[:escape]}-{digest}"
+    whole = unquote_to_bytes(kept if escape < 0 else kept[:escape]).decode(errors="ignore")
+    return f"{column}={quote(whole, safe=_SAFE)}-{digest}"
 
 
 class DataDirectory:

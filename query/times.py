@@ -1,85 +1,100 @@
-"""Times as a query or a request writes them."""
+"""Times and durations as requests write them."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
-from query.literals import duration_ns
+from logstore.errors import InvalidInput
+from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 
-INT64_MIN: Final = -(2**63) + 1
-INT64_MAX: Final = 2**63 - 1
+S_NS: Final = 1_000_000_000
+UNITS_NS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "ms": 1_000_000,
+    "s": S_NS,
+    "m": 60 * S_NS,
+    "h": 3_600 * S_NS,
+    "d": 86_400 * S_NS,
+    "w": 7 * 86_400 * S_NS,
+}
 
+_AMOUNT: Final = r"\d{1,18}(?:\.\d{1,18})?(?:ns|us|µs|ms|[smhdw])"
+_DURATION: Final = re.compile(rf"(?:{_AMOUNT})+", re.ASCII)
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)([a-zµ]+)", re.ASCII)
+_EPOCH: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII)
 _RFC3339: Final = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,40}))?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,30}))?)?(?:([Zz])|([+\- ])(\d\d):?(\d\d))?)?", re.ASCII
 )
-_EPOCH: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
-_EPOCH_UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3))
-"""A magnitude below the first is in the unit of so many ns: seconds, milliseconds, microseconds; else ns."""
+_EPOCH_SCALES: Final = ((10**11, S_NS), (10**14, 1_000_000), (10**17, 1_000))
+"""An epoch number below the first is in units of the second."""
 
 
-def parse_time(text: str, now_ns: int) -> int | None:
-    """Nanoseconds since the epoch, within int64; None if the text is no time.
+def parse_duration_ns(text: str) -> int:
+    """A positive length of time: `15m`, `1h30m`, `1.5s`; units ns us ms s m h d w.
 
-    RFC 3339 with any offset (none: UTC; a date alone: its midnight); seconds, ms, us or ns since the epoch, told
-    apart by magnitude; `now`; a duration before (`15m`, `-15m`) or after (`+15m`) now.
+    Raises:
+        InvalidInput: it is none.
     """
-    found = _rfc3339(text)
-    if found is None:
-        found = _epoch(text)
-    if found is None:
-        found = _relative(text, now_ns)
-    return None if found is None else max(INT64_MIN, min(INT64_MAX, found))
+    if not _DURATION.fullmatch(text.strip()):
+        raise InvalidInput(f"{text!r} is no duration; write a number and a unit (ns us ms s m h d w), such as 15m")
+    return int(sum(Decimal(amount) * UNITS_NS[unit] for amount, unit in _PART.findall(text)))
 
 
-def _rfc3339(text: str) -> int | None:
-    found = _RFC3339.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second, fraction, offset = found.groups()
-    try:
-        days = date(int(year), int(month), int(day)).toordinal() - date(1970, 1, 1).toordinal()
-        seconds = _of_day(int(hour or 0), int(minute or 0), int(second or 0))
-    except ValueError:
-        return None
-    ns = int((fraction or "0")[:9].ljust(9, "0"))
-    return (days * 86_400 + seconds - _offset_s(offset)) * 10**9 + ns
+def parse_time_ns(text: str, now_ns: int) -> int:
+    """A time as nanoseconds since 1970 (UTC), brought into the range of record times.
+
+    RFC 3339 (a date alone is its midnight; without an offset it is UTC), an epoch number whose unit is told by its
+    magnitude, `now`, `-15m` or `15m` (before now), `+15m` (after now). A plus that a URL turned into a space counts.
+
+    Raises:
+        InvalidInput: it is none of these.
+    """
+    return max(TIME_MIN_NS, min(_parse(text, now_ns), TIME_MAX_NS + 1))
 
 
-def _of_day(hour: int, minute: int, second: int) -> int:
-    if hour > 23 or minute > 59 or second > 60:
-        raise ValueError("no time of day")
-    return hour * 3600 + minute * 60 + second
-
-
-def _offset_s(offset: str | None) -> int:
-    if offset is None or offset in "Zz":
-        return 0
-    digits = offset[1:].replace(":", "")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
-    return -seconds if offset[0] == "-" else seconds
-
-
-def _epoch(text: str) -> int | None:
-    if _EPOCH.fullmatch(text) is None:
-        return None
-    whole, _, fraction = text.lstrip("-").partition(".")
-    unit = next((ns for below, ns in _EPOCH_UNITS if int(whole) < below), 1)
-    ns = int(whole) * unit + int((fraction or "0")[:9].ljust(9, "0")) * unit // 10**9
-    return -ns if text.startswith("-") else ns
-
-
-def _relative(text: str, now_ns: int) -> int | None:
-    if text.lower() == "now":
+def _parse(text: str, now_ns: int) -> int:
+    bare = text.strip()
+    if bare.lower() == "now":
         return now_ns
-    ns = duration_ns(text.lstrip("+-")) if len(text.lstrip("+-")) >= len(text) - 1 else None
-    if ns is None:
-        return None
-    return now_ns + ns if text.startswith("+") else now_ns - ns
+    if _EPOCH.fullmatch(bare):
+        return _epoch_ns(bare)
+    if found := _RFC3339.fullmatch(bare):
+        return _calendar_ns(text, found)
+    sign, amount = ("+", bare) if text.startswith(" ") else (bare[:1], bare.lstrip("+-"))
+    if _DURATION.fullmatch(amount) and len(bare) - len(amount) <= 1:
+        return now_ns + parse_duration_ns(amount) * (1 if sign == "+" else -1)
+    raise InvalidInput(
+        f"{text!r} is no time; write RFC 3339 (2026-01-31T12:00:00Z), an epoch number, now, "
+        "or a duration before or after now (-15m, +15m)"
+    )
+
+
+def _epoch_ns(text: str) -> int:
+    number = Decimal(text)
+    scale = next((scale for limit, scale in _EPOCH_SCALES if abs(number) < limit), 1)
+    return int(number * scale)
+
+
+def _calendar_ns(text: str, found: re.Match[str]) -> int:
+    day, hour, minute, second, fraction, _, sign, offset_hours, offset_minutes = found.groups("0")
+    try:
+        midnight = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} is no time: {error}") from error
+    if int(hour) > 23 or int(minute) > 59 or int(second) > 60 or int(offset_hours) > 23 or int(offset_minutes) > 59:
+        raise InvalidInput(f"{text!r} is no time: its hours, minutes or seconds are out of range")
+    days = (midnight - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(days=1)
+    offset_s = int(offset_hours) * 3_600 + int(offset_minutes) * 60
+    seconds = days * 86_400 + int(hour) * 3_600 + int(minute) * 60 + int(second)
+    seconds += offset_s if sign == "-" else -offset_s
+    return seconds * S_NS + int(fraction[:9].ljust(9, "0"))
 
 
 def format_time(time_ns: int) -> str:
-    """RFC 3339, UTC, with nine digits: how every answer writes a time."""
-    seconds, ns = divmod(time_ns, 10**9)
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
+    """RFC 3339, UTC, nine digits: how every answer writes a time."""
+    second, nanosecond = divmod(time_ns, S_NS)
+    moment = datetime(1970, 1, 1) + timedelta(seconds=second)
+    return f"{moment.isoformat(timespec='seconds')}.{nanosecond:09d}Z"
