@@ -53,9 +53,7 @@ class Parser(argparse.ArgumentParser):
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
             first = unknown.split()[0]
-            hint = (
-                f"to search for it: logq -- '{first}'" if self.prog == "logq" else f"see {self.prog} --help"
-            )
+            hint = f"to search for it: logq -- '{first}'" if self.prog == "logq" else f"see {self.prog} --help"
             raise UsageError(f"unknown option {first}", hint)
         raise UsageError(message.removeprefix("argument "), f"see {self.prog} --help")
 
@@ -140,15 +138,9 @@ def _whole(text: str) -> int:
 
 def _add_common(parser: Parser) -> None:
     parser.value("--server", metavar="URL", text="the server (LOGQ_SERVER; default http://127.0.0.1:7117)")
-    parser.value(
-        "--context", metavar="NAME", text="a server by its name in the configuration file (LOGQ_CONTEXT)"
-    )
-    parser.value(
-        "--token", metavar="TOKEN", text="bearer token (better: LOGQ_TOKEN, or a context's token-file)"
-    )
-    parser.value(
-        "--ca-file", metavar="FILE", text="authority that signed the server's certificate (LOGQ_CA_FILE)"
-    )
+    parser.value("--context", metavar="NAME", text="a server by its name in the configuration file (LOGQ_CONTEXT)")
+    parser.value("--token", metavar="TOKEN", text="bearer token (better: LOGQ_TOKEN, or a context's token-file)")
+    parser.value("--ca-file", metavar="FILE", text="authority that signed the server's certificate (LOGQ_CA_FILE)")
     parser.value("--client-cert", metavar="FILE", text="client certificate (LOGQ_CLIENT_CERT)")
     parser.value("--client-key", metavar="FILE", text="its private key (LOGQ_CLIENT_KEY)")
     parser.value(
@@ -181,20 +173,18 @@ def _add_query(parser: Parser) -> None:
     _add_range(parser)
     _add_identity(parser)
     parser.number("--limit", metavar="N", text="rows at most; 0 for all (default: the server's, 1000)")
-    parser.value(
-        "--order", metavar="ORDER", choices=("asc", "desc"), text="asc (oldest first) or desc (the default)"
-    )
+    parser.value("--order", metavar="ORDER", choices=("asc", "desc"), text="asc (oldest first) or desc (the default)")
     parser.value("--cursor", metavar="CURSOR", text="the next page of an answer that was cut")
     parser.switch("--meta", text="show _seq, the number that names a record")
     _add_output(parser, FORMATS)
 
 
-def _add_output(parser: Parser, formats: Sequence[str]) -> None:
+def _add_output(parser: Parser, formats: Sequence[str], default: str = "ndjson in a pipe") -> None:
     parser.value(
         *("-o", "--output"),
         metavar="FORMAT",
         choices=formats,
-        text=f"{', '.join(formats)} (default: table on a terminal, ndjson in a pipe)",
+        text=f"{', '.join(formats)} (default: {'' if 'line' in default else 'table on a terminal, '}{default})",
     )
 
 
@@ -221,15 +211,11 @@ def _add_logs(parser: Parser) -> None:
     parser.switch("--all-pods", text="every pod of TYPE/NAME; sets --prefix")
     parser.value("-l", "--selector", metavar="LABELS", text="pods by label: app=web,tier!=db,zone in (a,b)")
     parser.number("--limit-bytes", metavar="N", default=0, text="cut each container's output after N bytes")
-    parser.number(
-        "--max-log-requests", metavar="N", default=5, text="with -f, containers at most (default: 5)"
-    )
+    parser.number("--max-log-requests", metavar="N", default=5, text="with -f, containers at most (default: 5)")
     parser.switch("--ignore-errors", text="report an error and go on with the next container")
-    parser.value(
-        "--pod-running-timeout", metavar="DURATION", text="accepted for kubectl's sake, has no effect"
-    )
+    parser.value("--pod-running-timeout", metavar="DURATION", text="accepted for kubectl's sake, has no effect")
     parser.switch("--insecure-skip-tls-verify-backend", text="accepted for kubectl's sake, has no effect")
-    _add_output(parser, LINE_FORMATS[:3])
+    _add_output(parser, LINE_FORMATS[:3], "the lines")
 
 
 def _add_push(parser: Parser) -> None:
@@ -240,12 +226,8 @@ def _add_push(parser: Parser) -> None:
     parser.value("--stream", metavar="NAME", text="stdout, stderr or a word of your own")
     parser.switch("--json", text="each line is a record (a JSON object), not a message")
     parser.switch("--follow", "-f", text="go on as the files grow, over rotation and truncation")
-    parser.value(
-        "--position", metavar="DIR", text="where to remember what was sent (default: under ~/.local/state)"
-    )
-    parser.value(
-        "--retry", metavar="DURATION", text="give up on an unreachable server after (default: 60s; with"
-    )
+    parser.value("--position", metavar="DIR", text="where to remember what was sent (default: under ~/.local/state)")
+    parser.value("--retry", metavar="DURATION", text="give up on an unreachable server after (default: 60s; with")
     parser.number(
         "--max-line", metavar="BYTES", default=16 << 20, text="report and skip longer lines (default: 16 MiB)"
     )

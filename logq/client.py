@@ -104,6 +104,7 @@ def blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
         raise Unreachable(f"the connection broke before the answer was complete: {_reason(error)}") from None
     if response.length:
         raise Unreachable("the connection broke before the answer was complete")
+    response.close()  # read1 does not notice the end by itself, and the connection could not be used again
 
 
 def unreachable(target: Target, error: Exception) -> Unreachable:

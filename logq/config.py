@@ -143,9 +143,7 @@ def target(options: Namespace) -> Target:
         client_cert=_file(
             options.client_cert or from_context.get("client-cert") or os.environ.get("LOGQ_CLIENT_CERT", "")
         ),
-        client_key=_file(
-            options.client_key or from_context.get("client-key") or os.environ.get("LOGQ_CLIENT_KEY", "")
-        ),
+        client_key=_file(options.client_key or from_context.get("client-key") or os.environ.get("LOGQ_CLIENT_KEY", "")),
         namespace=from_context.get("namespace", ""),
         cluster=from_context.get("cluster", ""),
     )

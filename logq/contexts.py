@@ -38,9 +38,7 @@ def _list(config: Config) -> int:
 
 def _use(config: Config, name: str) -> int:
     if name not in config.contexts:
-        raise ConfigError(
-            f"no context {name!r} in {config.path}", f"there are: {', '.join(config.contexts) or 'none'}"
-        )
+        raise ConfigError(f"no context {name!r} in {config.path}", f"there are: {', '.join(config.contexts) or 'none'}")
     text = config.path.read_text("utf-8")
     line = f'current = "{name}"' if _BARE.fullmatch(name) else f"current = '{name}'"
     head, table, tail = text.partition("[")

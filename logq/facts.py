@@ -89,9 +89,7 @@ def _explain(options: Namespace) -> int:
 
 def _context(options: Namespace) -> int:
     if len(options.words) != 1 or not options.words[0].isdecimal():
-        raise UsageError(
-            "which record? logq context SEQ", "its number: logq QUERY --meta -o ndjson shows _seq"
-        )
+        raise UsageError("which record? logq context SEQ", "its number: logq QUERY --meta -o ndjson shows _seq")
     seq = int(options.words[0])
     params = {"seq": str(seq), "before": str(options.before), "after": str(options.after)}
     answer = Answer(Client(target(options)).ask("/api/v1/context", params))

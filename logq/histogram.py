@@ -64,9 +64,7 @@ def drawn(buckets: Sequence[Mapping[str, Any]], size: int, *, colours: bool) -> 
         count = int(bucket["count"])
         bar = painter.bar(count, part, count / largest * bar_width if largest else 0.0, bar_width)
         legend = f"  {painter.legend(part)}" if legend_width and part else ""
-        lines.append(
-            f"{painted(time, DIM if colours else '')}  {bar}  {count:>{count_width},}{legend}".rstrip()
-        )
+        lines.append(f"{painted(time, DIM if colours else '')}  {bar}  {count:>{count_width},}{legend}".rstrip())
     return lines
 
 

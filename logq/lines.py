@@ -77,9 +77,7 @@ class Lines:
     def _newest_seq(self, client: Client, run: Run) -> int:
         """Where to begin when nothing was printed: after the newest record of all, if there is one."""
         params = {"q": run.container_query(), "order": "desc", "limit": "1", "meta": "true"}
-        return max(
-            (_without_seq(rows)[1] for rows in Answer(client.ask("/api/v1/query", params)).runs()), default=0
-        )
+        return max((_without_seq(rows)[1] for rows in Answer(client.ask("/api/v1/query", params)).runs()), default=0)
 
     def _since(self, query: str) -> str:
         return f"{query} time>={quoted(self._start)}" if self._start else query
@@ -115,8 +113,5 @@ def _without_seq(rows: bytes) -> tuple[bytes, int]:
             continue
         row = json.loads(line)
         highest = max(highest, int(row.pop("_seq")))
-        kept.append(
-            json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-            + b"\n"
-        )
+        kept.append(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n")
     return b"".join(kept), highest

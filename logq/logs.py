@@ -87,9 +87,7 @@ def _follow_all(options: Namespace, lines: Lines, runs: list[Run], outputs: list
 def _check(options: Namespace) -> None:
     words = options.words
     if not words and not options.selector:
-        raise UsageError(
-            "POD or TYPE/NAME is a required argument for the logs command", "see logq logs --help"
-        )
+        raise UsageError("POD or TYPE/NAME is a required argument for the logs command", "see logq logs --help")
     if words and options.selector:
         raise UsageError("only a selector (-l) or a POD name is allowed")
     if len(words) > 2:
@@ -99,9 +97,7 @@ def _check(options: Namespace) -> None:
     if len(words) == 2:
         options.container = words[1]
     if options.all_containers and options.container:
-        raise UsageError(
-            f"--all-containers=true should not be specified with container name {options.container}"
-        )
+        raise UsageError(f"--all-containers=true should not be specified with container name {options.container}")
     if options.tail is not None and options.tail < -1:
         raise UsageError("--tail must be greater than or equal to -1")
     if options.since and options.since_time:
@@ -121,9 +117,7 @@ def _tail(options: Namespace) -> int | None:
 def _start(options: Namespace) -> str:
     if options.since_time:
         if rfc3339_ns(options.since_time) is None:
-            raise UsageError(
-                f"--since-time: {options.since_time!r} is no RFC 3339 time", "as 2026-11-24T09:30:00Z"
-            )
+            raise UsageError(f"--since-time: {options.since_time!r} is no RFC 3339 time", "as 2026-11-24T09:30:00Z")
         return rfc3339(rfc3339_ns(options.since_time) or 0)
     if not options.since or options.since in ("0", "0s"):
         return ""
@@ -131,9 +125,7 @@ def _start(options: Namespace) -> str:
         raise UsageError("--since must be greater than 0")
     span_ns = duration_ns(options.since)
     if span_ns is None:
-        raise UsageError(
-            f"--since: {options.since!r} is no duration", "as 5s, 2m, 3h, 1h30m; or see --since-time"
-        )
+        raise UsageError(f"--since: {options.since!r} is no duration", "as 5s, 2m, 3h, 1h30m; or see --since-time")
     return rfc3339(time.time_ns() - span_ns)
 
 

@@ -118,8 +118,7 @@ def one_place(pods: Iterable[Pod], command: str) -> Pod:
         return places[0]
     several_clusters = len({pod.cluster for pod in places}) > 1
     choices = [
-        f"{command} -n {pod.namespace}" + (f" --cluster {pod.cluster}" if several_clusters else "")
-        for pod in places
+        f"{command} -n {pod.namespace}" + (f" --cluster {pod.cluster}" if several_clusters else "") for pod in places
     ]
     raise LogqError(f'pod "{places[0].name}" is in {len(places)} places; say which:', "\n".join(choices))
 
@@ -140,9 +139,7 @@ def containers(streams: Sequence[Stream]) -> list[str]:
     newest = max(streams, key=lambda stream: stream.last_time)
     current = [stream for stream in streams if stream.uid == newest.uid]
     names = sorted({stream.container for stream in current})
-    default = next(
-        (stream.labels[DEFAULT_CONTAINER] for stream in current if DEFAULT_CONTAINER in stream.labels), ""
-    )
+    default = next((stream.labels[DEFAULT_CONTAINER] for stream in current if DEFAULT_CONTAINER in stream.labels), "")
     return sorted(names, key=lambda name: name != default)
 
 

@@ -67,9 +67,7 @@ class PositionFile:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._lock)
-            raise LogqError(
-                "this file is being pushed by another logq push already", f"its position: {path}"
-            ) from None
+            raise LogqError("this file is being pushed by another logq push already", f"its position: {path}") from None
 
     def load(self) -> Position | None:
         """What was stored last; None if nothing.

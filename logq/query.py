@@ -28,9 +28,7 @@ def run(options: Namespace) -> int:
     query = scoped_query(options, server)
     output = options.output or ("table" if sys.stdout.isatty() else "ndjson")
     if output in BINARY_FORMATS and sys.stdout.isatty():
-        raise UsageError(
-            f"{output} is binary and would upset a terminal", f"write it to a file: … -o {output} > FILE"
-        )
+        raise UsageError(f"{output} is binary and would upset a terminal", f"write it to a file: … -o {output} > FILE")
     params = {"q": query.text, **time_range(options), **_paging(options)}
     client = Client(server)
     with Progress("waiting for the server") as progress:
@@ -126,9 +124,7 @@ def _pass_on(response: http.client.HTTPResponse, output: str, options: Namespace
                 newlines += 0 if is_quoted else part.count(b"\n")
     sys.stdout.buffer.flush()
     if options.limit is None and (newlines > DEFAULT_LIMIT or output != "csv"):
-        note(
-            f"{output} holds at most {DEFAULT_LIMIT:,} rows unless --limit says otherwise; --limit 0 for all"
-        )
+        note(f"{output} holds at most {DEFAULT_LIMIT:,} rows unless --limit says otherwise; --limit 0 for all")
     if output == "csv":
         return FOUND if newlines > 1 else NOTHING
     if not size:

@@ -10,7 +10,7 @@ GUARD_BYTES: Final = 256
 CHUNK_BYTES: Final = 1 << 20
 
 
-class Replaced(Exception):  # noqa: N818
+class Replaced(Exception):
     """The file was truncated or written anew: what was read of it is not there any more."""
 
 
@@ -47,6 +47,7 @@ class Source:
         self.head = b""
         self.guard = b""
         self.quiet_since: float | None = None
+        self.quiet_bytes = -1
         self._searched = 0
 
     def resume(self, place: Place) -> None:
@@ -123,6 +124,13 @@ class Source:
         self.offset = batch.end
         self.line += batch.lines if isinstance(batch, Batch) else 1
         self._searched = 0
+
+    def is_quiet(self, now_s: float, wait_s: float) -> bool:
+        """Whether it has not grown for so long; to be asked again and again."""
+        size = os.fstat(self.fd).st_size
+        if size != self.quiet_bytes or self.quiet_since is None:
+            self.quiet_bytes, self.quiet_since = size, now_s
+        return now_s - self.quiet_since >= wait_s
 
     def close(self) -> None:
         """Closes the file."""

@@ -91,9 +91,7 @@ def moment_ns(text: str, now_ns: int) -> int:
 
 def _epoch_ns(text: str) -> int:
     magnitude = abs(float(text))
-    unit_ns = (
-        SECOND_NS if magnitude < 1e11 else 1_000_000 if magnitude < 1e14 else 1_000 if magnitude < 1e17 else 1
-    )
+    unit_ns = SECOND_NS if magnitude < 1e11 else 1_000_000 if magnitude < 1e14 else 1_000 if magnitude < 1e17 else 1
     return int(text) * unit_ns if "." not in text else int(float(text) * unit_ns)
 
 

@@ -27,8 +27,9 @@ _PASSED_OVER: Final = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".tmp", ".p
 class Trail:
     """All sources of one path, oldest first; `tell` takes what the user must know."""
 
-    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, tell: Callable[[str], None], *, follows: bool) -> None:
         self.path = path
+        self.follows = follows
         self.sources: list[Source] = []
         self._seen: dict[int, bytes] = {}
         self._tell = tell
@@ -61,16 +62,20 @@ class Trail:
     def look(self) -> None:
         """Takes note of what was rotated, created or truncated since the last look."""
         status = _status(self.path)
+        if not self.follows:
+            if not self.sources:
+                self._open_current()
+            return
         for source in self.sources:
             if not source.is_copy:
                 source.is_rotated = status is None or source.inode != status.st_ino
         for source in list(self.sources):
             self._check(source)
         self._take_missed(status)
-        if status is not None and not any(self._is_at(source, status.st_ino) for source in self.sources):
+        if status is not None and not self._has(status.st_ino):
             self._open_current()
         for source in self.sources[:-ROTATED_MAX]:
-            source.quiet_since = float("-inf")
+            source.quiet_since, source.quiet_bytes = float("-inf"), os.fstat(source.fd).st_size
 
     def replaced(self, source: Source) -> None:
         """The file was truncated: the rest of what it held is read from its copy, if there is one."""
@@ -89,6 +94,8 @@ class Trail:
                 continue
             self.sources.insert(self.sources.index(source), copy)
             break
+        else:
+            self._tell(f"{self.path}: truncated or replaced after byte {source.offset:,}; reading on from its start")
         source.restart()
 
     def drop(self, source: Source) -> None:
@@ -141,7 +148,7 @@ class Trail:
             if inode in self._seen and _begin_alike(head, self._seen[inode]):
                 present[inode] = head
                 continue
-            if any(source.head and _begin_alike(head, source.head) for source in self.sources):
+            if any(self._is_copy(head, source) for source in self.sources):
                 present[inode] = head
                 continue
             missed = _opened(path, is_rotated=True)
@@ -150,6 +157,11 @@ class Trail:
             elif missed is not None:
                 missed.close()
         self._seen = present
+
+    def _is_copy(self, head: bytes, source: Source) -> bool:
+        """Also of what the source holds since the last look: the copy was made of that."""
+        heads = (source.head, os.pread(source.fd, GUARD_BYTES, 0))
+        return any(own and _begin_alike(head, own) for own in heads)
 
     def _insert(self, missed: Source) -> None:
         """Before the file at the path, which is younger."""
@@ -196,9 +208,6 @@ class Trail:
 
     def _has(self, inode: int) -> bool:
         return any(source.inode == inode for source in self.sources)
-
-    def _is_at(self, source: Source, inode: int) -> bool:
-        return source.inode == inode
 
     def _siblings(self) -> Iterator[tuple[Path, int]]:
         """Rotated files of the path, oldest first, with their inodes."""
