@@ -61,7 +61,7 @@ class Gate:
         except ClientGone as gone:
             _abort(scope)
             if isinstance(gone, ReceiveTimeout):
-                self._telemetry.clients_cut.labels("receive").inc()
+                self._telemetry.http.clients_cut.labels("receive").inc()
             log.debug("client gone", path=scope["path"], reason=str(gone))
         except Exception as error:
             await self._fail(error, scope, receive, answer)
@@ -106,9 +106,9 @@ class Gate:
     def _count(self, scope: Scope, status: int | None, seconds: float) -> None:
         path = scope["path"]
         route = path if path in self._routes else "other"
-        self._telemetry.requests.labels(route, str(status or "none")).inc()
+        self._telemetry.http.requests.labels(route, str(status or "none")).inc()
         if route not in UNTIMED_PATHS:
-            self._telemetry.request_seconds.labels(route).observe(seconds)
+            self._telemetry.http.seconds.labels(route).observe(seconds)
 
 
 class _Observed:

@@ -43,7 +43,7 @@ def serve(settings: ServeSettings) -> int:
     service = Service(settings, telemetry)
     config = uvicorn.Config(
         create_app(service, readiness, tokens),
-        http=bounded(settings, lambda what: telemetry.clients_cut.labels(what).inc()),
+        http=bounded(settings, lambda what: telemetry.http.clients_cut.labels(what).inc()),
         ws="none",
         lifespan="off",
         loop="uvloop",

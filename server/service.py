@@ -26,7 +26,7 @@ class Service:
         self.telemetry = telemetry
         self.stopping = asyncio.Event()
         """Set when the server begins to stop: tails end with a last cursor."""
-        self.bodies = BodyBudget(settings.ingest_memory_bytes, telemetry.ingest_held_bytes.set)
+        self.bodies = BodyBudget(settings.ingest_memory_bytes, telemetry.ingest.held_bytes.set)
         self.ingest_threads = ThreadPoolExecutor(settings.ingest_threads, "ingest")
         self.admin_threads = ThreadPoolExecutor(ADMIN_THREADS, "admin")
         self._is_open = False

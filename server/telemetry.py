@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
@@ -46,83 +46,79 @@ def configure_logging(level: str, form: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
 
 
+class HttpMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter("logstore_http_requests", "Requests answered.", ["route", "status"], registry=registry)
+        self.seconds = Histogram(
+            "logstore_http_request_seconds",
+            "Time from a request's head to the end of its answer; tails are not counted.",
+            ["route"],
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.clients_cut = Counter(
+            "logstore_clients_cut",
+            "Clients cut because they stood still, by what they did not do: receive, send.",
+            ["what"],
+            registry=registry,
+        )
+
+
+class IngestMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.accepted = Counter(
+            "logstore_ingest_records_accepted", "Records acknowledged: durable and visible.", registry=registry
+        )
+        self.rejected = Counter(
+            "logstore_ingest_records_rejected", "Records of taken bodies that were no records.", registry=registry
+        )
+        self.refused = Counter(
+            "logstore_ingest_requests_refused",
+            "Bodies not taken, by reason: invalid, conflict, too_large, busy, unavailable, fault, gone.",
+            ["reason"],
+            registry=registry,
+        )
+        self.bytes = Counter("logstore_ingest_bytes", "Bytes of bodies received, as sent.", registry=registry)
+        self.held_bytes = Gauge(
+            "logstore_ingest_held_bytes", "Bytes of bodies in memory (ingest_memory).", registry=registry
+        )
+        self.seconds = Histogram(
+            "logstore_ingest_seconds",
+            "Time from the last byte of a body to its durable acknowledgement.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+
+
+class QueryMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.outcomes = Counter(
+            "logstore_queries",
+            "Queries by outcome: ok, invalid, busy, timeout, memory, cancelled, failed.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "logstore_query_seconds",
+            "Time from a query's arrival to the end of its answer.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.running = Gauge("logstore_queries_running", "Queries being answered.", registry=registry)
+        self.tails = Gauge("logstore_tails", "Tails being followed.", registry=registry)
+
+
 class Telemetry:
     """The metrics of the HTTP side, and the registry that adds those of the layers below."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "logstore_http_requests", "Requests answered.", ["route", "status"], registry=self.registry
-        )
-        self.request_seconds = Histogram(
-            "logstore_http_request_seconds",
-            "Time from a request's head to the end of its answer; tails are not counted.",
-            ["route"],
-            buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
-        )
-        self.accepted = Counter(
-            "logstore_ingest_records_accepted",
-            "Records accepted, durable and visible.",
-            registry=self.registry,
-        )
-        self.rejected = Counter(
-            "logstore_ingest_records_rejected",
-            "Records not taken, by reason: invalid, line_too_long.",
-            ["reason"],
-            registry=self.registry,
-        )
-        self.refused = Counter(
-            "logstore_ingest_requests_refused",
-            "Ingest requests not taken as a whole, by reason.",
-            ["reason"],
-            registry=self.registry,
-        )
-        self.ingest_bytes = Counter(
-            "logstore_ingest_bytes",
-            "Bytes of ingest bodies received, as they were sent.",
-            registry=self.registry,
-        )
-        self.ingest_held_bytes = Gauge(
-            "logstore_ingest_held_bytes", "Bytes of ingest bodies in memory.", registry=self.registry
-        )
-        self.ingest_seconds = Histogram(
-            "logstore_ingest_seconds",
-            "Time from the end of an ingest body to its durable acknowledgement.",
-            buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
-        )
-        self.queries = Counter(
-            "logstore_queries",
-            "Queries by outcome: ok, invalid, busy, timeout, memory, cancelled, failed.",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self.query_seconds = Histogram(
-            "logstore_query_seconds",
-            "Time from a query's arrival to the end of its answer.",
-            buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
-        )
-        self.queries_running = Gauge("logstore_queries_running", "Queries running.", registry=self.registry)
-        self.tails = Gauge("logstore_tails", "Tails being followed.", registry=self.registry)
-        self.tail_records = Counter("logstore_tail_records", "Records sent to tails.", registry=self.registry)
-        self.tail_missed = Counter(
-            "logstore_tail_records_missed",
-            "Records that slow tails were told they missed.",
-            registry=self.registry,
-        )
-        self.clients_cut = Counter(
-            "logstore_clients_cut",
-            "Clients cut, by what they did not do: receive, send.",
-            ["what"],
-            registry=self.registry,
-        )
-        Gauge(
-            "logstore_start_time_seconds",
-            "When the server started, seconds since 1970.",
-            registry=self.registry,
-        ).set(time.time())
+        self.http = HttpMetrics(self.registry)
+        self.ingest = IngestMetrics(self.registry)
+        self.query = QueryMetrics(self.registry)
+        started = Gauge("logstore_start_time_seconds", "When it started, seconds since 1970.", registry=self.registry)
+        started.set(time.time())
+        ProcessCollector(registry=self.registry)
 
     def add_layer(self, readings: Readings, help_texts: Mapping[str, str], gauges: Container[str]) -> None:
         """Expose the plain numbers of a layer; those in `gauges` may fall, the others only grow."""
