@@ -16,7 +16,8 @@ ANSWER_TIMEOUT_S: Final = 600.0
 BLOCK_BYTES: Final = 1 << 16
 ERROR_MAX_BYTES: Final = 1 << 20
 URL_MAX_BYTES: Final = 6_000
-"""A longer request goes as a form in a POST."""
+"""A longer query goes as a form in a POST."""
+QUERY_PATH: Final = "/api/v1/query"
 
 
 class Client:
@@ -30,9 +31,9 @@ class Client:
     def ask(
         self, path: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> http.client.HTTPResponse:
-        """GETs; a request too long for a URL is POSTed as a form."""
+        """GETs; a query too long for a URL is POSTed as a form."""
         form = urlencode(params, errors="surrogateescape")
-        if len(form) <= URL_MAX_BYTES:
+        if len(form) <= URL_MAX_BYTES or path != QUERY_PATH:
             return self.request("GET", f"{path}?{form}" if form else path, headers=headers)
         form_headers = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
         return self.request("POST", path, form.encode(), form_headers)

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -56,6 +57,7 @@ class StandIn:
         self.seen_keys: dict[str, bytes] = {}
         self.fault: Callable[[], Fault] = lambda: ""
         self.answer: Callable[[str, dict[str, str]], Prepared] = lambda path, params: Prepared([b""])
+        self.on_headers: Callable[[Message], None] = lambda headers: None
         self.reject: Callable[[bytes], str] = lambda line: ""
         self.max_body = 64 << 20
         self.changed = threading.Condition()
@@ -95,6 +97,7 @@ class StandIn:
         parts = urlsplit(handler.path)
         params = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         self.requests.append((parts.path, params))
+        self.on_headers(handler.headers)
         prepared = self.answer(parts.path, params)
         handler.send_response(prepared.status)
         for name, value in prepared.headers.items():
