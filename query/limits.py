@@ -12,3 +12,5 @@ PIPES_MAX: Final = 64
 SQL_BYTES_MAX: Final = 1024 * 1024
 NAME_PARTS_MAX: Final = 4
 """Up to so many parts between dots every way to split a field's name into keys is tried; above, only a few."""
+NAME_DEPTH_MAX: Final = 32
+"""So deep inside objects a field's name reaches."""

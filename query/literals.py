@@ -8,8 +8,8 @@ from query.ast import Dimension
 
 INTEGER: Final = r"-?[0-9]+"
 NUMBER: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-EXACT_MAX: Final = 2**53 - 1
-"""Comparing with an integer up to this one is exact in floating point, whatever the other number is."""
+EXACT_DIGITS: Final = 15
+"""Comparing with an integer of so many digits is exact in floating point, whatever the other integer is."""
 
 DURATION_UNITS: Final = {
     "w": 604_800_000_000_000,
@@ -64,6 +64,10 @@ def is_number(text: str) -> bool:
 
 def is_integer(text: str) -> bool:
     return re.fullmatch(INTEGER, text) is not None
+
+
+def is_large_integer(text: str) -> bool:
+    return is_integer(text) and len(text.lstrip("-0")) > EXACT_DIGITS
 
 
 def quantity(text: str) -> tuple[Dimension, int] | None:

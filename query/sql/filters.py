@@ -1,0 +1,69 @@
+"""Words, phrases and other tests of one text."""
+
+import unicodedata
+
+from query import ast
+from query.sql.fragment import bind, sql
+from query.sql.regex import check_pattern
+from query.sql.value import TRUE, Condition, Value, text
+
+_NOT_WORD = r"[^\pL\pN_]"
+_FUNCTIONS = {ast.Affix.ANYWHERE: "contains", ast.Affix.START: "starts_with", ast.Affix.END: "ends_with"}
+
+
+def phrase(target: Value, node: ast.Phrase) -> Condition:
+    """First whether the text is there at all, which is cheap; then whether it stands between words' ends."""
+    needle = lower(node.text)
+    hay = sql("lower({})", text(target)) if _has_case(needle) else text(target)
+    if not needle:
+        return Condition(sql("{} IS NOT NULL", text(target)), nullable=False)
+    found = sql("contains({}, {})", hay, bind(needle))
+    begins, ends = is_word(needle[0]), is_word(needle[-1]) and not node.prefix
+    if not begins and not ends:
+        return Condition(found, target.nullable)
+    before, after = f"(?:^|{_NOT_WORD})" if begins else "", f"(?:{_NOT_WORD}|$)" if ends else ""
+    pattern = before + escape(needle) + after
+    return Condition(sql("({} AND regexp_matches({}, {}))", found, hay, bind(pattern)), target.nullable)
+
+
+def present(target: Value) -> Condition:
+    if not target.nullable and target.kind not in ("text", "json"):
+        return Condition(TRUE, nullable=False)
+    return Condition(sql("{} <> ''", text(target)), target.nullable)
+
+
+def match(target: Value, node: ast.Match) -> Condition:
+    check_pattern(node.pattern, node.at)
+    return Condition(sql("regexp_matches({}, {})", text(target), bind(node.pattern)), target.nullable)
+
+
+def contains(target: Value, node: ast.Contains) -> Condition:
+    function = _FUNCTIONS[node.affix]
+    return Condition(sql(f"{function}({{}}, {{}})", text(target), bind(node.text)), target.nullable)
+
+
+def one_of(target: Value, node: ast.OneOf) -> Condition:
+    values = dict.fromkeys(node.values)
+    if len(values) == 1:
+        return Condition(sql("{} = {}", text(target), bind(node.values[0])), target.nullable)
+    marks = ", ".join("{}" for _ in values)
+    return Condition(sql(f"{{}} IN ({marks})", text(target), *map(bind, values)), target.nullable)
+
+
+def lower(needle: str) -> str:
+    """Simple lower-casing, character by character, as DuckDB's own."""
+    return "".join(c.lower()[0] for c in needle)
+
+
+def is_word(char: str) -> bool:
+    return char == "_" or unicodedata.category(char)[0] in "LN"
+
+
+def escape(needle: str) -> str:
+    """The RE2 pattern of exactly this text."""
+    return "".join(c if c.isalnum() or c == "_" or not c.isascii() else f"\\x{ord(c):02x}" for c in needle)
+
+
+def _has_case(needle: str) -> bool:
+    """Whether lower-casing the value could matter: nothing becomes an ASCII character that is no letter."""
+    return any(not c.isascii() or c.isalpha() for c in needle)

@@ -1,0 +1,79 @@
+"""A piece of SQL with the parameters that its question marks stand for: user text never becomes SQL text."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from query import limits
+from query.errors import invalid
+
+Bound: TypeAlias = str | int | float | bool
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_ .@/-]{0,199}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    text: str
+    params: tuple[Bound, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class bind:  # noqa: N801 - reads as the function that it is used as
+    """A value that goes into a piece as a parameter."""
+
+    value: Bound
+
+
+def sql(template: str, *parts: "Sql | bind") -> Sql:
+    """`sql("contains({}, {})", value, bind("x"))`: the template's `{}` replaced in order. Braces mean nothing else.
+
+    Raises:
+        InvalidQuery: if the piece grows past what one query may be.
+    """
+    texts = template.split("{}")
+    assert len(texts) == len(parts) + 1, template
+    pieces = [texts[0]]
+    params: list[Bound] = []
+    for part, following in zip(parts, texts[1:], strict=True):
+        if isinstance(part, Sql):
+            pieces.append(part.text)
+            params.extend(part.params)
+        else:
+            pieces.append("?")
+            params.append(part.value)
+        pieces.append(following)
+    return _bounded(Sql("".join(pieces), tuple(params)))
+
+
+def join(separator: str, pieces: Sequence[Sql]) -> Sql:
+    texts = separator.join(piece.text for piece in pieces)
+    return _bounded(Sql(texts, tuple(param for piece in pieces for param in piece.params)))
+
+
+def joined(operator: str, conditions: Sequence[Sql]) -> Sql:
+    """Conditions under AND or OR, as a tree of small depth: DuckDB bounds the depth of expressions."""
+    if len(conditions) <= 32:
+        return join(f" {operator} ", conditions)
+    half = len(conditions) // 2
+    parts = (joined(operator, conditions[:half]), joined(operator, conditions[half:]))
+    return sql(f"({{}}) {operator} ({{}})", *parts)
+
+
+def identifiers(names: Iterable[str]) -> list[str]:
+    """SQL names for an answer's columns: the fields' own where that is safe and unique, else `column_1` and so on."""
+    taken: set[str] = set()
+    result = []
+    for index, name in enumerate(names, 1):
+        is_own = _PLAIN_NAME.fullmatch(name) is not None and name.lower() not in taken
+        chosen = name if is_own else f"column_{index}"
+        taken.add(chosen.lower())
+        result.append(f'"{chosen}"')
+    return result
+
+
+def _bounded(piece: Sql) -> Sql:
+    if len(piece.text) > limits.SQL_BYTES_MAX:
+        raise invalid(f"the query's SQL is longer than {limits.SQL_BYTES_MAX} bytes", None, "use fewer parts")
+    return piece

@@ -1,0 +1,131 @@
+"""Aggregates and groups. To add one: its SQL below, its line in AGGREGATES, its example in docs/language.md."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from query import ast
+from query.errors import did_you_mean, invalid, shown
+from query.sql.answer import Kind
+from query.sql.expressions import value_of
+from query.sql.fields import Scope
+from query.sql.fragment import Sql, join, sql
+from query.sql.relation import Relation, order_keys, stored_as
+from query.sql.value import Value, finite, number, text
+
+Write: TypeAlias = Callable[[ast.Aggregate, Value], Value]
+
+_QUANTILE: Final = re.compile(r"p([0-9]{1,2}|100)")
+COUNT: Final = Value(Sql("count(*)"), Kind.INTEGER, nullable=False)
+
+
+def stats(pipe: ast.Stats, before: Relation) -> Relation:
+    """One row a group, ordered by the groups' keys; without keys one row."""
+    _check_names(pipe)
+    keys = tuple(_key(value_of(key.expression, before.context)) for key in pipe.by)
+    aggregates = tuple(_aggregate(aggregate, before) for aggregate in pipe.aggregates)
+    stored, columns, made = stored_as((*keys, *aggregates), before.made)
+    names = (*(key.name for key in pipe.by), *(aggregate.name for aggregate in pipe.aggregates))
+    made_fields = {name: replace(value, name=name) for name, value in zip(names, stored, strict=True)}
+    groups = f"GROUP BY {', '.join(str(index) for index in range(1, len(keys) + 1))}" if keys else ""
+    layer = replace(before, order=()).select(join(", ", columns), groups)
+    order = tuple(term for key in stored[: len(keys)] for term in order_keys(key, descending=False))
+    return replace(
+        before,
+        source=sql("({})", layer),
+        conditions=(),
+        scope=Scope(made_fields, is_open=False),
+        names=names,
+        order=order,
+        made=made,
+        of_records=False,
+        in_total_order=False,
+        is_rowwise=False,
+        own_limit=True,
+    )
+
+
+def _check_names(pipe: ast.Stats) -> None:
+    seen: set[str] = set()
+    parts: tuple[ast.Key | ast.Aggregate, ...] = (*pipe.by, *pipe.aggregates)
+    for part in parts:
+        if part.name in seen:
+            raise invalid(f'two columns are called "{shown(part.name)}"', part.at, "rename one with as")
+        seen.add(part.name)
+
+
+def _key(value: Value) -> Value:
+    """Groups are told apart by text form, so that 404 and "404" are one."""
+    if value.kind is not Kind.JSON:
+        return value
+    return Value(value.sql, Kind.TEXT, name=value.name)
+
+
+def _aggregate(node: ast.Aggregate, before: Relation) -> Value:
+    if node.function == "count" and node.argument is None:
+        return COUNT
+    quantile = _QUANTILE.fullmatch(node.function)
+    write = _quantile(int(quantile[1])) if quantile else AGGREGATES.get(node.function)
+    if write is None:
+        hint = did_you_mean(node.function, (*AGGREGATES, "p50", "p90", "p95", "p99"))
+        raise invalid(f'unknown function "{shown(node.function)}"', node.at, hint)
+    if node.argument is None:
+        raise invalid(f'"{node.function}" needs a field', node.at, f"write {node.function}(duration_ms)")
+    return write(node, value_of(node.argument, before.context))
+
+
+def _count(_node: ast.Aggregate, value: Value) -> Value:
+    """How many have the field; of a condition, how many satisfy it."""
+    if value.kind is Kind.BOOLEAN:
+        return Value(sql("count(*) FILTER (WHERE {})", value.sql), Kind.INTEGER, nullable=False)
+    return Value(sql("count({})", value.sql), Kind.INTEGER, nullable=False)
+
+
+def _count_distinct(_node: ast.Aggregate, value: Value) -> Value:
+    counted = value.sql if value.kind is Kind.TIME else text(value)
+    return Value(sql("count(DISTINCT {})", counted), Kind.INTEGER, nullable=False)
+
+
+def _numeric(template: str) -> Write:
+    """An aggregate of those values that are numbers."""
+
+    def write(node: ast.Aggregate, value: Value) -> Value:
+        return Value(finite(sql(template, number(value, node.at))), Kind.FLOAT)
+
+    return write
+
+
+def _quantile(percent: int) -> Write:
+    return _numeric(f"quantile_cont({{}}, {percent / 100!r})")
+
+
+def _extreme(function: str) -> Write:
+    """The least or greatest: of the numbers if there are any, else of the texts."""
+
+    def write(node: ast.Aggregate, value: Value) -> Value:
+        if value.kind in (Kind.TIME, Kind.INTEGER, Kind.FLOAT) or value.verbatim:
+            return replace(value, sql=sql(f"{function}({{}})", value.sql), json=None, nullable=True)
+        if value.kind is Kind.BOOLEAN:
+            number(value, node.at)
+        numbers = sql(f"{function}({{}})", number(value))
+        shown_number = text(Value(finite(numbers), Kind.FLOAT))
+        texts = sql(f"{function}({{}})", text(value))
+        return Value(
+            sql("coalesce({}, {})", shown_number, texts),
+            Kind.JSON,
+            json=sql("coalesce({}, CAST(to_json({}) AS VARCHAR))", shown_number, texts),
+        )
+
+    return write
+
+
+AGGREGATES: Final[dict[str, Write]] = {
+    "avg": _numeric("avg({})"),
+    "count": _count,
+    "count_distinct": _count_distinct,
+    "max": _extreme("max"),
+    "median": _quantile(50),
+    "min": _extreme("min"),
+    "sum": _numeric("sum({})"),
+}
