@@ -56,6 +56,12 @@ def make_chunk(records: pa.RecordBatch, received_ns: int, since_s: float) -> Chu
     return Chunk(records, received_ns, since_s, _bytes_by_partition(records))
 
 
+def number(batch: pa.RecordBatch, first_seq: int) -> pa.RecordBatch:
+    """The batch with its records numbered from `first_seq`."""
+    seqs = pa.array(np.arange(first_seq, first_seq + batch.num_rows, dtype=np.int64))
+    return pa.RecordBatch.from_arrays([*batch.columns, seqs], schema=STORED)
+
+
 def combine(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     """One batch of several, with one dictionary a column."""
     if len(batches) == 1:
@@ -131,10 +137,10 @@ class Buffer:
         """The bytes in memory; for a waiter on `changed`, which holds the lock."""
         return self._raw_bytes + sum(chunk.bytes for chunk in self._chunks)
 
-    def enriched(self) -> tuple[Chunk, ...]:
-        """The chunks there are, without waiting for what is still raw."""
+    def enriched(self) -> tuple[tuple[Chunk, ...], int]:
+        """The chunks there are, without waiting for what is still raw, and the last number that was enriched."""
         with self._lock:
-            return self._chunks
+            return self._chunks, self.newest_seq
 
     @property
     def has_raw(self) -> bool:
@@ -146,7 +152,7 @@ class Buffer:
             last_seq = int(self._raw[-1].records["_seq"][-1].as_py()) if self._raw else -1
         while self.newest_seq < last_seq:
             self.enrich_some()
-        return self.enriched()
+        return self.enriched()[0]
 
     def enrich_some(self) -> bool:
         """Enriches the oldest raw records, as many as make a good chunk; false where there are none."""

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from logstore import buffer as buffers
 from logstore import segment as segments
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("logstore.flush")
 
-FAILURES_TO_QUARANTINE = 2
+FAILURES_TO_QUARANTINE: Final = 2
+STORAGE_ERRORS: Final = (OSError, SQLAlchemyError)
 
 
 def due(chunks: Sequence[Chunk], now_s: float, flush_bytes: int, flush_age_s: float) -> frozenset[Partition]:
@@ -42,11 +44,11 @@ def flush(store: "Store", chunks: tuple[Chunk, ...], partitions: frozenset[Parti
     A partition that fails twice by itself is quarantined: it stays in the WAL and in memory, and the rest goes on.
 
     Raises:
-        OSError: the disk is at fault, not a partition; nothing changed.
+        OSError, SQLAlchemyError: the disk or the catalog is at fault, not a partition; nothing changed.
     """
     try:
         _flush(store, chunks, partitions)
-    except OSError:
+    except STORAGE_ERRORS:
         raise
     except Exception:
         if len(partitions) > 1:

@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore import wal
-from logstore.buffer import rows_of
+from logstore.buffer import number, rows_of
 from logstore.catalog import Catalog, Partition, Segment
 from logstore.files import DataDirectory, sync_directory
-from logstore.record import SCHEMA, SEQ
 from logstore.wal import Entry, Gap, KeyedReceipt
 
 
@@ -72,12 +70,6 @@ def replay(
                 found.replayed_records += unflushed.num_rows
                 if unflushed.num_rows:
                     take(unflushed, item.received_ns)
-
-
-def number(batch: pa.RecordBatch, first_seq: int) -> pa.RecordBatch:
-    """The batch with its records numbered from `first_seq`."""
-    seqs = pa.array(np.arange(first_seq, first_seq + batch.num_rows, dtype=np.int64))
-    return pa.RecordBatch.from_arrays([*batch.columns, seqs], schema=SCHEMA.append(SEQ))
 
 
 def _without_repeats(entry: Entry, remember: Callable[[KeyedReceipt, int], bool]) -> Iterator[pa.RecordBatch]:

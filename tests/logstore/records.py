@@ -24,7 +24,7 @@ def batch(
     """A batch of these messages; a single value stands for all records."""
     rows = len(messages)
 
-    def word(value: str | None | Sequence[str]) -> pa.Array:
+    def word(value: str | Sequence[str] | None) -> pa.Array:
         values = [value] * rows if value is None or isinstance(value, str) else list(value)
         return pa.array(values, pa.string()).dictionary_encode()
 

@@ -1,0 +1,224 @@
+"""Group commit: what has queued up is written to the WAL as one entry, synced once, and only then answered."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import structlog
+
+from logstore import wal
+from logstore.buffer import Buffer, Raw, combine, number
+from logstore.errors import Busy, Unavailable
+from logstore.files import DataDirectory
+from logstore.keys import Ack, IdempotencyKey, Keys
+from logstore.metrics import Metrics
+from logstore.settings import StoreSettings
+from logstore.wal import Entry, KeyedReceipt, WalWriter
+
+log = structlog.get_logger("logstore.append")
+
+GROUP_BYTES: Final = 8 << 20
+SMALL_ROWS: Final = 1_000
+DISK_CHECK_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Append:
+    batch: pa.RecordBatch
+    receipt: bytes
+    key: IdempotencyKey | None
+    future: Future[Ack]
+    bytes: int
+
+
+class Appender:
+    """The queue in front of the WAL and the one thread that writes it."""
+
+    def __init__(
+        self,
+        directory: DataDirectory,
+        settings: StoreSettings,
+        buffer: Buffer,
+        keys: Keys,
+        metrics: Metrics,
+        first_seq: int,
+        on_full: Callable[[], None],
+    ) -> None:
+        """`on_full` is called when the buffer is full and writing waits for a flush."""
+        self._directory = directory
+        self._settings = settings
+        self._buffer = buffer
+        self._keys = keys
+        self._metrics = metrics
+        self._on_full = on_full
+        self._wal = WalWriter(directory.wal, settings.wal_file_bytes)
+        self._queue: deque[_Append] = deque()
+        self._queued_bytes = 0
+        self._work = threading.Condition()
+        self._is_stopping = False
+        self._disk_checked_s = -DISK_CHECK_S
+        self._disk_full = ""
+        self.next_seq = first_seq
+        """The first number that is not given out."""
+
+    def append(self, batch: pa.RecordBatch, receipt: bytes, key: IdempotencyKey | None) -> Future[Ack]:
+        """See `Store.append`."""
+        with self._work:
+            if key is not None and (known := self._keys.find(key)):
+                return known
+            self._check_writable()
+            request = _Append(batch, receipt, key, Future(), int(batch.get_total_buffer_size()))
+            if self._queued_bytes and self._queued_bytes + request.bytes > self._settings.pending_bytes:
+                self._metrics.add("busy")
+                raise Busy(
+                    f"{self._queued_bytes} bytes wait to be written; the limit is {self._settings.pending_bytes} "
+                    "(pending_bytes)"
+                )
+            if key is not None:
+                self._keys.begin(key, request.future)
+            self._queue.append(request)
+            self._queued_bytes += request.bytes
+            self._work.notify_all()
+            return request.future
+
+    def run(self) -> None:
+        """Writes until `stop`, and then what is still queued."""
+        while True:
+            with self._work:
+                self._work.wait_for(lambda: self._queue or self._is_stopping)
+                if not self._queue:
+                    break
+            self._wait_for_room()
+            self._write(self._take_group())
+        self._wal.close()
+
+    def stop(self) -> None:
+        """Takes nothing more; `run` returns once all that was taken is answered."""
+        with self._work:
+            self._is_stopping = True
+            self._work.notify_all()
+        with self._buffer.changed:
+            self._buffer.changed.notify_all()
+
+    def _check_writable(self) -> None:
+        if self._is_stopping:
+            raise Unavailable("the server is stopping")
+        now_s = time.monotonic()
+        if now_s - self._disk_checked_s >= DISK_CHECK_S:
+            free, reserve = self._directory.free_bytes(), self._settings.disk_reserve_bytes
+            self._metrics.set("disk_free_bytes", free)
+            self._disk_checked_s = now_s
+            self._disk_full = (
+                f"{free} bytes are free on the disk of {self._directory.root}, below the reserve of {reserve} "
+                "(disk_reserve)"
+                if free < reserve
+                else ""
+            )
+        if self._disk_full:
+            raise Unavailable(self._disk_full)
+
+    def _wait_for_room(self) -> None:
+        """Holds the writing while the buffer is full, so that the queue fills and senders are told."""
+        limit = self._settings.buffer_bytes
+        if self._buffer.bytes < limit:
+            return
+        self._metrics.add("buffer_full")
+        self._on_full()
+        with self._buffer.changed:
+            self._buffer.changed.wait_for(lambda: self._buffer.size_locked() < limit or self._is_stopping)
+
+    def _take_group(self) -> list[_Append]:
+        with self._work:
+            group: list[_Append] = []
+            size = 0
+            while self._queue and (not group or size + self._queue[0].bytes <= GROUP_BYTES):
+                group.append(self._queue.popleft())
+                size += group[-1].bytes
+            return group
+
+    def _write(self, group: list[_Append]) -> None:
+        received_ns = time.time_ns()
+        first_seq = self.next_seq
+        rows = sum(request.batch.num_rows for request in group)
+        # A number is given out once, also where the write fails: some of it may be on disk.
+        self.next_seq += rows
+        acks = _acks(group, first_seq)
+        try:
+            entry = _entry(group, acks, first_seq, received_ns)
+            encoded = wal.encode(entry)
+            started_s = time.monotonic()
+            self._wal.append(first_seq, encoded)
+            self._metrics.observe("wal_sync", time.monotonic() - started_s)
+            self._admit(entry)
+        except Exception as error:
+            self._refuse(group, error)
+        else:
+            self._metrics.add("wal_bytes", len(encoded))
+            self._metrics.add("accepted_records", rows)
+            self._answer(group, acks)
+        finally:
+            with self._work:
+                self._queued_bytes -= sum(request.bytes for request in group)
+
+    def _admit(self, entry: Entry) -> None:
+        """Makes what is durable visible; its keys are known before, so that a flush finds them."""
+        for key in entry.keys:
+            self._keys.add(key, entry.received_ns)
+        since_s = time.monotonic()
+        raws: list[Raw] = []
+        seq = entry.first_seq
+        for batch in entry.batches:
+            raws.append(Raw(number(batch, seq), entry.received_ns, since_s))
+            seq += batch.num_rows
+        self._buffer.add(raws)
+
+    def _answer(self, group: list[_Append], acks: list[Ack]) -> None:
+        for request, ack in zip(group, acks, strict=True):
+            request.future.set_result(ack)
+            if request.key:
+                self._keys.end(request.key)
+
+    def _refuse(self, group: list[_Append], error: Exception) -> None:
+        self._metrics.add("wal_failures")
+        log.error("write to the WAL failed", error=str(error), batches=len(group), kept="nothing of it")
+        for request in group:
+            if request.key:
+                self._keys.end(request.key)
+            request.future.set_exception(Unavailable(f"the batch could not be written: {error}"))
+
+
+def _acks(group: list[_Append], first_seq: int) -> list[Ack]:
+    acks: list[Ack] = []
+    for request in group:
+        acks.append(Ack(first_seq, request.batch.num_rows, request.receipt))
+        first_seq += request.batch.num_rows
+    return acks
+
+
+def _entry(group: list[_Append], acks: list[Ack], first_seq: int, received_ns: int) -> Entry:
+    keys = tuple(
+        KeyedReceipt(request.key.key, request.key.digest, ack.first_seq, ack.rows, ack.receipt)
+        for request, ack in zip(group, acks, strict=True)
+        if request.key
+    )
+    return Entry(first_seq, received_ns, tuple(_grouped([request.batch for request in group])), keys)
+
+
+def _grouped(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Small neighbours as one batch: what a batch costs by itself is then paid once."""
+    grouped: list[pa.RecordBatch] = []
+    small: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows < SMALL_ROWS:
+            small.append(batch)
+            continue
+        if small:
+            grouped.append(combine(small))
+            small = []
+        grouped.append(batch)
+    return [*grouped, combine(small)] if small else grouped
