@@ -15,6 +15,8 @@ enum kind { KIND_TIME_NS = 0, KIND_STRING = 1, KIND_INT64 = 2, KIND_DOUBLE = 3, 
 enum flag { OMIT_NULL = 1, OMIT_EMPTY = 2 };
 enum style { STYLE_JSON = 0, STYLE_CSV = 1, STYLE_LINES = 2 };
 
+enum { STATUS_OK = 0, STATUS_REFUSED = 2 };
+
 enum { NUMBER_BYTES_MAX = 40, BYTES_A_CHARACTER_MAX = 6 };
 
 typedef struct {
@@ -282,9 +284,15 @@ static uint8_t *put_csv_row(uint8_t *out, const encode_column *columns, int32_t 
     return out;
 }
 
-static uint8_t *put_line(uint8_t *out, const encode_column *column, int64_t row) {
-    if (is_null(column, row)) return out;
-    return put(out, text_start(column, row), text_bytes(column, row));
+/* Values with tabs between them, as they are. */
+static uint8_t *put_line(uint8_t *out, const encode_column *columns, int32_t count, int64_t row, clock_text *clock) {
+    for (int32_t i = 0; i < count; i++) {
+        if (i) *out++ = '\t';
+        if (is_null(&columns[i], row)) continue;
+        if (is_text(&columns[i])) out = put(out, text_start(&columns[i], row), text_bytes(&columns[i], row));
+        else out = put_number(out, &columns[i], row, clock);
+    }
+    return out;
 }
 
 /* At least what a row needs; `is_exact` looks at every byte of its strings instead of assuming the worst. */
@@ -300,24 +308,29 @@ static int64_t row_bytes(const encode_column *columns, int32_t count, int64_t ro
 }
 
 /* Writes rows [*row, end) while they fit, each followed by `separator`; moves *row to the first that is not written.
- * Returns the bytes written or, where not even one row fits, minus the capacity that it needs. */
-EXPORT int64_t encode_rows(const encode_column *columns, int32_t count, int32_t style, const uint8_t *separator,
-                           int32_t separator_bytes, int64_t *row, int64_t end, uint8_t *out, int64_t capacity) {
+ * `bytes` is the capacity of `out`, then what was written. Where not even one row fits: refused, and it is the
+ * capacity that the row needs. */
+EXPORT int32_t kernel_encode_rows(const encode_column *columns, int32_t count, int32_t style, const uint8_t *separator,
+                                  int32_t separator_bytes, int64_t *row, int64_t end, uint8_t *out, int64_t *bytes) {
     uint8_t *start = out;
     clock_text clock = {.second = INT64_MIN};
     for (; *row < end; ++*row) {
-        int64_t left = capacity - (out - start);
+        int64_t left = *bytes - (out - start);
         if (row_bytes(columns, count, *row, 0) + separator_bytes > left) {
             if (out > start) break;
             int64_t needed = row_bytes(columns, count, *row, 1) + separator_bytes;
-            if (needed > left) return -needed;
+            if (needed > left) {
+                *bytes = needed;
+                return STATUS_REFUSED;
+            }
         }
         switch (style) {
         case STYLE_JSON: out = put_json_row(out, columns, count, *row, &clock); break;
         case STYLE_CSV: out = put_csv_row(out, columns, count, *row, &clock); break;
-        default: out = put_line(out, &columns[0], *row); break;
+        default: out = put_line(out, columns, count, *row, &clock); break;
         }
         out = put(out, separator, separator_bytes);
     }
-    return out - start;
+    *bytes = out - start;
+    return STATUS_OK;
 }

@@ -53,6 +53,13 @@ struct json_reader {
 void json_reader_init(struct json_reader *reader, struct memory *memory);
 void json_reader_free(struct json_reader *reader);
 
+/* Notes where reading ended and why; returns NULL. */
+static inline const uint8_t *json_fail(struct json_reader *reader, const uint8_t *at, enum json_error error) {
+    reader->failed_at = at;
+    reader->error = error;
+    return NULL;
+}
+
 static inline int json_is_space(uint8_t byte) { return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t'; }
 
 static inline const uint8_t *json_skip_space(const uint8_t *at, const uint8_t *end) {
@@ -63,6 +70,39 @@ static inline const uint8_t *json_skip_space(const uint8_t *at, const uint8_t *e
 /* Reads the value that begins at `at`; returns its end, or NULL with `error` and `failed_at` set. `depth` is the
  * number of containers around it. */
 const uint8_t *json_scan(struct json_reader *reader, const uint8_t *at, int depth, struct json_value *value);
+
+/* Reads `"key" :` at `at`; returns the place of the value, or NULL. */
+const uint8_t *json_scan_key(struct json_reader *reader, const uint8_t *at, struct json_value *key);
+
+/* After a member: the place of the next key, or of the closing brace, or NULL. */
+const uint8_t *json_scan_separator(struct json_reader *reader, const uint8_t *at);
+
+/* Which of 256 bits stands for a key: keys with different marks are different. Unseeded, so that what is rewritten
+ * does not depend on the process. */
+static inline unsigned json_key_mark(const uint8_t *key, size_t length) {
+    uint64_t head = 0, tail = 0;
+    if (length >= 8) {
+        memcpy(&head, key, 8);
+        memcpy(&tail, key + length - 8, 8);
+    } else if (length >= 4) {
+        uint32_t first, last;
+        memcpy(&first, key, 4);
+        memcpy(&last, key + length - 4, 4);
+        head = first, tail = last;
+    } else {
+        for (size_t i = 0; i < length; i++) head = head << 8 | key[i];
+    }
+    return (unsigned)((((head * 0x9E3779B97F4A7C15u) ^ tail ^ length) * 0xC2B2AE3D27D4EB4Fu) >> 56);
+}
+
+/* Marks the key; was its mark there already? */
+static inline int json_mark_key(uint64_t seen[4], const uint8_t *key, size_t length) {
+    unsigned mark = json_key_mark(key, length);
+    uint64_t bit = UINT64_C(1) << (mark & 63);
+    int was_seen = (seen[mark >> 6] & bit) != 0;
+    seen[mark >> 6] |= bit;
+    return was_seen;
+}
 
 /* Reads the object at `at` (its `{`) into `members`, which keep what they had: a repeated key takes the new value.
  * Returns the object's end, or NULL. */

@@ -5,14 +5,8 @@
 #include "json.h"
 #include "utf8.h"
 
-static const uint8_t *fail(struct json_reader *reader, const uint8_t *at, enum json_error error) {
-    reader->failed_at = at;
-    reader->error = error;
-    return NULL;
-}
-
 static const uint8_t *malformed(struct json_reader *reader, const uint8_t *at) {
-    return fail(reader, at, JSON_MALFORMED);
+    return json_fail(reader, at, JSON_MALFORMED);
 }
 
 /* The first quote, backslash or control character, or the end. */
@@ -126,7 +120,7 @@ static const uint8_t *scan_word(struct json_reader *reader, const uint8_t *at, c
 static const uint8_t *scan_array(struct json_reader *reader, const uint8_t *at, int depth, struct json_value *value) {
     value->kind = JSON_ARRAY;
     value->text = at;
-    if (depth == JSON_DEPTH_MAX) return fail(reader, at, JSON_TOO_DEEP);
+    if (depth == JSON_DEPTH_MAX) return json_fail(reader, at, JSON_TOO_DEEP);
     at = json_skip_space(at + 1, reader->end);
     if (at < reader->end && *at == ']') {
         value->length = (uint32_t)(at + 1 - value->text);
@@ -147,35 +141,7 @@ static const uint8_t *scan_array(struct json_reader *reader, const uint8_t *at, 
     return at + 1;
 }
 
-/* Which of 256 bits stands for a key: keys with different marks are different. Unseeded, so that what is rewritten
- * does not depend on the process. */
-static unsigned key_mark(const uint8_t *key, size_t length) {
-    uint64_t head = 0, tail = 0;
-    if (length >= 8) {
-        memcpy(&head, key, 8);
-        memcpy(&tail, key + length - 8, 8);
-    } else if (length >= 4) {
-        uint32_t first, last;
-        memcpy(&first, key, 4);
-        memcpy(&last, key + length - 4, 4);
-        head = first, tail = last;
-    } else {
-        for (size_t i = 0; i < length; i++) head = head << 8 | key[i];
-    }
-    return (unsigned)((((head * 0x9E3779B97F4A7C15u) ^ tail ^ length) * 0xC2B2AE3D27D4EB4Fu) >> 56);
-}
-
-/* Marks the key; was its mark there already? */
-static int mark_key(uint64_t seen[4], const uint8_t *key, size_t length) {
-    unsigned mark = key_mark(key, length);
-    uint64_t bit = UINT64_C(1) << (mark & 63);
-    int was_seen = (seen[mark >> 6] & bit) != 0;
-    seen[mark >> 6] |= bit;
-    return was_seen;
-}
-
-/* Reads `"key" :` at `at`; returns the place of the value. */
-static const uint8_t *scan_key(struct json_reader *reader, const uint8_t *at, struct json_value *key) {
+const uint8_t *json_scan_key(struct json_reader *reader, const uint8_t *at, struct json_value *key) {
     *key = (struct json_value){0};
     if (at == reader->end || *at != '"') return malformed(reader, at);
     at = scan_string(reader, at, key);
@@ -185,8 +151,7 @@ static const uint8_t *scan_key(struct json_reader *reader, const uint8_t *at, st
     return json_skip_space(at + 1, reader->end);
 }
 
-/* After a member: the place of the next key, or of the closing brace. */
-static const uint8_t *scan_separator(struct json_reader *reader, const uint8_t *at) {
+const uint8_t *json_scan_separator(struct json_reader *reader, const uint8_t *at) {
     at = json_skip_space(at, reader->end);
     if (at == reader->end) return malformed(reader, at);
     if (*at == '}') return at;
@@ -198,19 +163,19 @@ static const uint8_t *scan_separator(struct json_reader *reader, const uint8_t *
 static const uint8_t *scan_object(struct json_reader *reader, const uint8_t *at, int depth, struct json_value *value) {
     value->kind = JSON_OBJECT;
     value->text = at;
-    if (depth == JSON_DEPTH_MAX) return fail(reader, at, JSON_TOO_DEEP);
+    if (depth == JSON_DEPTH_MAX) return json_fail(reader, at, JSON_TOO_DEEP);
     uint64_t seen[4] = {0};
     at = json_skip_space(at + 1, reader->end);
     if (at == reader->end) return malformed(reader, at);
     while (*at != '}') {
         struct json_value key, item;
-        at = scan_key(reader, at, &key);
+        at = json_scan_key(reader, at, &key);
         if (!at) return NULL;
-        if (key.has_backslash || mark_key(seen, key.text + 1, key.length - 2)) value->is_dirty = 1;
+        if (key.has_backslash || json_mark_key(seen, key.text + 1, key.length - 2)) value->is_dirty = 1;
         at = json_scan(reader, at, depth + 1, &item);
         if (!at) return NULL;
         value->is_dirty |= item.is_dirty;
-        at = scan_separator(reader, at);
+        at = json_scan_separator(reader, at);
         if (!at) return NULL;
     }
     value->length = (uint32_t)(at + 1 - value->text);
@@ -233,13 +198,31 @@ const uint8_t *json_scan(struct json_reader *reader, const uint8_t *at, int dept
     }
 }
 
+/* Copies up to the next backslash or the end. Whole blocks may be written past it, never past the room that
+ * json_unescape asks for: no escape is shorter than what it stands for. */
+static inline void copy_plain(const uint8_t **from, const uint8_t *end, uint8_t **to) {
+    const uint8_t *at = *from;
+    uint8_t *out = *to;
+#ifdef __SSE2__
+    const __m128i backslash = _mm_set1_epi8('\\');
+    while (end - at >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)at);
+        _mm_storeu_si128((__m128i *)out, bytes);
+        int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, backslash));
+        int plain = mask ? __builtin_ctz((unsigned)mask) : 16;
+        at += plain, out += plain;
+        if (mask) break;
+    }
+#endif
+    while (at < end && *at != '\\') *out++ = *at++;
+    *from = at, *to = out;
+}
+
 uint8_t *json_unescape(const struct json_value *string, uint8_t *out) {
     const uint8_t *at = string->text + 1, *end = string->text + string->length - 1;
-    while (at < end) {
-        if (*at != '\\') {
-            *out++ = *at++;
-            continue;
-        }
+    for (;;) {
+        copy_plain(&at, end, &out);
+        if (at == end) return out;
         uint8_t letter = at[1];
         if (letter != 'u') {
             *out++ = letter == 'n' ? '\n' : letter == 't' ? '\t' : letter == 'r' ? '\r'
@@ -258,121 +241,4 @@ uint8_t *json_unescape(const struct json_value *string, uint8_t *out) {
         }
         out += utf8_encode(code, out);
     }
-    return out;
-}
-
-/* The key as UTF-8: in place where it can be, else in the arena. */
-static struct json_member resolve_key(struct json_reader *reader, const struct json_value *key) {
-    struct json_member member = {.key = key->text + 1, .key_length = key->length - 2, .key_is_plain = 1};
-    if (key->has_backslash) {
-        uint8_t *copy = arena_take(&reader->arena, key->length);
-        member.key = copy;
-        member.key_length = (uint32_t)(json_unescape(key, copy) - copy);
-        member.key_is_plain = 0;
-    }
-    if (!reader->is_valid_utf8 && !utf8_is_valid(member.key, member.key + member.key_length)) {
-        reader->scratch.length = 0;
-        utf8_append_replaced(&reader->scratch, member.key, member.key + member.key_length);
-        uint8_t *copy = arena_take(&reader->arena, reader->scratch.length);
-        memcpy(copy, reader->scratch.data, reader->scratch.length);
-        member.key = copy;
-        member.key_length = (uint32_t)reader->scratch.length;
-        member.key_is_plain = 0;
-    }
-    return member;
-}
-
-const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, int depth,
-                                struct json_members *members) {
-    if (depth == JSON_DEPTH_MAX) return fail(reader, at, JSON_TOO_DEEP);
-    at = json_skip_space(at + 1, reader->end);
-    if (at == reader->end) return malformed(reader, at);
-    while (*at != '}') {
-        struct json_value key;
-        at = scan_key(reader, at, &key);
-        if (!at) return NULL;
-        struct json_member member = resolve_key(reader, &key);
-        at = json_scan(reader, at, depth + 1, &member.value);
-        if (!at) return NULL;
-        json_members_put(members, &member);
-        at = scan_separator(reader, at);
-        if (!at) return NULL;
-    }
-    return at + 1;
-}
-
-enum { INDEX_FROM = 16 };
-
-static void index_member(struct json_members *members, int32_t position) {
-    const struct json_member *member = &members->items[position];
-    uint32_t mask = members->table_size - 1, slot = (uint32_t)hash_bytes(member->key, member->key_length) & mask;
-    while (members->table[slot]) slot = (slot + 1) & mask;
-    members->table[slot] = position + 1;
-}
-
-/* Builds the index anew with room for twice the members there are. */
-static void index_members(struct json_members *members) {
-    uint32_t size = 64;
-    while (size < 4 * (uint32_t)members->count) size *= 2;
-    if (size > members->table_size) {
-        members->table = memory_resize(members->memory, members->table, size * sizeof *members->table);
-        members->table_size = size;
-    }
-    memset(members->table, 0, members->table_size * sizeof *members->table);
-    for (int32_t i = 0; i < members->count; i++) index_member(members, i);
-    members->is_indexed = 1;
-}
-
-static int has_key(const struct json_member *member, const uint8_t *key, size_t length) {
-    return member->key_length == length && memcmp(member->key, key, length) == 0;
-}
-
-static struct json_member *find(struct json_members *members, const uint8_t *key, size_t length) {
-    if (!members->is_indexed) {
-        for (int32_t i = 0; i < members->count; i++) {
-            if (has_key(&members->items[i], key, length)) return &members->items[i];
-        }
-        return NULL;
-    }
-    uint32_t mask = members->table_size - 1, slot = (uint32_t)hash_bytes(key, length) & mask;
-    for (; members->table[slot]; slot = (slot + 1) & mask) {
-        struct json_member *member = &members->items[members->table[slot] - 1];
-        if (has_key(member, key, length)) return member;
-    }
-    return NULL;
-}
-
-struct json_member *json_members_find(struct json_members *members, const uint8_t *key, size_t length) {
-    unsigned mark = key_mark(key, length);
-    return members->seen[mark >> 6] & UINT64_C(1) << (mark & 63) ? find(members, key, length) : NULL;
-}
-
-void json_members_put(struct json_members *members, const struct json_member *member) {
-    if (mark_key(members->seen, member->key, member->key_length)) {
-        struct json_member *known = find(members, member->key, member->key_length);
-        if (known) {
-            known->value = member->value;
-            known->is_dropped = member->is_dropped;
-            return;
-        }
-    }
-    if (members->count == members->capacity) {
-        int32_t capacity = members->capacity ? members->capacity * 2 : INDEX_FROM;
-        members->items = memory_resize(members->memory, members->items, (size_t)capacity * sizeof *members->items);
-        members->capacity = capacity;
-    }
-    members->items[members->count++] = *member;
-    if (!members->is_indexed) {
-        if (members->count > INDEX_FROM) index_members(members);
-    } else if ((uint32_t)members->count * 2 > members->table_size) {
-        index_members(members);
-    } else {
-        index_member(members, members->count - 1);
-    }
-}
-
-void json_members_clear(struct json_members *members) {
-    members->count = 0;
-    memset(members->seen, 0, sizeof members->seen);
-    members->is_indexed = 0;
 }

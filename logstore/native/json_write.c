@@ -140,12 +140,6 @@ void json_append_value(struct json_reader *reader, struct buffer *out, const str
     else buffer_append(out, value->text, value->length);
 }
 
-void json_members_free(struct json_members *members) {
-    free(members->items);
-    free(members->table);
-    *members = (struct json_members){.memory = members->memory};
-}
-
 void json_reader_free(struct json_reader *reader) {
     arena_free(&reader->arena);
     buffer_free(&reader->scratch);

@@ -4,24 +4,19 @@
 
 static int is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
 
-/* The number in exactly `count` digits, or -1. */
-static int digits(const uint8_t *at, const uint8_t *end, int count) {
-    if (end - at < count) return -1;
-    int number = 0;
-    for (int i = 0; i < count; i++) {
-        if (!is_digit(at[i])) return -1;
-        number = number * 10 + (at[i] - '0');
-    }
-    return number;
+/* The number in two digits, or -1. */
+static inline int two_digits(const uint8_t *at) {
+    unsigned tens = at[0] - '0', ones = at[1] - '0';
+    return tens <= 9 && ones <= 9 ? (int)(tens * 10 + ones) : -1;
 }
 
 /* Days since 1970-01-01 of a proleptic Gregorian date (H. Hinnant, "chrono-compatible low-level date algorithms"). */
-static int64_t days_from_civil(int64_t year, int month, int day) {
+static int64_t days_from_civil(int32_t year, int month, int day) {
     year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+    int32_t era = (year >= 0 ? year : year - 399) / 400;
+    int32_t year_of_era = year - era * 400;
+    int32_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return (int64_t)era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
 static int days_of_month(int year, int month) {
@@ -41,9 +36,9 @@ static int32_t offset_seconds(const uint8_t *at, const uint8_t *end) {
     if (end - at == 1) return *at == 'Z' || *at == 'z' ? 0 : INT32_MIN;
     if (end - at != 5 && end - at != 6) return INT32_MIN;
     if (*at != '+' && *at != '-') return INT32_MIN;
-    int hours = digits(at + 1, end, 2);
+    int hours = two_digits(at + 1);
     if (end - at == 6 && at[3] != ':') return INT32_MIN;
-    int minutes = digits(end - 2, end, 2);
+    int minutes = two_digits(end - 2);
     if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return INT32_MIN;
     int32_t seconds = hours * 3600 + minutes * 60;
     return *at == '-' ? -seconds : seconds;
@@ -52,17 +47,20 @@ static int32_t offset_seconds(const uint8_t *at, const uint8_t *end) {
 static enum time_status parse_rfc3339(const uint8_t *at, const uint8_t *end, int64_t *time_ns) {
     if (end - at < 20 || at[4] != '-' || at[7] != '-' || at[13] != ':' || at[16] != ':') return TIME_UNREADABLE;
     if (at[10] != 'T' && at[10] != 't' && at[10] != ' ') return TIME_UNREADABLE;
-    int year = digits(at, end, 4), month = digits(at + 5, end, 2), day = digits(at + 8, end, 2);
-    int hour = digits(at + 11, end, 2), minute = digits(at + 14, end, 2), second = digits(at + 17, end, 2);
-    if (year < 0 || month < 1 || month > 12 || day < 1 || day > days_of_month(year, month)) return TIME_UNREADABLE;
+    int century = two_digits(at), year_of_century = two_digits(at + 2), year = century * 100 + year_of_century;
+    int month = two_digits(at + 5), day = two_digits(at + 8);
+    int hour = two_digits(at + 11), minute = two_digits(at + 14), second = two_digits(at + 17);
+    if (century < 0 || year_of_century < 0 || month < 1 || month > 12 || day < 1 || day > days_of_month(year, month)) return TIME_UNREADABLE;
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return TIME_UNREADABLE;
     at += 19;
     int64_t nanoseconds = 0;
     if (*at == '.') {
-        int64_t unit = NS_PER_S / 10;
+        static const int32_t units[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
         const uint8_t *first = ++at;
-        for (; at < end && is_digit(*at); at++, unit /= 10) nanoseconds += unit * (*at - '0');
+        while (at < end && at - first < 9 && is_digit(*at)) nanoseconds = nanoseconds * 10 + (*at++ - '0');
         if (at == first) return TIME_UNREADABLE;
+        nanoseconds *= units[at - first];
+        while (at < end && is_digit(*at)) at++;
     }
     int32_t offset = offset_seconds(at, end);
     if (offset == INT32_MIN) return TIME_UNREADABLE;

@@ -1,0 +1,142 @@
+#include <stdlib.h>
+
+#include "json.h"
+#include "utf8.h"
+
+enum { INDEX_FROM = 16 };
+
+static void index_member(struct json_members *members, int32_t position) {
+    const struct json_member *member = &members->items[position];
+    uint32_t mask = members->table_size - 1, slot = (uint32_t)hash_bytes(member->key, member->key_length) & mask;
+    while (members->table[slot]) slot = (slot + 1) & mask;
+    members->table[slot] = position + 1;
+}
+
+/* Builds the index anew with room for twice the members there are. */
+static void index_members(struct json_members *members) {
+    uint32_t size = 64;
+    while (size < 4 * (uint32_t)members->count) size *= 2;
+    if (size > members->table_size) {
+        members->table = memory_resize(members->memory, members->table, size * sizeof *members->table);
+        members->table_size = size;
+    }
+    memset(members->table, 0, members->table_size * sizeof *members->table);
+    for (int32_t i = 0; i < members->count; i++) index_member(members, i);
+    members->is_indexed = 1;
+}
+
+static int has_key(const struct json_member *member, const uint8_t *key, size_t length) {
+    return member->key_length == length && memcmp(member->key, key, length) == 0;
+}
+
+static struct json_member *find(struct json_members *members, const uint8_t *key, size_t length) {
+    if (!members->is_indexed) {
+        for (int32_t i = 0; i < members->count; i++) {
+            if (has_key(&members->items[i], key, length)) return &members->items[i];
+        }
+        return NULL;
+    }
+    uint32_t mask = members->table_size - 1, slot = (uint32_t)hash_bytes(key, length) & mask;
+    for (; members->table[slot]; slot = (slot + 1) & mask) {
+        struct json_member *member = &members->items[members->table[slot] - 1];
+        if (has_key(member, key, length)) return member;
+    }
+    return NULL;
+}
+
+struct json_member *json_members_find(struct json_members *members, const uint8_t *key, size_t length) {
+    unsigned mark = json_key_mark(key, length);
+    return members->seen[mark >> 6] & UINT64_C(1) << (mark & 63) ? find(members, key, length) : NULL;
+}
+
+/* Where the next member is to be written, before `settle` counts it in. */
+static struct json_member *next_slot(struct json_members *members) {
+    if (members->count == members->capacity) {
+        int32_t capacity = members->capacity ? members->capacity * 2 : INDEX_FROM;
+        members->items = memory_resize(members->memory, members->items, (size_t)capacity * sizeof *members->items);
+        members->capacity = capacity;
+    }
+    return &members->items[members->count];
+}
+
+/* Counts in the member in the next slot, or gives its value to the one that has its key. */
+static void settle(struct json_members *members) {
+    const struct json_member *member = &members->items[members->count];
+    if (json_mark_key(members->seen, member->key, member->key_length)) {
+        struct json_member *known = find(members, member->key, member->key_length);
+        if (known) {
+            known->value = member->value;
+            known->is_dropped = member->is_dropped;
+            return;
+        }
+    }
+    members->count++;
+    if (!members->is_indexed) {
+        if (members->count > INDEX_FROM) index_members(members);
+    } else if ((uint32_t)members->count * 2 > members->table_size) {
+        index_members(members);
+    } else {
+        index_member(members, members->count - 1);
+    }
+}
+
+void json_members_put(struct json_members *members, const struct json_member *member) {
+    *next_slot(members) = *member;
+    settle(members);
+}
+
+void json_members_clear(struct json_members *members) {
+    members->count = 0;
+    memset(members->seen, 0, sizeof members->seen);
+    members->is_indexed = 0;
+}
+
+/* Sets the member's key as UTF-8: in place where it can be, else in the arena. */
+static void resolve_key(struct json_reader *reader, const struct json_value *key, struct json_member *member) {
+    member->key = key->text + 1;
+    member->key_length = key->length - 2;
+    member->key_is_plain = 1;
+    member->is_dropped = 0;
+    if (!key->has_backslash && reader->is_valid_utf8) return;
+    if (key->has_backslash) {
+        uint8_t *copy = arena_take(&reader->arena, key->length);
+        member->key = copy;
+        member->key_length = (uint32_t)(json_unescape(key, copy) - copy);
+        member->key_is_plain = 0;
+    }
+    if (!reader->is_valid_utf8 && !utf8_is_valid(member->key, member->key + member->key_length)) {
+        reader->scratch.length = 0;
+        utf8_append_replaced(&reader->scratch, member->key, member->key + member->key_length);
+        uint8_t *copy = arena_take(&reader->arena, reader->scratch.length);
+        memcpy(copy, reader->scratch.data, reader->scratch.length);
+        member->key = copy;
+        member->key_length = (uint32_t)reader->scratch.length;
+        member->key_is_plain = 0;
+    }
+}
+
+const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, int depth,
+                                struct json_members *members) {
+    if (depth == JSON_DEPTH_MAX) return json_fail(reader, at, JSON_TOO_DEEP);
+    at = json_skip_space(at + 1, reader->end);
+    if (at == reader->end) return json_fail(reader, at, JSON_MALFORMED);
+    while (*at != '}') {
+        struct json_value key;
+        at = json_scan_key(reader, at, &key);
+        if (!at) return NULL;
+        struct json_member *member = next_slot(members);
+        resolve_key(reader, &key, member);
+        at = json_scan(reader, at, depth + 1, &member->value);
+        if (!at) return NULL;
+        settle(members);
+        at = json_scan_separator(reader, at);
+        if (!at) return NULL;
+    }
+    return at + 1;
+}
+
+void json_members_free(struct json_members *members) {
+    free(members->items);
+    free(members->table);
+    *members = (struct json_members){.memory = members->memory};
+}
