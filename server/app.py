@@ -18,7 +18,8 @@ from server.gate import Gate, Readiness
 from server.params import Params, openapi_parameters
 from server.routes.health import Health
 from server.routes.ingest import Ingest
-from server.routes.pages import file_names, page
+from server.routes.pages import page
+from server.routes.query import Query
 from server.routes.streams import NoParams, Streams
 from server.service import Service
 
@@ -52,12 +53,13 @@ def _add_health(app: FastAPI, health: Health) -> None:
 def _add_data(app: FastAPI, service: Service) -> None:
     ingest, streams = Ingest(service), Streams(service)
     _add_asgi(app, "/api/v1/logs", ingest, ["GET", "POST"])
+    _add_asgi(app, "/api/v1/query", Query(service), ["GET", "POST"])
     _add(app, "read", "/api/v1/streams", streams.streams, NoParams)
     _add(app, "administer", "/api/v1/flush", streams.flush, NoParams, ["POST"])
 
 
 def _add_pages(app: FastAPI) -> None:
-    for path in ("/", "/docs", "/ui/{name}", *(f"/{name}" for name in file_names())):
+    for path in ("/", "/docs", "/ui/{name}"):
         app.add_api_route(path, page, methods=["GET"], include_in_schema=False)
 
 

@@ -16,12 +16,16 @@ from server.errors import SERVER_FAULT, error_response, message_response, status
 from server.protocol import CONNECTION
 from server.telemetry import Telemetry
 
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """Answered without a token, and before the store is open."""
+
+PAGE_PATHS: Final = frozenset({"/", "/docs", "/openapi.json"})
+"""Answered without a token, as is `/ui/`: the program's own files, no data; the page asks its user for the token."""
 
 HEAD_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 UNTIMED_PATHS: Final = frozenset({"/api/v1/tail"})
-CHALLENGE: Final = 'Bearer realm="logstore", Basic realm="logstore", charset="UTF-8"'
+CHALLENGE: Final = 'Bearer realm="logstore"'
+"""Basic is taken as well but not offered: browsers would put their own dialogue before the page's."""
 
 log = structlog.get_logger()
 
@@ -78,7 +82,8 @@ class Gate:
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> tuple[int, str, Mapping[str, str]] | None:
-        if scope["path"] in OPEN_PATHS:
+        path = scope["path"]
+        if path in HEALTH_PATHS or path in PAGE_PATHS or path.startswith("/ui/"):
             return None
         headers = Headers(scope=scope)
         if self._tokens is not None and not self._tokens.admit(headers.get("authorization")):

@@ -6,12 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from logstore.store import Store
+from query.engine import Engine
 from server.body import BodyBudget, BodyLimits
 from server.settings import ServeSettings
 from server.store_metrics import GAUGES, HELP
 from server.telemetry import Telemetry
 
 ADMIN_THREADS: Final = 4
+WAITING_THREADS: Final = 8
+"""Threads beyond those of running queries, in which others wait for their turn."""
+
+SPILL: Final = "spill"
+"""Directory, inside that of the data, for what large queries put aside."""
 
 Result = TypeVar("Result")
 
@@ -20,6 +26,7 @@ class Service:
     """One server's working parts. `open` and `close` block; everything else is called on the event loop."""
 
     store: Store
+    engine: Engine
 
     def __init__(self, settings: ServeSettings, telemetry: Telemetry) -> None:
         self.settings = settings
@@ -28,12 +35,14 @@ class Service:
         """Set when the server begins to stop: tails end with a last cursor."""
         self.bodies = BodyBudget(settings.ingest_memory_bytes, telemetry.ingest.held_bytes.set)
         self.ingest_threads = ThreadPoolExecutor(settings.ingest_threads, "ingest")
+        self.query_threads = ThreadPoolExecutor(settings.query_concurrency + WAITING_THREADS, "query")
         self.admin_threads = ThreadPoolExecutor(ADMIN_THREADS, "admin")
         self._is_open = False
 
     def open(self) -> None:
         """Open the store and what reads it. Raises OperatorError."""
         self.store = Store.open(self.settings.data, self.settings.store())
+        self.engine = Engine(self.store.directory.segments, self.store.directory.root / SPILL, self.settings.query())
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
 
@@ -42,9 +51,10 @@ class Service:
 
     def close(self) -> None:
         """Wait for running work, flush everything accepted, close the store."""
-        for threads in (self.ingest_threads, self.admin_threads):
+        for threads in (self.ingest_threads, self.query_threads, self.admin_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         if self._is_open:
+            self.engine.close()
             self.store.close()
 
     def body_limits(self) -> BodyLimits:

@@ -18,6 +18,7 @@ from pydantic_settings import (
 from logstore.errors import InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES
 from logstore.settings import StoreSettings
+from query.engine import QuerySettings
 from server.address import Address
 from server.quantities import Duration, Size
 
@@ -233,9 +234,14 @@ class ServeSettings(BaseSettings):
             retention_bytes=self.retention_bytes,
         )
 
-    @property
-    def query_memory_bytes(self) -> int:
-        return self.query_memory if self.query_memory is not None else self.memory // 4
+    def query(self) -> QuerySettings:
+        """What of it concerns the query engine."""
+        return QuerySettings(
+            timeout_s=self.query_timeout,
+            memory_bytes=self.query_memory if self.query_memory is not None else self.memory // 4,
+            concurrency=self.query_concurrency,
+            threads=len(os.sched_getaffinity(0)),
+        )
 
 
 def load(flags: Mapping[str, Any] | None = None) -> ServeSettings:

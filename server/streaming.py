@@ -1,6 +1,7 @@
 """Sending an answer that is made while it is sent, by a thread, for a client that may go away."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -14,16 +15,23 @@ from server.encoding import Encoder, encoder
 from server.errors import SERVER_FAULT, describe, to_json
 from server.protocol import CONNECTION
 
+GATHER_BYTES: Final = 64 * 1024
+GATHER_S: Final = 0.1
+
 CLOSE_WAIT_S: Final = 5.0
 """How long the last bytes of a cut answer may take to leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """An answer in pieces: `pieces` is advanced by one thread at a time, `cancel` may be called by any."""
+    """An answer in pieces: `pieces` is advanced by one thread at a time, then `close` is called.
+
+    `cancel` may be called by any thread, and makes what runs end soon.
+    """
 
     pieces: Iterator[bytes]
     cancel: Callable[[], None]
+    close: Callable[[], None]
     media_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
     can_carry_errors: bool = False
@@ -93,7 +101,7 @@ class ChunkedAnswer:
     async def _end(self, chunks: Chunks) -> None:
         if self._making is not None:
             await asyncio.wait((self._making,))
-        await self._blocking(_close, chunks)
+        await self._blocking(chunks.close)
 
     async def _send_error(self, error: Exception, chunks: Chunks, encode: Encoder | None, send: Send) -> None:
         if not chunks.can_carry_errors:
@@ -126,16 +134,19 @@ class ChunkedAnswer:
 
 
 def _advance(pieces: Iterator[bytes], encode: Encoder | None) -> bytes | None:
-    piece = next(pieces, None)
-    if piece is None or encode is None:
-        return piece
-    return encode.encode(piece)
-
-
-def _close(chunks: Chunks) -> None:
-    close = getattr(chunks.pieces, "close", None)
-    if close is not None:
-        close()
+    """The next piece, with what follows it at once: small ones are not worth a turn of their own each."""
+    gathered: list[bytes] = []
+    size_bytes = 0
+    until_s = time.monotonic() + GATHER_S
+    for piece in pieces:
+        gathered.append(piece)
+        size_bytes += len(piece)
+        if size_bytes >= GATHER_BYTES or time.monotonic() > until_s:
+            break
+    if not gathered:
+        return None
+    whole = b"".join(gathered)
+    return whole if encode is None else encode.encode(whole)
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -32,9 +32,8 @@ _PAGES: Final = {"": "index.html", "docs": "docs.html"}
 
 
 async def page(request: Request) -> Response:
-    """`/` is index.html, `/docs` docs.html; `/NAME` and `/ui/NAME` are the file of that name."""
-    path = request.url.path.strip("/")
-    name = request.path_params.get("name") or _PAGES.get(path, path)
+    """`/` is index.html, `/docs` docs.html, `/ui/NAME` the file of that name."""
+    name = request.path_params.get("name") or _PAGES[request.url.path.strip("/")]
     found = _file(name)
     if found is None:
         return message_response(404, f"there is no page {request.url.path}")
@@ -44,12 +43,6 @@ async def page(request: Request) -> Response:
         return Response(status_code=304, headers=headers)
     media_type = MEDIA_TYPES[name.rpartition(".")[2]]
     return Response(content, headers=headers, media_type=media_type)
-
-
-def file_names() -> list[str]:
-    """The files of the page."""
-    folder = resources.files("server").joinpath("ui")
-    return sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
 
 
 @lru_cache(maxsize=64)

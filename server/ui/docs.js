@@ -1,6 +1,6 @@
 "use strict";
 
-// Shows /openapi.json: one foldable entry a route, grouped by tag. Text only ever becomes text nodes.
+// Shows openapi.json: one foldable entry a route, grouped by tag. Text only ever becomes text nodes.
 
 const make = (name, ...children) => {
   const element = document.createElement(name);
@@ -43,4 +43,4 @@ const show = (description) => {
   document.getElementById("routes").replaceChildren(...groups.values());
 };
 
-fetch("/openapi.json").then((answer) => answer.json()).then(show);
+fetch("openapi.json").then((answer) => answer.json()).then(show);

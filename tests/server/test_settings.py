@@ -104,9 +104,9 @@ def test_every_setting_is_described_grouped_and_a_flag(capsys: pytest.CaptureFix
 def test_shares_of_memory_follow_the_whole() -> None:
     small, large = load({"memory": "128MiB", "max_body": "8MiB"}), load({"memory": "4GiB"})
     assert small.store().buffer_bytes < large.store().buffer_bytes
-    assert small.query_memory_bytes < large.query_memory_bytes
+    assert small.query().memory_bytes < large.query().memory_bytes
     shares = small.store().buffer_bytes + small.store().pending_bytes + small.store().recent_bytes
-    assert shares + small.query_memory_bytes + small.ingest_memory_bytes <= 128 * MIB
+    assert shares + small.query().memory_bytes + small.ingest_memory_bytes <= 128 * MIB
 
 
 @pytest.mark.parametrize(
