@@ -82,7 +82,7 @@ class Follower:
             self._since_cursor = 0
 
     def _again(self) -> Any:
-        self._to_skip = max(self._to_skip, self._since_cursor)
+        self._to_skip += self._since_cursor
         self._since_cursor = 0
         retry_s = RETRY_FIRST_S
         is_told = False
