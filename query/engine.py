@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -154,7 +154,9 @@ class Session:
         with self._limited(sql):
             self._cursor.execute(sql, list(params))
 
-    def stream(self, sql: str, params: Sequence[object] = (), rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    def stream(
+        self, sql: str, params: Sequence[object] = (), rows: int = BATCH_ROWS
+    ) -> Generator[pa.RecordBatch, None, None]:
         """The result in batches of at most `rows`, computed while it is read. Drain or close it before the next one.
 
         Raises:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore import pruning
+from logstore.catalog import Segment
 from logstore.errors import InvalidInput
 from logstore.store import Store
 from query import analyse
@@ -232,9 +233,7 @@ def _slices(
     return (part for part in found if part.may_follow(place_ns, request.order))
 
 
-def _rows(
-    session: Session, compiled: Compiled, parts: Iterator[Slice], wanted: int | None
-) -> Iterator[pa.RecordBatch]:
+def _rows(session: Session, compiled: Compiled, parts: Iterator[Slice], wanted: int | None) -> Iterator[pa.RecordBatch]:
     """The rows of all slices, one after the other, until there are enough."""
     left = wanted
     for part in parts:
@@ -297,7 +296,7 @@ def format_cursor(place: Place) -> str:
 
 def _place(
     session: Session,
-    segments: tuple[pruning.Segment, ...],
+    segments: tuple[Segment, ...],
     buffer: pa.Table,
     cursor: str,
     compiled: Compiled,
@@ -321,9 +320,7 @@ def _place(
     return find_place(session, segments, buffer, seq)
 
 
-def find_place(
-    session: Session, segments: tuple[pruning.Segment, ...], buffer: pa.Table, seq: int
-) -> Place:
+def find_place(session: Session, segments: tuple[Segment, ...], buffer: pa.Table, seq: int) -> Place:
     """Where the record of a number stands in the total order.
 
     Raises:

@@ -131,7 +131,7 @@ static uint8_t *put_double(uint8_t *out, double value) {
     if (size < 9007199254740992.0) {
         for (int places = 0; places <= 6; places++) {
             double scaled = nearbyint(size * powers[places]);
-            if (scaled >= 1e15 || scaled / powers[places] != size) continue;
+            if ((places && scaled >= 1e15) || scaled / powers[places] != size) continue;
             if (value < 0) *out++ = '-';
             uint64_t digits = (uint64_t)scaled, unit = (uint64_t)powers[places];
             out = put_uint(out, digits / unit);
@@ -142,7 +142,8 @@ static uint8_t *put_double(uint8_t *out, double value) {
         }
     }
     int written = 0;
-    for (int precision = 15; precision <= 17; precision++) {
+    /* Fifteen digits without trailing zeros are the shortest, but for a denormal, which has fewer. */
+    for (int precision = size < 2.3e-308 ? 1 : 15; precision <= 17; precision++) {
         written = snprintf((char *)out, NUMBER_BYTES_MAX, "%.*g", precision, value);
         if (precision == 17 || strtod((char *)out, NULL) == value) break;
     }
