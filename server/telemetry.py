@@ -66,9 +66,6 @@ class HttpMetrics:
 
 class IngestMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.accepted = Counter(
-            "logstore_ingest_records_accepted", "Records acknowledged: durable and visible.", registry=registry
-        )
         self.rejected = Counter(
             "logstore_ingest_records_rejected", "Records of taken bodies that were no records.", registry=registry
         )
