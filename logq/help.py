@@ -3,26 +3,26 @@
 from typing import Final
 
 OVERVIEW: Final = """\
-  logq timeout                               lines of the last hour with the word
+  logq timeout                            lines of the last hour with the word
   logq 'level:error pod=~"^web-"' --since 6h
   logq '* | stats count() as n by pod | sort n desc' --since 1d
-  logq logs web-1 -f                         as kubectl logs, for pods long gone too
-  logq tail level:error -n shop              new lines as they come
-  logq push --follow app.log --pod web-1     ship a file, over rotation and restarts
-  logq histogram timeout --since 1d          drawn over time
+  logq logs web-1 -f                      as kubectl logs, for lost pods too
+  logq tail level:error -n shop           new lines as they come
+  logq push --follow app.log --pod web-1  ship a file, over rotation, restarts
+  logq histogram timeout --since 1d       drawn over time
 
-Usage: logq QUERY [options]    word "phrase" field:word a="b" a>5 and or not | pipe
+Usage: logq QUERY [options]    word "phrase" field:word a="b" a>5 and or | pipe
        logq COMMAND [options]  logq COMMAND --help; logq -- tail queries the word
 
 Commands: logs tail push fields values streams histogram explain context
           contexts completion
 
-  --since TIME, --until TIME   15m, 6h, 2d, 2026-11-24, RFC 3339, all (default: 1h)
-  -n, --namespace NS           only there; also --cluster, --pod, -c CONTAINER
+  --since T, --until T         15m, 6h, 2d, date, RFC 3339, all (default: 1h)
+  -n, --namespace NS           there; also --cluster, --pod, -c, --container
   --limit N, --order asc|desc  rows (default: 1000, newest first; 0: all)
   -o, --output FORMAT          table json ndjson raw csv arrow parquet
   --server URL, --token T      LOGQ_SERVER, LOGQ_TOKEN; --ca-file, --context NAME
-  --cursor C, --meta, --color WHEN, --client-cert FILE, --client-key FILE, -h
+  --cursor C, --meta, --color WHEN, --client-cert FILE, --client-key FILE, --help
 
 Exit status: 0 found, 1 nothing found, 2 error.
 """

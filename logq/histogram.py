@@ -91,10 +91,7 @@ class _Painter:
 
     def legend(self, part: Mapping[str, int]) -> str:
         """`error 12  warn 3`."""
-        return "  ".join(
-            painted(f"{safe(name, colours=False) or 'none'} {count:,}", self._colours.get(name, ""))
-            for name, count in part.items()
-        )
+        return "  ".join(painted(f"{name} {count:,}", self._colours.get(name, "")) for name, count in part.items())
 
     def _spread(self, part: Mapping[str, int], count: int, cells: int) -> list[tuple[str, int, int]]:
         """Which cells belong to which part, in proportion."""
@@ -113,7 +110,7 @@ def _parts(by: Mapping[str, Any]) -> dict[str, int]:
     """Worst severity first, then as they come; without what nothing tells of."""
     order = {name: index for index, name in enumerate(_WORST_FIRST)}
     named = sorted(by.items(), key=lambda item: order.get(item[0], len(order)))
-    return {cell(name): int(count) for name, count in named if count and name}
+    return {safe(cell(name), colours=False): int(count) for name, count in named if count and name}
 
 
 def _legend(part: Mapping[str, int]) -> str:

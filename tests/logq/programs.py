@@ -26,7 +26,11 @@ class Done:
 
 
 def environment(home: Path, url: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOGQ_", "XDG_", "NO_COLOR"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LOGQ_", "XDG_", "NO_COLOR", "COLUMNS"))
+    }
     return {**kept, "HOME": str(home), "LOGQ_SERVER": url, "TERM": "xterm-256color", "PYTHONDONTWRITEBYTECODE": "1"}
 
 

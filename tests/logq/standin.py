@@ -69,10 +69,10 @@ class StandIn:
             def log_message(self, *_: Any) -> None:
                 return
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 standin._get(self)
 
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 standin._post(self)
 
         self.http = Listener(("127.0.0.1", port), Handler)

@@ -1,6 +1,5 @@
 """`logq push --follow`: over rotation, truncation, bad connections and kill -9, each line exactly once."""
 
-import os
 import random
 import signal
 import subprocess
@@ -230,4 +229,4 @@ def test_an_unreadable_position_is_an_error_and_not_a_second_sending(standin: St
     assert process.returncode == 2
     assert "cannot read the position" in err.decode()
     assert standin.lines() == [b"one"]
-    assert os.path.exists(position)
+    assert position.exists()
