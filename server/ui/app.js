@@ -44,7 +44,7 @@ class App {
 
   #histogram = new Histogram(byId("histogram"), byId("legend"), {
     onZoom: (start_ms, end_ms) => this.#zoom(start_ms, end_ms),
-    onSeverity: (severity) => this.#narrow(equals(["severity"], severity, false), false),
+    onSeverity: (severity) => this.#narrow(equals(["severity"], severity), false),
   });
 
   #rows = new Rows(byId("rows"), {

@@ -1,10 +1,9 @@
 /** How many lines when, by severity: bars that can be clicked, dragged over, or chosen with the arrow keys. */
 
-import { count, el, tick } from "./text.js";
+import { count, el, svgNode, tick } from "./text.js";
 
 export const SEVERITIES = ["fatal", "error", "warn", "info", "debug", "trace", ""];
 
-const SVG = "http://www.w3.org/2000/svg";
 const AXIS_PX = 18;
 const TOP_PX = 12;
 const BAR_MIN_PX = 1.5;
@@ -50,9 +49,9 @@ export class Histogram {
   #pressed_x = null;
   #chosen = -1;
 
-  /** How many buckets fit. */
+  /** How many buckets fit, also while it is not shown. */
   get buckets() {
-    return Math.max(20, Math.min(120, Math.floor(this.#element.clientWidth / 10)));
+    return Math.max(20, Math.min(120, Math.floor(innerWidth / 10)));
   }
 
   /** Lines in all. */
@@ -89,12 +88,12 @@ export class Histogram {
     const width = this.#element.clientWidth;
     const height = this.#element.clientHeight;
     if (this.#bars.length === 0 || width === 0) return;
-    this.#svg = node("svg", { width, height, "aria-hidden": "true", focusable: "false" });
+    this.#svg = svgNode("svg", { width, height, "aria-hidden": "true", focusable: "false" });
     const highest = Math.max(1, ...this.#bars.map((bar) => bar.count));
     const room = height - AXIS_PX - TOP_PX;
     this.#drawAxis(width, height, highest);
     for (const bar of this.#bars) this.#drawBar(bar, height - AXIS_PX, room / highest, width);
-    this.#shade = node("rect", { class: "shade", y: 0, height: height - AXIS_PX, visibility: "hidden" });
+    this.#shade = svgNode("rect", { class: "shade", y: 0, height: height - AXIS_PX, visibility: "hidden" });
     this.#svg.append(this.#shade);
     this.#element.replaceChildren(this.#svg, this.#tip);
     this.#element.setAttribute(
@@ -113,15 +112,15 @@ export class Histogram {
       const size = Math.max(BAR_MIN_PX, lines * scale);
       y -= size;
       const span = Math.max(1, right - left - 1);
-      this.#svg.append(node("rect", { class: `bar ${severityClass(severity)}`, x: left, y, width: span, height: size }));
+      this.#svg.append(svgNode("rect", { class: `bar ${severityClass(severity)}`, x: left, y, width: span, height: size }));
     }
   }
 
   #drawAxis(width, height, highest) {
     const base = height - AXIS_PX;
-    this.#svg.append(node("line", { class: "axis", x1: 0, x2: width, y1: base + 0.5, y2: base + 0.5 }));
-    this.#svg.append(node("line", { class: "grid", x1: 0, x2: width, y1: TOP_PX + 0.5, y2: TOP_PX + 0.5 }));
-    const label = node("text", { class: "most", x: 0, y: TOP_PX - 2 });
+    this.#svg.append(svgNode("line", { class: "axis", x1: 0, x2: width, y1: base + 0.5, y2: base + 0.5 }));
+    this.#svg.append(svgNode("line", { class: "grid", x1: 0, x2: width, y1: TOP_PX + 0.5, y2: TOP_PX + 0.5 }));
+    const label = svgNode("text", { class: "most", x: 0, y: TOP_PX - 2 });
     label.textContent = highest.toLocaleString("en");
     this.#svg.append(label);
     const span = this.#end_ms - this.#start_ms;
@@ -130,9 +129,9 @@ export class Histogram {
     const shift = this.#isUtc || step >= DAY ? 0 : new Date(this.#start_ms).getTimezoneOffset() * 60_000;
     for (let at = Math.ceil((this.#start_ms - shift) / step) * step + shift; at < this.#end_ms; at += step) {
       const x = this.#x(at, width);
-      this.#svg.append(node("line", { class: "axis", x1: x, x2: x, y1: base, y2: base + 4 }));
+      this.#svg.append(svgNode("line", { class: "axis", x1: x, x2: x, y1: base, y2: base + 4 }));
       const isNearEdge = x < 30 ? "start" : x > width - 40 ? "end" : "middle";
-      const text = node("text", { class: "tick", x, y: height - 3, "text-anchor": isNearEdge });
+      const text = svgNode("text", { class: "tick", x, y: height - 3, "text-anchor": isNearEdge });
       text.textContent = tick(at, step, this.#isUtc);
       this.#svg.append(text);
     }
@@ -249,10 +248,4 @@ export class Histogram {
 
 export function severityClass(severity) {
   return SEVERITIES.includes(severity) && severity !== "" ? `is-${severity}` : "is-none";
-}
-
-function node(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
 }

@@ -24,6 +24,8 @@ export class Pages {
   #range;
   #onChange;
   #abort = new AbortController();
+  #hasBegun = false;
+  #ofPage = 0;
   #cursor = null;
   #pin = null;
 
@@ -42,7 +44,8 @@ export class Pages {
 
   /** Fetches the first page, or the next one unless it is under way already or there is none. */
   async next() {
-    if (this.total > 0 && this.state !== "more") return;
+    if (this.state !== "more" && this.#hasBegun) return;
+    this.#hasBegun = true;
     this.state = "running";
     this.error = null;
     this.#onChange(0);
@@ -57,14 +60,12 @@ export class Pages {
     this.#onChange(0);
   }
 
-  /** After a failure: the next page again, from where the rows end. */
+  /** After a failure: the same page again. A page that broke off midway is not doubled. */
   retry() {
-    if (this.state === "failed" && this.#cursor !== null) this.state = "more";
+    this.rows.length -= this.#ofPage;
+    this.total -= this.#ofPage;
+    this.#hasBegun = false;
     return this.next();
-  }
-
-  get canGoOn() {
-    return this.#cursor !== null;
   }
 
   /** Ends it without a word: another answer takes its place. */
@@ -87,7 +88,7 @@ export class Pages {
     this.#pin ??= pinned(this.#range, Date.parse(response.headers.get("date") ?? "") || Date.now());
     let end = null;
     let fresh = [];
-    const seen = this.total;
+    this.#ofPage = 0;
     for await (const found of objects(response)) {
       for (const object of found) {
         if (isObject(object?.["@end"])) end = object["@end"];
@@ -97,13 +98,14 @@ export class Pages {
       fresh = [];
     }
     this.#cursor = end?.cursor ?? null;
-    const isStuck = end !== null && this.total === seen;
+    const isStuck = end !== null && this.#ofPage === 0;
     this.state = end === null ? "end" : this.#cursor === null || isStuck ? "limited" : "more";
   }
 
   #add(fresh) {
     this.rows.push(...fresh);
     this.total += fresh.length;
+    this.#ofPage += fresh.length;
     const dropped = Math.max(0, this.rows.length - KEPT_MAX);
     this.rows.splice(0, dropped);
     this.#onChange(dropped);

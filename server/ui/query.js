@@ -2,11 +2,13 @@
  * looks for. The server knows the rest. */
 
 const STRING = /"(?:[^"\\]|\\.)*"?|`[^`]*`?/y;
-const BARE_NAME = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*$/u;
+const BARE_FIELD = /^(?!-)[^\s()|,"`:=<>!*^$\p{Cc}]+$/u;
+const BARE_NAME = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}\p{N}_]+)*$/u;
 const WORD = /(-|not\s+)?("(?:[^"\\]|\\.)*"|`[^`]*`|[^\s()|,"`=<>!~^$*:]+\*?)(?=$|[\s()])/giu;
 const LIST = /[^\s()]+\s+in\s*\([^)]*\)/gi;
 const OPERATOR_BEFORE = /[=<>~:]\s*$/;
 const KEYWORD = /^(and|or|not)$/i;
+const EXPRESSION_KEYWORD = /^(and|or|not|in|true|false|null)$/i;
 const MARKS_MAX = 20;
 
 export const COLUMNS = ["time", "cluster", "namespace", "pod", "container", "stream", "severity", "message"];
@@ -38,17 +40,19 @@ export function narrowResult(query, condition) {
   return `${query.trim() === "" ? "*" : query.trim()} | where ${condition}`;
 }
 
-/** `pod="web-1"`, or `!=`: the field has exactly this value (a string, number or boolean). */
-export function equals(path, value, isExcluded) {
-  const text = typeof value === "string" ? quoted(value) : typeof value === "boolean" ? quoted(String(value)) : String(value);
-  return `${fieldName(path)}${isExcluded ? "!=" : "="}${text}`;
+/** `pod="web-1"`, or `!=`: the field at this path has exactly this value (a string, number or boolean). */
+export function equals(path, value, { isExcluded = false, isOfResult = false } = {}) {
+  const field = isOfResult ? nameInExpression(path.join(".")) : fieldInFilter(path.join("."));
+  const isText = typeof value === "string" || typeof value === "boolean";
+  return `${field}${isExcluded ? "!=" : "="}${isText ? quoted(String(value)) : value}`;
 }
 
-/** How a field is written: `status`, `attributes.user.id`, `labels."app/name"`. */
-export function fieldName(path) {
-  const name = path.join(".");
-  if (BARE_NAME.test(name) && !path.some((part) => KEYWORD.test(part))) return name;
-  return path.length === 1 ? quoted(name) : `${path[0]}.${quoted(path.slice(1).join("."))}`;
+function fieldInFilter(name) {
+  return BARE_FIELD.test(name) && !KEYWORD.test(name) ? name : quoted(name);
+}
+
+function nameInExpression(name) {
+  return BARE_NAME.test(name) && !EXPRESSION_KEYWORD.test(name) ? name : `field(${quoted(name)})`;
 }
 
 export function quoted(text) {

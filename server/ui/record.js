@@ -65,7 +65,7 @@ export class RecordPanel {
     return el(
       "header",
       {},
-      el("h2", {}, el("span", { class: "badge" }, visible(record.severity || "record")), el("time", { datetime: record.time }, time)),
+      el("h2", {}, el("span", { class: "badge" }, visible(record.severity || "no severity")), el("time", { datetime: record.time }, time)),
       el("div", { class: "actions" }, copy, link, close),
     );
   }
@@ -101,8 +101,10 @@ export class RecordPanel {
     if (name === "time") tools.append(...this.#timeTools(value));
     if (canNarrow) {
       shown.title = "Show only lines with this value";
-      shown.addEventListener("click", () => this.#on.onNarrow(equals(path, value, false), isOfResult));
-      const exclude = button("≠", `Hide lines with this ${name}`, () => this.#on.onNarrow(equals(path, value, true), isOfResult));
+      shown.addEventListener("click", () => this.#on.onNarrow(equals(path, value, { isOfResult }), isOfResult));
+      const exclude = button("≠", `Hide lines with this ${name}`, () =>
+        this.#on.onNarrow(equals(path, value, { isExcluded: true, isOfResult }), isOfResult),
+      );
       tools.append(exclude);
     }
     if (group !== "columns") {
@@ -192,7 +194,7 @@ async function context(seq, before, after, signal) {
 async function seqOf(record, signal) {
   if (record._seq !== undefined) return String(record._seq);
   const own = ["cluster", "namespace", "pod", "container", "stream"].filter((name) => typeof record[name] === "string");
-  const q = own.map((name) => equals([name], record[name], false)).join(" ") || "*";
+  const q = own.map((name) => equals([name], record[name])).join(" ") || "*";
   const response = await get("api/v1/query", { q, start: record.time, end: nextNanosecond(record.time), meta: "true", limit: 10_000 }, signal);
   for await (const found of objects(response)) {
     const same = found.find((line) => line?.message === record.message);

@@ -116,8 +116,12 @@ export class Rows {
   }
 
   #resize() {
-    this.#height = Number.parseFloat(getComputedStyle(this.#scroller).getPropertyValue("--row-height")) || 22;
-    this.#canvas.style.height = `${this.#source.length * this.#height}px`;
+    const height = Number.parseFloat(getComputedStyle(this.#scroller).getPropertyValue("--row-height"));
+    const top = this.#scroller.scrollTop / this.#height;
+    const hasChanged = height !== this.#height;
+    this.#height = height;
+    this.#canvas.style.height = `${this.#source.length * height}px`;
+    if (hasChanged) this.#scroller.scrollTop = top * height;
   }
 
   #render() {

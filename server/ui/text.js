@@ -20,6 +20,13 @@ export function el(name, properties = {}, ...children) {
   return element;
 }
 
+/** An SVG element with these attributes. */
+export function svgNode(name, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
 /** Adds `text` to `parent`: what cannot be seen as an escape, what `marks` (a global RegExp or null) finds marked. */
 export function appendVisible(parent, text, marks = null, keepsNewlines = false) {
   let end = 0;
