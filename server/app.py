@@ -15,11 +15,12 @@ from logstore.errors import LogstoreError
 from server.auth import Tokens
 from server.errors import error_response, message_response
 from server.gate import Gate, Readiness
+from server.openapi import Operation, describe_also
 from server.params import Params, openapi_parameters
 from server.routes.health import Health
-from server.routes.ingest import Ingest
+from server.routes.ingest import Ingest, IngestParams
 from server.routes.pages import page
-from server.routes.query import Query
+from server.routes.query import Query, QueryParams
 from server.routes.streams import NoParams, Streams
 from server.service import Service
 
@@ -29,6 +30,33 @@ DESCRIPTION: Final = (
     "Container logs: taken over HTTP, durable once answered, kept as Parquet, queried and tailed."
     " Errors are JSON objects with `error` and, for a bad query, `position` and `hint`."
 )
+
+OPERATIONS: Final = [
+    Operation(
+        "post",
+        "/api/v1/logs",
+        "write",
+        "Take records; they are durable and visible when it answers 200",
+        IngestParams,
+        {
+            "application/x-ndjson": '{"time": "2026-03-01T12:00:00Z", "message": "hello", "level": "info"}',
+            "application/json": '[{"message": "one"}, {"message": "two"}]',
+            "text/plain": "one record a line",
+        },
+    ),
+    Operation("get", "/api/v1/query", "read", "Run a query and stream its rows", QueryParams),
+    Operation(
+        "post",
+        "/api/v1/query",
+        "read",
+        "The same, with the parameters in a JSON object or a form",
+        QueryParams,
+        {
+            "application/json": '{"q": "error | stats count() by pod", "start": "-1h"}',
+            "application/x-www-form-urlencoded": "q=error&start=-1h",
+        },
+    ),
+]
 
 
 def create_app(service: Service, readiness: Readiness, tokens: Tokens | None) -> Gate:
@@ -51,11 +79,12 @@ def _add_health(app: FastAPI, health: Health) -> None:
 
 
 def _add_data(app: FastAPI, service: Service) -> None:
-    ingest, streams = Ingest(service), Streams(service)
-    _add_asgi(app, "/api/v1/logs", ingest, ["GET", "POST"])
+    streams = Streams(service)
+    _add_asgi(app, "/api/v1/logs", Ingest(service), ["GET", "POST"])
     _add_asgi(app, "/api/v1/query", Query(service), ["GET", "POST"])
     _add(app, "read", "/api/v1/streams", streams.streams, NoParams)
     _add(app, "administer", "/api/v1/flush", streams.flush, NoParams, ["POST"])
+    describe_also(app, OPERATIONS)
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -76,7 +105,9 @@ def _add(
 
 
 def _add_asgi(app: FastAPI, path: str, endpoint: ASGIApp, methods: list[str]) -> None:
-    app.router.routes.append(Route(path, endpoint=endpoint, methods=methods))
+    route = Route(path, endpoint=endpoint, methods=methods)
+    route.methods = set(methods)  # without HEAD, which would do the work and drop the answer
+    app.router.routes.append(route)
 
 
 async def _on_error(_request: Request, error: LogstoreError) -> Response:

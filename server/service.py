@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
+from ingest.pipeline import Pipeline
 from logstore.store import Store
 from query.engine import Engine
 from server.body import BodyBudget, BodyLimits
@@ -27,6 +28,7 @@ class Service:
 
     store: Store
     engine: Engine
+    pipeline: Pipeline
 
     def __init__(self, settings: ServeSettings, telemetry: Telemetry) -> None:
         self.settings = settings
@@ -34,7 +36,6 @@ class Service:
         self.stopping = asyncio.Event()
         """Set when the server begins to stop: tails end with a last cursor."""
         self.bodies = BodyBudget(settings.ingest_memory_bytes, telemetry.ingest.held_bytes.set)
-        self.ingest_threads = ThreadPoolExecutor(settings.ingest_threads, "ingest")
         self.query_threads = ThreadPoolExecutor(settings.query_concurrency + WAITING_THREADS, "query")
         self.admin_threads = ThreadPoolExecutor(ADMIN_THREADS, "admin")
         self._is_open = False
@@ -43,6 +44,7 @@ class Service:
         """Open the store and what reads it. Raises OperatorError."""
         self.store = Store.open(self.settings.data, self.settings.store())
         self.engine = Engine(self.store.directory.segments, self.store.directory.root / SPILL, self.settings.query())
+        self.pipeline = Pipeline(self.store, self.settings.pipeline())
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
 
@@ -51,9 +53,10 @@ class Service:
 
     def close(self) -> None:
         """Wait for running work, flush everything accepted, close the store."""
-        for threads in (self.ingest_threads, self.query_threads, self.admin_threads):
+        for threads in (self.query_threads, self.admin_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         if self._is_open:
+            self.pipeline.close()
             self.engine.close()
             self.store.close()
 

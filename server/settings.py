@@ -15,6 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from ingest.pipeline import PipelineSettings
+from ingest.request import Limits
 from logstore.errors import InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES
 from logstore.settings import StoreSettings
@@ -24,6 +26,7 @@ from server.quantities import Duration, Size
 
 ENVIRONMENT_PREFIX: Final = "LOGSTORE_"
 MIB: Final = 1024 * 1024
+CONNECTION_BYTES: Final = 8192
 
 _SERVICE_LINK: Final = re.compile(r"LOGSTORE_(PORT(_.*)?|SERVICE_(HOST|PORT.*))")
 """What Kubernetes puts into the environment of every pod beside a Service called `logstore`."""
@@ -232,6 +235,18 @@ class ServeSettings(BaseSettings):
             disk_reserve_bytes=self.disk_reserve,
             retention_age_s=self.retention_age,
             retention_bytes=self.retention_bytes,
+        )
+
+    def pipeline(self) -> PipelineSettings:
+        """What of it concerns the way from bodies to the store."""
+        return PipelineSettings(
+            limits=Limits(max_body_bytes=self.max_body, max_line_bytes=self.max_line),
+            threads=self.ingest_threads,
+            # The server holds bodies back before it reads them; the pipeline's own bound is never reached.
+            pending_bytes=self.ingest_memory_bytes + self.max_connections * CONNECTION_BYTES,
+            wait_s=self.ingest_wait,
+            default_cluster=self.default_cluster,
+            default_namespace=self.default_namespace,
         )
 
     def query(self) -> QuerySettings:
