@@ -5,6 +5,7 @@ does an answer of everything, slice by slice, without sorting it all at once.
 """
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,13 +18,13 @@ from logstore import pruning
 from logstore.catalog import Segment
 from logstore.errors import InvalidInput
 from logstore.store import Store
-from query import analyse
-from query.ast import Limit, Query, Stats, Top
+from query import analyse, sql
+from query.ast import Extend, Fields, Limit, Query, Stats, Top, Where
 from query.engine import Engine, Session, Size
 from query.parser import parse
 from query.plan import Plan, define_records, plan
 from query.slices import Slice, slices
-from query.sql import Column, Compiled, Kind, Place, Window, compile
+from query.sql import Column, Compiled, Kind, Place, Window
 
 DEFAULT_LIMIT: Final = 1_000
 
@@ -136,9 +137,8 @@ def run_parsed(
     store: Store, engine: Engine, query: Query, own_rows: int | None, request: Request, wait_s: float | None = None
 ) -> Answer:
     """`run`, for a query that is parsed already, with its trailing limit split off."""
-    compile_again = _Compiler(query, request)
-    first = compile_again(None)
-    limit, is_default = _row_limit(request, own_rows, first)
+    first = compiled_for(query, request)
+    limit, is_default = row_limit(request, own_rows, first)
     with contextlib.ExitStack() as resources:
         snapshot = resources.enter_context(store.snapshot())
         planned = plan(snapshot.segments, snapshot.buffer, bounds(query, request.start_ns, request.end_ns))
@@ -147,7 +147,7 @@ def run_parsed(
         after = _place(session, snapshot.segments, snapshot.buffer, request.cursor, first)
         has_place = is_default and first.is_rowwise
         wanted = None if limit is None else limit + is_default
-        compiled = compile_again(wanted, after=after, with_place=has_place)
+        compiled = compiled_for(query, request, wanted, after, with_place=has_place)
         answer = Answer(compiled.columns, is_grouped(query), _cost(planned), session)
         parts = _slices(query, compiled, planned, request, limit, after)
         rows = _rows(session, compiled, parts, wanted)
@@ -156,25 +156,32 @@ def run_parsed(
     return answer
 
 
-class _Compiler:
-    """A request's query as SQL, for the limits and places that come up."""
+def collect(store: Store, engine: Engine, query: Query, request: Request) -> pa.Table:
+    """All rows of a query that bounds them itself; names are the answer's."""
+    query, own_rows = split_limit(query)
+    with run_parsed(store, engine, query, own_rows, replace(request, limit=0)) as answer:
+        return pa.Table.from_batches(answer.batches(), schema=answer.schema)
 
-    def __init__(self, query: Query, request: Request) -> None:
-        self._query = query
-        self._request = request
 
-    def __call__(self, limit: int | None, after: Place | None = None, *, with_place: bool = False) -> Compiled:
-        request = self._request
-        return compile(
-            self._query,
-            Window(request.start_ns, request.end_ns),
-            order=request.order,
-            limit=limit,
-            after=after,
-            with_seq=request.with_seq,
-            with_place=with_place,
-            dynamic=request.dynamic,
-        )
+def compiled_for(
+    query: Query,
+    request: Request,
+    limit: int | None = None,
+    after: Place | None = None,
+    *,
+    with_place: bool = False,
+) -> Compiled:
+    """A request's query as SQL."""
+    return sql.compile(
+        query,
+        Window(request.start_ns, request.end_ns),
+        order=request.order,
+        limit=limit,
+        after=after,
+        with_seq=request.with_seq,
+        with_place=with_place,
+        dynamic=request.dynamic,
+    )
 
 
 def split_limit(query: Query) -> tuple[Query, int | None]:
@@ -188,6 +195,14 @@ def split_limit(query: Query) -> tuple[Query, int | None]:
 
 def is_grouped(query: Query) -> bool:
     return any(isinstance(pipe, Stats | Top) for pipe in query.pipes)
+
+
+def record_part(query: Query) -> Query:
+    """The query up to where its rows stop being records, as facts about records need it."""
+    pipes = list(itertools.takewhile(lambda pipe: isinstance(pipe, Where | Extend | Fields), query.pipes))
+    while pipes and isinstance(pipes[-1], Fields):
+        pipes.pop()
+    return replace(query, pipes=tuple(pipes))
 
 
 def bounds(query: Query, start_ns: int | None, end_ns: int | None) -> pruning.Bounds:
@@ -206,7 +221,7 @@ def _earliest(one: int | None, other: int | None) -> int | None:
     return min((bound for bound in (one, other) if bound is not None), default=None)
 
 
-def _row_limit(request: Request, own_rows: int | None, compiled: Compiled) -> tuple[int | None, bool]:
+def row_limit(request: Request, own_rows: int | None, compiled: Compiled) -> tuple[int | None, bool]:
     """How many rows come out at most, and whether that is the default limit."""
     asked = None if request.limit == 0 else request.limit
     if own_rows is not None:
