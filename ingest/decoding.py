@@ -13,6 +13,7 @@ from logstore.native import (
     KERNEL_REFUSED,
     KERNEL_TOO_MANY_RECORDS,
     ColumnBuffer,
+    TextColumn,
     address_of,
     kernel,
 )
@@ -68,20 +69,6 @@ class _Reject(ctypes.Structure):
     )
 
 
-class _Text(ctypes.Structure):
-    _fields_ = (
-        ("validity", ColumnBuffer),
-        ("offsets", ColumnBuffer),
-        ("text", ColumnBuffer),
-        ("nulls", ctypes.c_int64),
-    )
-
-    def to_array(self, rows: int) -> pa.Array:
-        validity = self.validity.take()
-        buffers = [validity if self.nulls else None, self.offsets.take(), self.text.take()]
-        return pa.Array.from_buffers(pa.string(), rows, buffers, null_count=self.nulls)
-
-
 class _Words(ctypes.Structure):
     _fields_ = (
         ("validity", ColumnBuffer),
@@ -110,10 +97,10 @@ class _Result(ctypes.Structure):
         ("severity", ColumnBuffer),
         ("words", _Words * _WORDS),
         ("labels", _Words),
-        ("message", _Text),
-        ("trace_id", _Text),
-        ("span_id", _Text),
-        ("attributes", _Text),
+        ("message", TextColumn),
+        ("trace_id", TextColumn),
+        ("span_id", TextColumn),
+        ("attributes", TextColumn),
     )
 
 

@@ -58,6 +58,23 @@ class ColumnBuffer(ctypes.Structure):
         return ctypes.string_at(allocation.address, self.length)
 
 
+class TextColumn(ctypes.Structure):
+    """`struct text_column`: strings that a kernel wrote."""
+
+    _fields_ = (
+        ("validity", ColumnBuffer),
+        ("offsets", ColumnBuffer),
+        ("text", ColumnBuffer),
+        ("nulls", ctypes.c_int64),
+    )
+
+    def to_array(self, rows: int) -> pa.StringArray:
+        """The column, which owns its memory; call it once."""
+        validity = self.validity.take()
+        buffers = [validity if self.nulls else None, self.offsets.take(), self.text.take()]
+        return pa.Array.from_buffers(pa.string(), rows, buffers, null_count=self.nulls)
+
+
 class _Allocation:
     """Owns one block of a kernel's memory."""
 

@@ -31,6 +31,7 @@ struct json_members {
     struct memory *memory;
     struct json_member *items;
     int32_t count, capacity;
+    int32_t repeats;  /* how often a key came again */
     uint64_t seen[4]; /* a bit per key mark: a key whose bit is not set is not there */
     int32_t *table;   /* open addressing over items, kept once there are many; entries are index + 1 */
     uint32_t table_size;

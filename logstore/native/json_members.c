@@ -65,6 +65,7 @@ static void settle(struct json_members *members) {
     if (json_mark_key(members->seen, member->key, member->key_length)) {
         struct json_member *known = find(members, member->key, member->key_length);
         if (known) {
+            members->repeats++;
             known->value = member->value;
             known->is_dropped = member->is_dropped;
             return;
@@ -86,7 +87,7 @@ void json_members_put(struct json_members *members, const struct json_member *me
 }
 
 void json_members_clear(struct json_members *members) {
-    members->count = 0;
+    members->count = members->repeats = 0;
     memset(members->seen, 0, sizeof members->seen);
     members->is_indexed = 0;
 }

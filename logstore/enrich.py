@@ -1,0 +1,102 @@
+"""What a line says of itself: attributes and severity, read once for every record, whatever its protocol.
+
+A line is read as the first of these that it is; their keys join the attributes, where pushed ones win:
+
+- **JSON**: exactly one object, blanks around it allowed. Its keys are the attributes, types kept; of a repeated key
+  the last value counts.
+- **klog**: `Lmmdd hh:mm:ss.uuuuuu threadid file:line] msg`, L one of I W E F: the attributes `thread` and `line`
+  (numbers) and `source` (the file's name).
+- **logfmt**: two or more `key=value`, and nothing else but blanks. A key is letters, digits and `_ . - / @`, not
+  beginning with a digit, dot, dash or slash; a value is a JSON string in quotes, or a run (also an empty one) without
+  blanks, quotes and `=`. Values are kept as strings, numbers too: the query language compares them as numbers.
+
+Any other line is plain and adds nothing. A JSON line nested deeper than 128 levels is left as it is, with the
+attribute `_ingest_error`.
+
+Severity, where the sender gave none, is the first known word or number (as `severity_of_word` in
+logstore/native/severity.c has it) among the attributes `severity`, `level`, `lvl`, `loglevel`, `log.level`,
+`levelname`; else the klog letter; else, in a plain or klog line, the first of these that begins within its first 96
+bytes: an upper-case word (`WARN`, `ERROR`, `INFO`…) between blanks or brackets, or before `:` or `,`; the word in any
+case in square brackets (`[error]`, `[core:error]`); the word in any case that begins the line, before a colon
+(`error: …`).
+"""
+
+import ctypes
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel
+from logstore.record import SEVERITIES, STORED
+
+_WORDS: Final = ("", *SEVERITIES)
+_SEVERITY: Final = STORED.get_field_index("severity")
+_ATTRIBUTES: Final = STORED.get_field_index("attributes")
+
+
+class _Request(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("message_offsets", ctypes.c_void_p),
+        ("message", ctypes.c_void_p),
+        ("attribute_offsets", ctypes.c_void_p),
+        ("attributes", ctypes.c_void_p),
+        ("attribute_validity", ctypes.c_void_p),
+        ("validity_at", ctypes.c_int64),
+        ("severities", ctypes.c_void_p),
+    )
+
+
+class _Result(ctypes.Structure):
+    _fields_ = (("severities", ColumnBuffer), ("attributes", TextColumn))
+
+
+_enrich: Final = kernel("kernel_enrich", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
+
+
+def enrich(records: pa.RecordBatch) -> pa.RecordBatch:
+    """The records with what their lines say filled in; every other column is the same.
+
+    Cannot fail: a line of which anything is unsure stays as it was.
+    """
+    if not records.num_rows:
+        return records
+    message, attributes = records.column("message"), records.column("attributes")
+    severities = _codes(records.column("severity"))
+    request = _Request(
+        records.num_rows,
+        *_text_addresses(message),
+        *_text_addresses(attributes),
+        _validity_address(attributes),
+        attributes.offset,
+        severities.ctypes.data,
+    )
+    result = _Result()
+    if _enrich(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
+        return records
+    codes = pa.Array.from_buffers(pa.int32(), records.num_rows, [None, result.severities.take()])
+    severity = pa.DictionaryArray.from_arrays(codes, pa.array(_WORDS, pa.string()))
+    columns = records.columns
+    columns[_SEVERITY] = severity
+    columns[_ATTRIBUTES] = result.attributes.to_array(records.num_rows)
+    return pa.RecordBatch.from_arrays(columns, schema=records.schema)
+
+
+def _codes(severity: pa.DictionaryArray) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Each row's severity as a position in `_WORDS`."""
+    code_of_word = pc.fill_null(pc.index_in(severity.dictionary, pa.array(_WORDS, pa.string())), 0)
+    codes: np.ndarray[Any, np.dtype[np.int32]] = code_of_word.to_numpy()[severity.indices.to_numpy()]
+    return np.ascontiguousarray(codes, np.int32)
+
+
+def _text_addresses(column: pa.StringArray) -> tuple[int, int]:
+    """Where the offsets of the first row, and the text, stand in memory."""
+    _, offsets, text = column.buffers()
+    return offsets.address + 4 * column.offset, text.address if text else 0
+
+
+def _validity_address(column: pa.StringArray) -> int:
+    validity = column.buffers()[0]
+    return validity.address if validity else 0

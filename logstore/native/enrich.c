@@ -1,0 +1,192 @@
+#include "enrich.h"
+
+#include <stdlib.h>
+
+#include "columns.h"
+#include "lines.h"
+
+struct span {
+    const uint8_t *at, *end;
+};
+
+struct enricher {
+    struct memory memory;
+    const struct enrich_request *request;
+    struct json_reader reader;
+    struct json_members line, pushed;
+    struct buffer severities;
+    struct text_builder attributes;
+    int64_t pushed_bytes_ahead; /* of the rows after this one: they must fit in any case */
+};
+
+enum { NOTE_BYTES = 64 };
+
+static int has_attributes(const struct enrich_request *request, int64_t row) {
+    int64_t bit = request->validity_at + row;
+    return !request->attribute_validity || request->attribute_validity[bit / 8] >> bit % 8 & 1;
+}
+
+static struct span message_of(const struct enrich_request *request, int64_t row) {
+    return (struct span){request->message + request->message_offsets[row],
+                         request->message + request->message_offsets[row + 1]};
+}
+
+static struct span attributes_of(const struct enrich_request *request, int64_t row) {
+    if (!has_attributes(request, row)) return (struct span){NULL, NULL};
+    return (struct span){request->attributes + request->attribute_offsets[row],
+                         request->attributes + request->attribute_offsets[row + 1]};
+}
+
+/* Reads the pushed attributes into `pushed`; false where they are no object. */
+static int read_pushed(struct enricher *e, struct span text) {
+    json_members_clear(&e->pushed);
+    if (!text.at) return 1;
+    e->reader.end = text.end;
+    const uint8_t *at = json_skip_space(text.at, text.end);
+    if (at == text.end || *at != '{') return 0;
+    at = json_read_object(&e->reader, at, 0, &e->pushed);
+    return at && json_skip_space(at, text.end) == text.end;
+}
+
+/* Replaces what the line said by one note. */
+static void note_error(struct enricher *e, const char *text) {
+    json_members_clear(&e->line);
+    struct json_member note = {.key = (const uint8_t *)"_ingest_error", .key_length = 13, .key_is_plain = 1};
+    note.value = (struct json_value){.text = (const uint8_t *)text, .length = (uint32_t)strlen(text)};
+    json_members_put(&e->line, &note);
+}
+
+static enum severity severity_of_value(struct enricher *e, const struct json_value *value) {
+    if (value->kind == JSON_NUMBER) return severity_of_word(value->text, value->length);
+    if (!value->has_backslash) return severity_of_word(value->text + 1, value->length - 2);
+    uint8_t *text = arena_take(&e->reader.arena, value->length);
+    return severity_of_word(text, (size_t)(json_unescape(value, text) - text));
+}
+
+static enum severity severity_of_members(struct enricher *e) {
+    static const char *const keys[] = {"severity", "level", "lvl", "loglevel", "log.level", "levelname"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const uint8_t *key = (const uint8_t *)keys[i];
+        size_t length = strlen(keys[i]);
+        const struct json_member *member = json_members_find(&e->pushed, key, length);
+        if (!member) member = json_members_find(&e->line, key, length);
+        if (!member || (member->value.kind != JSON_STRING && member->value.kind != JSON_NUMBER)) continue;
+        enum severity severity = severity_of_value(e, &member->value);
+        if (severity != SEVERITY_NONE) return severity;
+    }
+    return SEVERITY_NONE;
+}
+
+/* Can the line's own text stand as the attributes? */
+static int is_verbatim(const struct json_members *members) {
+    if (members->repeats) return 0;
+    for (int32_t i = 0; i < members->count; i++) {
+        if (members->items[i].value.is_dirty || !members->items[i].key_is_plain) return 0;
+    }
+    return 1;
+}
+
+static struct span trimmed(struct span text) {
+    while (json_is_space(*text.at)) text.at++;
+    while (json_is_space(text.end[-1])) text.end--;
+    return text;
+}
+
+/* The pushed attributes, and after them those of the line that they do not have. */
+static void append_merged(struct enricher *e, struct span pushed) {
+    struct buffer *out = &e->attributes.text;
+    size_t from = out->length;
+    int is_empty = e->pushed.count == 0;
+    if (is_empty) {
+        buffer_byte(out, '{');
+    } else {
+        pushed = trimmed(pushed);
+        buffer_append(out, pushed.at, (size_t)(pushed.end - pushed.at - 1));
+    }
+    for (int32_t i = 0; i < e->line.count; i++) {
+        const struct json_member *member = &e->line.items[i];
+        if (json_members_find(&e->pushed, member->key, member->key_length)) continue;
+        if (!is_empty) buffer_byte(out, ',');
+        is_empty = 0;
+        json_append_key(out, member);
+        buffer_byte(out, ':');
+        json_append_value(&e->reader, out, &member->value);
+    }
+    if (is_empty) out->length = from;
+    else buffer_byte(out, '}');
+    text_end_row(&e->attributes, !is_empty);
+}
+
+static void append_text(struct enricher *e, struct span text) {
+    buffer_append(&e->attributes.text, text.at, (size_t)(text.end - text.at));
+    text_end_row(&e->attributes, text.at != NULL);
+}
+
+/* Would the row's attributes fit, whatever they become, with `growth` bytes for what the line adds? */
+static int fits(const struct enricher *e, struct span pushed, int64_t growth) {
+    int64_t length = (int64_t)e->attributes.text.length + (pushed.end - pushed.at) + growth;
+    return length + e->pushed_bytes_ahead <= INT32_MAX;
+}
+
+static void enrich_row(struct enricher *e, int64_t row) {
+    struct span message = message_of(e->request, row), pushed = attributes_of(e->request, row);
+    enum severity severity = (enum severity)e->request->severities[row], klog = SEVERITY_NONE;
+    e->pushed_bytes_ahead -= pushed.end - pushed.at;
+    arena_reset(&e->reader.arena);
+    enum line_kind kind = line_read(&e->reader, message.at, message.end, &e->line, &klog);
+    /* A pair a=b becomes "a":"b", and a backslash two: less than four times as long. */
+    if (kind != LINE_PLAIN && !fits(e, pushed, (message.end - message.at) * 4 + NOTE_BYTES)) {
+        note_error(e, "\"too many attributes in one batch\"");
+    } else if (kind == LINE_TOO_DEEP) {
+        note_error(e, "\"JSON nested deeper than 128 levels\"");
+    }
+    int is_asked = severity == SEVERITY_NONE || (kind != LINE_PLAIN && pushed.at);
+    if (!is_asked) json_members_clear(&e->pushed);
+    else if (!read_pushed(e, pushed)) {
+        json_members_clear(&e->line);
+        json_members_clear(&e->pushed);
+        note_error(e, "\"the pushed attributes are no JSON object\"");
+        pushed = (struct span){NULL, NULL};
+    }
+    if (severity == SEVERITY_NONE) severity = severity_of_members(e);
+    if (severity == SEVERITY_NONE) severity = klog;
+    if (severity == SEVERITY_NONE && (kind == LINE_PLAIN || kind == LINE_KLOG)) {
+        severity = severity_of_line(message.at, (size_t)(message.end - message.at));
+    }
+    buffer_int32(&e->severities, (int32_t)severity);
+    if (e->line.count == 0 || !fits(e, pushed, NOTE_BYTES)) append_text(e, pushed);
+    else if (kind == LINE_JSON && !pushed.at && is_verbatim(&e->line)) append_text(e, trimmed(message));
+    else append_merged(e, pushed);
+}
+
+static void enrich_rows(struct enricher *e) {
+    const struct enrich_request *request = e->request;
+    text_init(&e->attributes, &e->memory);
+    buffer_reserve(&e->severities, (size_t)request->rows * sizeof(int32_t));
+    if (request->rows) {
+        e->pushed_bytes_ahead = (int64_t)request->attribute_offsets[request->rows] - request->attribute_offsets[0];
+    }
+    for (int64_t row = 0; row < request->rows; row++) enrich_row(e, row);
+}
+
+int32_t kernel_enrich(const struct enrich_request *request, struct enrich_result *result) {
+    struct enricher *e = calloc(1, sizeof *e);
+    if (!e) return KERNEL_OUT_OF_MEMORY;
+    e->request = request;
+    json_reader_init(&e->reader, &e->memory);
+    e->line.memory = e->pushed.memory = e->severities.memory = &e->memory;
+    int32_t status = KERNEL_OUT_OF_MEMORY;
+    if (setjmp(e->memory.exhausted) == 0) {
+        enrich_rows(e);
+        result->severities = buffer_hand_over(&e->severities);
+        result->attributes = text_hand_over(&e->attributes);
+        status = KERNEL_OK;
+    }
+    json_reader_free(&e->reader);
+    json_members_free(&e->line);
+    json_members_free(&e->pushed);
+    buffer_free(&e->severities);
+    text_free(&e->attributes);
+    free(e);
+    return status;
+}
