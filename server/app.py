@@ -20,7 +20,8 @@ from server.params import Params, openapi_parameters
 from server.routes.health import Health
 from server.routes.ingest import Ingest, IngestParams
 from server.routes.pages import page
-from server.routes.query import Query, QueryParams
+from server.routes.query import Query, QueryParams, RangeParams
+from server.routes.reading import ContextParams, HistogramParams, Reading, ValuesParams
 from server.routes.streams import NoParams, Streams
 from server.service import Service
 
@@ -82,6 +83,12 @@ def _add_data(app: FastAPI, service: Service) -> None:
     streams = Streams(service)
     _add_asgi(app, "/api/v1/logs", Ingest(service), ["GET", "POST"])
     _add_asgi(app, "/api/v1/query", Query(service), ["GET", "POST"])
+    reading = Reading(service)
+    _add(app, "read", "/api/v1/explain", reading.explain, QueryParams)
+    _add(app, "read", "/api/v1/histogram", reading.histogram, HistogramParams)
+    _add(app, "read", "/api/v1/fields", reading.fields, RangeParams)
+    _add(app, "read", "/api/v1/values", reading.values, ValuesParams)
+    _add(app, "read", "/api/v1/context", reading.context, ContextParams)
     _add(app, "read", "/api/v1/streams", streams.streams, NoParams)
     _add(app, "administer", "/api/v1/flush", streams.flush, NoParams, ["POST"])
     describe_also(app, OPERATIONS)

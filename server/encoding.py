@@ -7,6 +7,7 @@ import zstandard
 
 GZIP_LEVEL: Final = 3
 ZSTD_LEVEL: Final = 3
+WHOLE_MIN_BYTES: Final = 1024
 _GZIP_WINDOW: Final = 31
 """zlib's number for a gzip header around the largest window."""
 
@@ -56,6 +57,15 @@ def encoder(name: str | None) -> Encoder | None:
     if name == "gzip":
         return Gzip()
     return Zstd() if name == "zstd" else None
+
+
+def encode_whole(content: bytes, name: str | None) -> tuple[bytes, dict[str, str]]:
+    """A whole answer and its headers; a small one is not worth encoding."""
+    headers = {"vary": "accept-encoding"}
+    encode = encoder(name) if len(content) >= WHOLE_MIN_BYTES else None
+    if encode is None or name is None:
+        return content, headers
+    return encode.encode(content) + encode.finish(), {**headers, "content-encoding": name}
 
 
 def parse_weights(header: str) -> dict[str, float]:

@@ -68,6 +68,10 @@ class Service:
             wait_s=self.settings.ingest_wait,
         )
 
+    async def ask(self, function: Callable[[], Result]) -> Result:
+        """Run a query that has one whole answer."""
+        return await asyncio.get_running_loop().run_in_executor(self.query_threads, function)
+
     async def administer(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Run blocking work that is neither ingest nor a query."""
         return await asyncio.get_running_loop().run_in_executor(self.admin_threads, function, *arguments)

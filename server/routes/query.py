@@ -61,6 +61,22 @@ class QueryParams(RangeParams):
         "", description="ndjson, json, csv, arrow, parquet or text; none: by the Accept header, else ndjson"
     )
 
+    def request(self, form: Format = Format.NDJSON) -> execute.Request:
+        """What is asked for. Raises InvalidInput."""
+        now_ns = time.time_ns()
+        start_ns, end_ns = self.window(now_ns)
+        return execute.Request(
+            text=self.text(),
+            start_ns=start_ns,
+            end_ns=end_ns,
+            limit=self.limit,
+            order=self.order,
+            cursor=self.cursor,
+            with_seq=self.meta,
+            dynamic="json" if form in (Format.NDJSON, Format.JSON) else "text",
+            now_ns=now_ns,
+        )
+
 
 class Query:
     """The endpoint, a plain ASGI application."""
@@ -93,20 +109,7 @@ class Query:
         return from_body(QueryParams, body, content_type, request.scope["query_string"])
 
     def _run(self, params: QueryParams, form: Format) -> Chunks:
-        now_ns = time.time_ns()
-        start_ns, end_ns = params.window(now_ns)
-        asked = execute.Request(
-            text=params.text(),
-            start_ns=start_ns,
-            end_ns=end_ns,
-            limit=params.limit,
-            order=params.order,
-            cursor=params.cursor,
-            with_seq=params.meta,
-            dynamic="json" if form in (Format.NDJSON, Format.JSON) else "text",
-            now_ns=now_ns,
-        )
-        answer = execute.run(self._service.store, self._service.engine, asked)
+        answer = execute.run(self._service.store, self._service.engine, params.request(form))
         return Chunks(
             pieces=encode(answer, form),
             cancel=answer.cancel,

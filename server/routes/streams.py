@@ -8,6 +8,7 @@ import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.encoding import encode_whole, negotiate
 from server.errors import json_response, to_json
 from server.params import Params, from_query_string
 from server.service import Service
@@ -28,8 +29,9 @@ class Streams:
     async def streams(self, request: Request) -> Response:
         """Every stream there is: identity, labels, number of records, first and last time."""
         from_query_string(NoParams, request.scope["query_string"])
-        content = await self._service.administer(self._render)
-        return Response(content, media_type="application/json")
+        coding = negotiate(request.headers.get("accept-encoding"))
+        content, headers = await self._service.administer(lambda: encode_whole(self._render(), coding))
+        return Response(content, headers=headers, media_type="application/json")
 
     async def flush(self, request: Request) -> Response:
         """Everything accepted so far is in Parquet when this answers."""
