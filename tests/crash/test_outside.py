@@ -104,8 +104,8 @@ def test_the_shell_client_prints_the_same_bytes(posted: tuple[ServerProcess, lis
     assert (logs.returncode, logs.stdout) == (0, "".join(one_pod).encode())
 
     found = _logq(server, '"Failed password"', "-n", "openssh", "--limit", "0", "-o", "raw")
-    expected = [line.message for line in corpus if "Failed password" in line.message]
-    assert (found.returncode, found.stdout.decode().splitlines()) == (0, expected[::-1])
+    newest_first = [f"{line.message}\n" for line in reversed(corpus) if "Failed password" in line.message]
+    assert (found.returncode, found.stdout) == (0, "".join(newest_first).encode())
 
     nothing = _logq(server, "nosuchwordanywhere")
     assert (nothing.returncode, nothing.stdout) == (1, b"")

@@ -95,7 +95,7 @@ def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def _duckdb(line: str) -> pa.Table:
-    return duckdb.connect().execute(line).to_arrow_table()
+    return duckdb.connect().sql(line).to_arrow_table()
 
 
 def _python(line: str) -> pa.Table:
