@@ -11,8 +11,8 @@ OVERVIEW: Final = """\
   logq push --follow app.log --pod web-1  ship a file, over rotation, restarts
   logq histogram timeout --since 1d       drawn over time
 
-Usage: logq QUERY [options]    word "phrase" field:word a="b" a>5 and or | pipe
-       logq COMMAND [options]  logq COMMAND --help; logq -- tail queries the word
+Usage: logq QUERY [options]   word "phrase" field:word a="b" a>5 and or | pipe
+       logq COMMAND [options] logq COMMAND --help; logq -- tail queries the word
 
 Commands: logs tail push fields values streams histogram explain context
           contexts completion
@@ -21,8 +21,8 @@ Commands: logs tail push fields values streams histogram explain context
   -n, --namespace NS           there; also --cluster, --pod, -c, --container
   --limit N, --order asc|desc  rows (default: 1000, newest first; 0: all)
   -o, --output FORMAT          table json ndjson raw csv arrow parquet
-  --server URL, --token T      LOGQ_SERVER, LOGQ_TOKEN; --ca-file, --context NAME
-  --cursor C, --meta, --color WHEN, --client-cert FILE, --client-key FILE, --help
+  --server URL, --token T      LOGQ_SERVER, LOGQ_TOKEN; --ca-file; --context N
+  --cursor C, --meta, --color WHEN, --client-cert F, --client-key F, -h, --help
 
 Exit status: 0 found, 1 nothing found, 2 error.
 """

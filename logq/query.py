@@ -44,7 +44,8 @@ def run(options: Namespace) -> int:
             progress.text = f"{writer.rows:,} rows"
         writer.close()
     if answer.is_truncated:
-        note(f"cut after {writer.rows:,} rows; --limit 0 for all, or go on with --cursor {answer.cursor}")
+        further = f", or go on with --cursor {answer.cursor}" if answer.cursor else ""
+        note(f"cut after {writer.rows:,} rows; --limit 0 for all{further}")
     return FOUND if writer.rows else NOTHING
 
 

@@ -26,17 +26,17 @@ def serve(standin: StandIn, **answers: Any) -> None:
 
 def test_bars_are_in_proportion_and_worst_first() -> None:
     assert drawn(BUCKETS, 66, colours=False) == [
-        "2026-11-24 09:00Z  ███████████████████████  80  error 40  info 40",
-        "2026-11-24 09:05Z                            0",
-        "2026-11-24 09:10Z  ▎                         1",
-        "2026-11-24 09:15Z  ████████████▉            45  warn 45",
+        "2026-11-24 09:00Z  ████████████████████████  80  error 40  info 40",
+        "2026-11-24 09:05Z                             0",
+        "2026-11-24 09:10Z  ▎                          1",
+        "2026-11-24 09:15Z  █████████████▌            45  warn 45",
     ]
     assert drawn([], 80, colours=False) == []
 
 
 def test_colours_split_a_bar() -> None:
     first = drawn(BUCKETS, 66, colours=True)[0]
-    assert "\x1b[31m████████████\x1b[0m\x1b[32m███████████\x1b[0m" in first
+    assert "\x1b[31m████████████\x1b[0m\x1b[32m████████████\x1b[0m" in first
 
 
 @given(
