@@ -10,6 +10,7 @@ from logstore.store import Store
 from query.engine import Engine
 from server.body import BodyBudget, BodyLimits
 from server.settings import ServeSettings
+from server.shares import pipeline_settings, query_settings, store_settings
 from server.store_metrics import GAUGES, HELP
 from server.telemetry import Telemetry
 
@@ -42,9 +43,11 @@ class Service:
 
     def open(self) -> None:
         """Open the store and what reads it. Raises OperatorError."""
-        self.store = Store.open(self.settings.data, self.settings.store())
-        self.engine = Engine(self.store.directory.segments, self.store.directory.root / SPILL, self.settings.query())
-        self.pipeline = Pipeline(self.store, self.settings.pipeline())
+        self.store = Store.open(self.settings.data, store_settings(self.settings))
+        self.engine = Engine(
+            self.store.directory.segments, self.store.directory.root / SPILL, query_settings(self.settings)
+        )
+        self.pipeline = Pipeline(self.store, pipeline_settings(self.settings))
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
 

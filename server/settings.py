@@ -15,18 +15,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from ingest.pipeline import PipelineSettings
-from ingest.request import Limits
 from logstore.errors import InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES
-from logstore.settings import StoreSettings
-from query.engine import QuerySettings
 from server.address import Address
 from server.quantities import Duration, Size
 
 ENVIRONMENT_PREFIX: Final = "LOGSTORE_"
 MIB: Final = 1024 * 1024
-CONNECTION_BYTES: Final = 8192
 
 _SERVICE_LINK: Final = re.compile(r"LOGSTORE_(PORT(_.*)?|SERVICE_(HOST|PORT.*))")
 """What Kubernetes puts into the environment of every pod beside a Service called `logstore`."""
@@ -221,42 +216,6 @@ class ServeSettings(BaseSettings):
     @property
     def ingest_memory_bytes(self) -> int:
         return self.ingest_memory if self.ingest_memory is not None else max(self.memory // 8, self.max_body)
-
-    def store(self) -> StoreSettings:
-        """What of it concerns the storage engine."""
-        return StoreSettings(
-            partition_by=tuple(self.partition_by.split(",")),
-            pending_bytes=self.pending_bytes if self.pending_bytes is not None else self.memory // 16,
-            buffer_bytes=self.buffer_bytes if self.buffer_bytes is not None else self.memory // 8,
-            recent_bytes=self.recent_bytes if self.recent_bytes is not None else self.memory // 32,
-            flush_bytes=self.flush_bytes,
-            flush_age_s=self.flush_age,
-            wal_max_bytes=self.wal_max_bytes,
-            disk_reserve_bytes=self.disk_reserve,
-            retention_age_s=self.retention_age,
-            retention_bytes=self.retention_bytes,
-        )
-
-    def pipeline(self) -> PipelineSettings:
-        """What of it concerns the way from bodies to the store."""
-        return PipelineSettings(
-            limits=Limits(max_body_bytes=self.max_body, max_line_bytes=self.max_line),
-            threads=self.ingest_threads,
-            # The server holds bodies back before it reads them; the pipeline's own bound is never reached.
-            pending_bytes=self.ingest_memory_bytes + self.max_connections * CONNECTION_BYTES,
-            wait_s=self.ingest_wait,
-            default_cluster=self.default_cluster,
-            default_namespace=self.default_namespace,
-        )
-
-    def query(self) -> QuerySettings:
-        """What of it concerns the query engine."""
-        return QuerySettings(
-            timeout_s=self.query_timeout,
-            memory_bytes=self.query_memory if self.query_memory is not None else self.memory // 4,
-            concurrency=self.query_concurrency,
-            threads=len(os.sched_getaffinity(0)),
-        )
 
 
 def load(flags: Mapping[str, Any] | None = None) -> ServeSettings:

@@ -8,6 +8,7 @@ from logstore.files import DataDirectory
 from logstore.store import Store
 from server.flags import add_settings, given
 from server.settings import load
+from server.shares import store_settings
 
 SETTINGS = ("data", "config")
 STORE_SETTINGS = (*SETTINGS, "partition_by", "memory", "default_cluster", "default_namespace")
@@ -28,7 +29,7 @@ def open_store(arguments: argparse.Namespace, *, must_exist: bool = True) -> Sto
     settings = load(given(arguments))
     if must_exist:
         _existing(settings.data)
-    return Store.open(settings.data, settings.store())
+    return Store.open(settings.data, store_settings(settings))
 
 
 def _existing(path: Path) -> DataDirectory:

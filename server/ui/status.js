@@ -46,7 +46,7 @@ export function ofTail(tail, onPause) {
 
 function word(tail) {
   if (tail.isPaused) return "Paused";
-  if (tail.state === "retrying") return `Connection lost, trying again`;
+  if (tail.state === "retrying") return tail.error === null || tail.error.kind === "unreachable" ? "Connection lost, trying again" : `${tail.error.message} Trying again`;
   return { connecting: "Connecting…", live: "Live", failed: "Ended" }[tail.state];
 }
 

@@ -6,6 +6,7 @@ from logstore.errors import InvalidSettings
 from server.flags import given
 from server.main import run
 from server.settings import ServeSettings, group_of, load, unknown_variables
+from server.shares import query_settings, store_settings
 
 MIB = 1024 * 1024
 
@@ -103,10 +104,12 @@ def test_every_setting_is_described_grouped_and_a_flag(capsys: pytest.CaptureFix
 
 def test_shares_of_memory_follow_the_whole() -> None:
     small, large = load({"memory": "128MiB", "max_body": "8MiB"}), load({"memory": "4GiB"})
-    assert small.store().buffer_bytes < large.store().buffer_bytes
-    assert small.query().memory_bytes < large.query().memory_bytes
-    shares = small.store().buffer_bytes + small.store().pending_bytes + small.store().recent_bytes
-    assert shares + small.query().memory_bytes + small.ingest_memory_bytes <= 128 * MIB
+    assert store_settings(small).buffer_bytes < store_settings(large).buffer_bytes
+    assert query_settings(small).memory_bytes < query_settings(large).memory_bytes
+    shares = (
+        store_settings(small).buffer_bytes + store_settings(small).pending_bytes + store_settings(small).recent_bytes
+    )
+    assert shares + query_settings(small).memory_bytes + small.ingest_memory_bytes <= 128 * MIB
 
 
 @pytest.mark.parametrize(
