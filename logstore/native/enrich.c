@@ -49,11 +49,12 @@ static int read_pushed(struct enricher *e, struct span text) {
 }
 
 /* Replaces what the line said by one note. */
-static void note_error(struct enricher *e, const char *text) {
+static enum line_kind note_error(struct enricher *e, const char *text) {
     json_members_clear(&e->line);
     struct json_member note = {.key = (const uint8_t *)"_ingest_error", .key_length = 13, .key_is_plain = 1};
     note.value = (struct json_value){.text = (const uint8_t *)text, .length = (uint32_t)strlen(text)};
     json_members_put(&e->line, &note);
+    return LINE_UNSURE;
 }
 
 static enum severity severity_of_value(struct enricher *e, const struct json_value *value) {
@@ -136,16 +137,15 @@ static void enrich_row(struct enricher *e, int64_t row) {
     enum line_kind kind = line_read(&e->reader, message.at, message.end, &e->line, &klog);
     /* A pair a=b becomes "a":"b", and a backslash two: less than four times as long. */
     if (kind != LINE_PLAIN && !fits(e, pushed, (message.end - message.at) * 4 + NOTE_BYTES)) {
-        note_error(e, "\"too many attributes in one batch\"");
-    } else if (kind == LINE_TOO_DEEP) {
-        note_error(e, "\"JSON nested deeper than 128 levels\"");
+        kind = note_error(e, "\"too many attributes in one batch\"");
+    } else if (kind == LINE_UNSURE) {
+        kind = note_error(e, "\"JSON nested deeper than 128 levels\"");
     }
     int is_asked = severity == SEVERITY_NONE || (kind != LINE_PLAIN && pushed.at);
     if (!is_asked) json_members_clear(&e->pushed);
     else if (!read_pushed(e, pushed)) {
-        json_members_clear(&e->line);
         json_members_clear(&e->pushed);
-        note_error(e, "\"the pushed attributes are no JSON object\"");
+        kind = note_error(e, "\"the pushed attributes are no JSON object\"");
         pushed = (struct span){NULL, NULL};
     }
     if (severity == SEVERITY_NONE) severity = severity_of_members(e);

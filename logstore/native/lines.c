@@ -31,7 +31,7 @@ static enum line_kind read_json(struct json_reader *reader, const uint8_t *at, c
     at = json_read_object(reader, at, 0, members);
     if (at && json_skip_space(at, end) == end) return LINE_JSON;
     json_members_clear(members);
-    return !at && reader->error == JSON_TOO_DEEP ? LINE_TOO_DEEP : LINE_PLAIN;
+    return !at && reader->error == JSON_TOO_DEEP ? LINE_UNSURE : LINE_PLAIN;
 }
 
 static int begins_key(uint8_t byte) { return is_letter(byte) || byte == '_' || byte == '@'; }

@@ -5,7 +5,7 @@
 #include "json.h"
 #include "severity.h"
 
-enum line_kind { LINE_PLAIN, LINE_JSON, LINE_LOGFMT, LINE_KLOG, LINE_TOO_DEEP };
+enum line_kind { LINE_PLAIN, LINE_JSON, LINE_LOGFMT, LINE_KLOG, LINE_UNSURE /* nested too deep to tell */ };
 
 /* Reads a line (valid UTF-8) into `members`, which are cleared first and hold something only if the line is one of
  * the three kinds. What they point to lives in the line and in the reader's arena. `severity` is set by klog only. */
