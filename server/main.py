@@ -111,7 +111,9 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _add_admin(name: str) -> Callable[[argparse.ArgumentParser], None]:
     def add(parser: argparse.ArgumentParser) -> None:
         from server import admin
+        from server.telemetry import configure_logging
 
+        configure_logging("warning", "auto")
         admin.add(name, parser)
 
     return add
