@@ -22,11 +22,15 @@ class Follow:
 
     def next(self, timeout_s: float) -> pa.Table | None:
         """The records since the last call; waits up to `timeout_s` for one, then or when the store closes: None."""
+        self.wait(timeout_s)
+        return self.poll()
+
+    def wait(self, timeout_s: float) -> None:
+        """Returns when there are records to poll, after `timeout_s`, or when the store closes."""
         with self._buffer.changed:
             self._buffer.changed.wait_for(
                 lambda: self._buffer.newest_seq > self.after_seq or self._stopping.is_set(), timeout_s
             )
-        return self.poll()
 
     def poll(self) -> pa.Table | None:
         """The records since the last call, without waiting."""

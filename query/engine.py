@@ -26,7 +26,8 @@ log = structlog.get_logger("query.engine")
 MIB: Final = 1 << 20
 BATCH_ROWS: Final = 4_096
 _INTERRUPT_AGAIN_S: Final = 0.05
-_ALL_RUNNING_S: Final = 86_400.0
+TICK_TIMEOUT_S: Final = 5.0
+"""Time that the filters of all tails may take over one batch."""
 
 
 class QueryCancelled(LogstoreError):
@@ -142,7 +143,7 @@ class Session:
         self._watchdog = watchdog
         self._settings = settings
         self._size = size
-        self._left_s = settings.timeout_s if size is not Size.TAIL else _ALL_RUNNING_S
+        self._left_s = settings.timeout_s if size is not Size.TAIL else TICK_TIMEOUT_S
         self._is_cancelled = False
 
     def register(self, name: str, table: pa.Table) -> None:
@@ -228,6 +229,11 @@ class Session:
         return error
 
     def _timeout(self) -> QueryTimeout:
+        if self._size is Size.TAIL:
+            return QueryTimeout(
+                f"the tail's query took longer than {TICK_TIMEOUT_S:g} s for one batch, which is the limit; "
+                "use a simpler filter"
+            )
         return QueryTimeout(
             f"the query ran longer than {self._settings.timeout_s:g} s, which is the limit (query_timeout); "
             "ask for a shorter time range or fewer streams"

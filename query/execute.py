@@ -54,6 +54,8 @@ class Request:
     """Whether attributes and labels that the query names keep their JSON types."""
     now_ns: int = field(default_factory=time.time_ns)
     """What the query's own relative times count from."""
+    up_to_seq: int | None = None
+    """Only records with at most this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,8 @@ def run_parsed(
     limit, is_default = row_limit(request, own_rows, first)
     with contextlib.ExitStack() as resources:
         snapshot = resources.enter_context(store.snapshot())
-        planned = plan(snapshot.segments, snapshot.buffer, bounds(query, request.start_ns, request.end_ns))
+        limits = replace(bounds(query, request.start_ns, request.end_ns), up_to_seq=request.up_to_seq)
+        planned = plan(snapshot.segments, snapshot.buffer, limits)
         size = Size.LARGE if planned.bytes >= engine.settings.large_bytes else Size.SMALL
         session = resources.enter_context(engine.session(size, wait_s))
         after = _place(session, snapshot.segments, snapshot.buffer, request.cursor, first)
@@ -180,6 +183,7 @@ def compiled_for(
         after=after,
         with_seq=request.with_seq,
         with_place=with_place,
+        up_to_seq=request.up_to_seq,
         dynamic=request.dynamic,
     )
 

@@ -10,7 +10,7 @@ from logstore.catalog import Segment
 from logstore.record import STORED
 from query.plan import time_span
 
-FIRST_BYTES: Final = 4 << 20
+FIRST_BYTES: Final = 1 << 20
 """Segments read at once to begin with; a bounded answer that is not full yet then reads twice as much each time."""
 WHOLE_BYTES: Final = 16 << 20
 """Segments read at once by an answer of everything: about what is sorted at once."""

@@ -6,7 +6,7 @@ import json
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -26,7 +26,7 @@ class Rows:
     columns: tuple[Column, ...]
     table: pa.Table
     is_grouped: bool = False
-    end: End = End(truncated=False, cursor="")
+    end: End = field(default_factory=lambda: End(truncated=False, cursor=""))
 
     @property
     def schema(self) -> pa.Schema:

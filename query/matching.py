@@ -1,0 +1,104 @@
+"""Which of a batch's records each of many filters accepts, in few statements.
+
+A phrase is costly to set up in SQL (its pattern knows all of Unicode's letters), so filters whose records cannot be
+there are left out first, by what is cheap: the phrases' bare texts, and comparisons of columns.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from logstore.record import COLUMNS
+from query import ast, sql
+from query.engine import Session
+
+FILTERS_AT_ONCE: Final = 16
+"""Filters in one statement: its memory grows with them."""
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Condition: TypeAlias = tuple[str, list[object]]
+"""SQL over the columns of `records`, and its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """A filter in two conditions: one that is cheap and accepts all that the other does, and the filter itself."""
+
+    rough: Condition
+    exact: Condition
+    is_exact: bool
+    """Whether the cheap one is the filter itself."""
+
+
+def matcher(condition: ast.Filter) -> Matcher:
+    """Raises InvalidQuery where the filter has an error."""
+    exact = sql.predicate(condition)
+    parts = list(_conjuncts(condition))
+    rough = [part for part in (_rough(part) for part in parts) if part is not None]
+    if not rough:
+        return Matcher(("true", []), exact, is_exact=isinstance(condition, ast.All))
+    texts, params = zip(*rough, strict=True)
+    return Matcher(
+        (" AND ".join(f"({text})" for text in texts), [value for part in params for value in part]),
+        exact,
+        is_exact=all(_is_plain(part) for part in parts),
+    )
+
+
+def _conjuncts(condition: ast.Expression) -> Iterator[ast.Expression]:
+    if isinstance(condition, ast.And):
+        for item in condition.items:
+            yield from _conjuncts(item)
+    else:
+        yield condition
+
+
+def _rough(condition: ast.Expression) -> Condition | None:
+    """A cheap condition that holds wherever this one does."""
+    if isinstance(condition, ast.Phrase) and condition.target == ast.Name("message"):
+        return "contains(lower(message), lower(?))", [condition.text]
+    return sql.predicate(condition) if _is_plain(condition) else None
+
+
+def _is_plain(condition: ast.Expression) -> bool:
+    match condition:
+        case ast.Comparison(ast.Operator.EQ, ast.Name(name), ast.Text()) | ast.OneOf(ast.Name(name)):
+            return name in COLUMNS
+        case ast.Not(ast.Comparison(ast.Operator.EQ, ast.Name(name), ast.Text())):
+            return name in COLUMNS
+    return False
+
+
+def match(session: Session, records: pa.Table, matchers: Sequence[Matcher]) -> list[Mask]:
+    """For each filter, which of the records it accepts."""
+    masks = _evaluate(session, records, [matcher.rough for matcher in matchers])
+    open_ones = [i for i, (m, mask) in enumerate(zip(matchers, masks, strict=True)) if not m.is_exact and mask.any()]
+    if not open_ones:
+        return masks
+    candidates: Mask = np.logical_or.reduce([masks[i] for i in open_ones])
+    exact = _evaluate(session, records.filter(pa.array(candidates)), [matchers[i].exact for i in open_ones])
+    for i, found in zip(open_ones, exact, strict=True):
+        mask = np.zeros(records.num_rows, dtype=np.bool_)
+        mask[candidates] = found
+        masks[i] = mask
+    return masks
+
+
+def _evaluate(session: Session, records: pa.Table, conditions: Sequence[Condition]) -> list[Mask]:
+    session.register("records", records)
+    masks: list[Mask] = []
+    for start in range(0, len(conditions), FILTERS_AT_ONCE):
+        some = conditions[start : start + FILTERS_AT_ONCE]
+        columns = ", ".join(f"({text})" for text, _ in some)
+        found = session.fetch(f"SELECT _seq, {columns} FROM records", [v for _, params in some for v in params])
+        # The answer may come in another order than the records stand.
+        order = pc.sort_indices(found.column(0))
+        masks += [
+            found.column(i + 1).take(order).to_numpy(zero_copy_only=False).astype(np.bool_) for i in range(len(some))
+        ]
+    return masks
