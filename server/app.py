@@ -23,6 +23,7 @@ from server.routes.pages import page
 from server.routes.query import Query, QueryParams, RangeParams
 from server.routes.reading import ContextParams, HistogramParams, Reading, ValuesParams
 from server.routes.streams import NoParams, Streams
+from server.routes.tail import Tail, TailParams
 from server.service import Service
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -57,6 +58,7 @@ OPERATIONS: Final = [
             "application/x-www-form-urlencoded": "q=error&start=-1h",
         },
     ),
+    Operation("get", "/api/v1/tail", "read", "Records as they come, as NDJSON or server-sent events", TailParams),
 ]
 
 
@@ -83,6 +85,7 @@ def _add_data(app: FastAPI, service: Service) -> None:
     streams = Streams(service)
     _add_asgi(app, "/api/v1/logs", Ingest(service), ["GET", "POST"])
     _add_asgi(app, "/api/v1/query", Query(service), ["GET", "POST"])
+    _add_asgi(app, "/api/v1/tail", Tail(service), ["GET"])
     reading = Reading(service)
     _add(app, "read", "/api/v1/explain", reading.explain, QueryParams)
     _add(app, "read", "/api/v1/histogram", reading.histogram, HistogramParams)

@@ -1,16 +1,18 @@
 """What the routes share: the store, the query engine, the thread pools, and the bounds on all of them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from contextlib import contextmanager
+from typing import Any, Final, Protocol, TypeVar
 
 from ingest.pipeline import Pipeline
 from logstore.store import Store
 from query.engine import Engine
+from query.tail import Hub
 from server.body import BodyBudget, BodyLimits
 from server.settings import ServeSettings
-from server.shares import pipeline_settings, query_settings, store_settings
+from server.shares import pipeline_settings, query_settings, store_settings, tail_settings
 from server.store_metrics import GAUGES, HELP
 from server.telemetry import Telemetry
 
@@ -18,10 +20,19 @@ ADMIN_THREADS: Final = 4
 WAITING_THREADS: Final = 8
 """Threads beyond those of running queries, in which others wait for their turn."""
 
+TAIL_THREADS: Final = 6
+CATCH_UPS: Final = 4
+
 SPILL: Final = "spill"
 """Directory, inside that of the data, for what large queries put aside."""
 
 Result = TypeVar("Result")
+
+
+class Wakeable(Protocol):
+    """What can be told that there is something to do."""
+
+    def set(self) -> None: ...
 
 
 class Service:
@@ -29,16 +40,21 @@ class Service:
 
     store: Store
     engine: Engine
+    hub: Hub
     pipeline: Pipeline
 
     def __init__(self, settings: ServeSettings, telemetry: Telemetry) -> None:
         self.settings = settings
         self.telemetry = telemetry
-        self.stopping = asyncio.Event()
-        """Set when the server begins to stop: tails end with a last cursor."""
+        self.is_stopping = False
+        """Tails end with a last cursor."""
         self.bodies = BodyBudget(settings.ingest_memory_bytes, telemetry.ingest.held_bytes.set)
         self.query_threads = ThreadPoolExecutor(settings.query_concurrency + WAITING_THREADS, "query")
         self.admin_threads = ThreadPoolExecutor(ADMIN_THREADS, "admin")
+        self.tail_threads = ThreadPoolExecutor(TAIL_THREADS, "tail")
+        self.catching_up = asyncio.Semaphore(CATCH_UPS)
+        """Held by a tail while it reads what came before it: fewer than its threads, so that each step gets one."""
+        self._tails: set[Wakeable] = set()
         self._is_open = False
 
     def open(self) -> None:
@@ -47,18 +63,33 @@ class Service:
         self.engine = Engine(
             self.store.directory.segments, self.store.directory.root / SPILL, query_settings(self.settings)
         )
+        self.hub = Hub(self.store, self.engine, tail_settings(self.settings))
         self.pipeline = Pipeline(self.store, pipeline_settings(self.settings))
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
 
     def stop_tails(self) -> None:
-        self.stopping.set()
+        self.is_stopping = True
+        for wake in self._tails:
+            wake.set()
+
+    @contextmanager
+    def tailing(self, wake: Wakeable) -> Iterator[None]:
+        """Counts a tail, and wakes it when the server stops."""
+        self._tails.add(wake)
+        self.telemetry.query.tails.set(len(self._tails))
+        try:
+            yield
+        finally:
+            self._tails.discard(wake)
+            self.telemetry.query.tails.set(len(self._tails))
 
     def close(self) -> None:
         """Wait for running work, flush everything accepted, close the store."""
-        for threads in (self.query_threads, self.admin_threads):
+        for threads in (self.query_threads, self.admin_threads, self.tail_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         if self._is_open:
+            self.hub.close()
             self.pipeline.close()
             self.engine.close()
             self.store.close()
@@ -74,6 +105,10 @@ class Service:
     async def ask(self, function: Callable[[], Result]) -> Result:
         """Run a query that has one whole answer."""
         return await asyncio.get_running_loop().run_in_executor(self.query_threads, function)
+
+    async def follow(self, function: Callable[[], Result]) -> Result:
+        """Run a step of a tail that may block."""
+        return await asyncio.get_running_loop().run_in_executor(self.tail_threads, function)
 
     async def administer(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Run blocking work that is neither ingest nor a query."""

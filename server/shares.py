@@ -7,6 +7,7 @@ from ingest.pipeline import PipelineSettings
 from ingest.request import Limits
 from logstore.settings import StoreSettings
 from query.engine import QuerySettings
+from query.tail import TailSettings
 from server.settings import ServeSettings
 
 CONNECTION_BYTES: Final = 8192
@@ -46,6 +47,10 @@ def query_settings(settings: ServeSettings) -> QuerySettings:
         concurrency=settings.query_concurrency,
         threads=len(os.sched_getaffinity(0)),
     )
+
+
+def tail_settings(settings: ServeSettings) -> TailSettings:
+    return TailSettings(max_followers=settings.tail_max_followers, held_bytes=settings.memory // 32)
 
 
 def _or(given: int | None, share: int) -> int:

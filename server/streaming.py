@@ -53,7 +53,7 @@ class ChunkedAnswer:
         self._making: asyncio.Future[bytes | None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.ensure_future(_until_gone(receive))
+        gone = asyncio.ensure_future(until_gone(receive))
         try:
             await self._answer(scope, send, gone)
         finally:
@@ -71,7 +71,7 @@ class ChunkedAnswer:
                 raise
             except Exception as error:
                 await self._send_error(error, chunks, encode, send)
-                await _cut(scope, gone)
+                await cut(scope, gone)
                 raise
         finally:
             chunks.cancel()
@@ -149,12 +149,13 @@ def _advance(pieces: Iterator[bytes], encode: Encoder | None) -> bytes | None:
     return whole if encode is None else encode.encode(whole)
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Returns when the client has closed its connection, or the answer is complete."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _cut(scope: Scope, gone: "asyncio.Future[None]") -> None:
+async def cut(scope: Scope, gone: "asyncio.Future[None]") -> None:
     """Close the connection without the end of the body, once what was sent has left, or after a while."""
     connection = scope["extensions"][CONNECTION]
     connection["close"]()
