@@ -2,7 +2,7 @@
 
 import { get, isAbort, objects } from "./api.js";
 import { severityClass } from "./histogram.js";
-import { asText, isObject, pretty } from "./json.js";
+import { asText, isObject, parse, pretty } from "./json.js";
 import { fieldsOf } from "./lines.js";
 import { equals } from "./query.js";
 import { appendVisible, clock, el, fullTime, visible } from "./text.js";
@@ -73,14 +73,24 @@ export class RecordPanel {
   #message() {
     const text = this.#record.message ?? "";
     const element = el("pre", { class: "message", tabindex: "0", "aria-label": "Message" });
-    appendVisible(element, text.slice(0, MESSAGE_MAX), this.#look.marks, true);
-    if (text.length <= MESSAGE_MAX) return element;
-    const more = button(`Show all ${text.length.toLocaleString("en")} characters`, "", () => {
+    const fill = (shown) => {
       element.replaceChildren();
-      appendVisible(element, text, null, true);
-      more.remove();
-    });
-    return el("div", {}, element, more);
+      appendVisible(element, shown, shown.length > MESSAGE_MAX ? null : this.#look.marks, true);
+    };
+    fill(text.slice(0, MESSAGE_MAX));
+    const indented = indentedJson(text);
+    const tools = [];
+    if (text.length > MESSAGE_MAX) tools.push(button(`All ${text.length.toLocaleString("en")} characters`, "", () => fill(text)));
+    if (indented !== null) {
+      const toggle = button("Indent", "Show this JSON indented, or as it was received", () => {
+        const isOn = toggle.getAttribute("aria-pressed") !== "true";
+        toggle.setAttribute("aria-pressed", isOn);
+        fill(isOn ? indented : text);
+      });
+      toggle.setAttribute("aria-pressed", "false");
+      tools.push(toggle);
+    }
+    return el("div", {}, element, ...tools);
   }
 
   #fields() {
@@ -212,6 +222,16 @@ function nextNanosecond(time) {
 
 function isSame(line, record, seq) {
   return line._seq !== undefined ? String(line._seq) === seq : line.time === record.time && line.message === record.message;
+}
+
+/** A message that is one JSON object, indented; null if it is none. */
+function indentedJson(text) {
+  if (!text.startsWith("{") || text.length > MESSAGE_MAX) return null;
+  try {
+    return pretty(parse(text));
+  } catch {
+    return null;
+  }
 }
 
 function button(text, title, onclick) {

@@ -100,6 +100,7 @@ export class Rows {
   }
 
   #reveal(index) {
+    if (index === -1) return;
     const top = index * this.#height;
     const { scrollTop, clientHeight } = this.#scroller;
     if (top < scrollTop) this.#scroller.scrollTop = top;
@@ -121,7 +122,9 @@ export class Rows {
     const hasChanged = height !== this.#height;
     this.#height = height;
     this.#canvas.style.height = `${this.#source.length * height}px`;
-    if (hasChanged) this.#scroller.scrollTop = top * height;
+    if (!hasChanged) return;
+    this.#scroller.scrollTop = top * height;
+    if (this.#selected !== null) this.#reveal(this.#indexOf(this.#selected));
   }
 
   #render() {

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -18,6 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 PROGRAM: Final = shutil.which("chromium")
 DRIVER: Final = shutil.which("chromedriver")
 WAIT_S: Final = 15.0
+SHOWN_MAX: Final = 2_000
 FLAGS: Final = (
     "--headless",
     "--no-sandbox",
@@ -48,6 +49,7 @@ class Chromium:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        self._requested: list[str] = []
         self._command("Emulation.setTimezoneOverride", {"timezoneId": "UTC"})
         self.resize(width, height)
 
@@ -90,7 +92,12 @@ class Chromium:
     def wait(self, look: Callable[[], Found | None], what: str, within_s: float = WAIT_S) -> Found:
         """What `look` gives as soon as it is true; the rows on the page may change while it looks."""
         waiting = WebDriverWait(self.driver, within_s, 0.05, (StaleElementReferenceException,))
-        found = waiting.until(lambda _: look(), f"waited in vain for {what}; the page says:\n{self.text('body')}")
+        try:
+            found = waiting.until(lambda _: look())
+        except TimeoutException:
+            raise AssertionError(
+                f"waited in vain for {what}; the page says:\n{self.text('body')[:SHOWN_MAX]}"
+            ) from None
         assert found is not None
         return found
 
@@ -119,10 +126,15 @@ class Chromium:
         return {name: values[0] for name, values in parse_qs(urlsplit(self.driver.current_url).query).items()}
 
     def requests(self) -> list[str]:
-        """The URLs that were requested since this was last asked, the browser's own pages aside."""
+        """The URLs that were requested since they were last forgotten, the browser's own pages aside."""
         events = [json.loads(entry["message"])["message"] for entry in self._log()]
         urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-        return [url for url in urls if urlsplit(url).scheme not in ("chrome", "about")]
+        self._requested += [url for url in urls if urlsplit(url).scheme not in ("chrome", "about")]
+        return self._requested
+
+    def forget_requests(self) -> None:
+        self.requests()
+        self._requested = []
 
     def _log(self) -> list[dict[str, str]]:
         entries: list[dict[str, str]] = self.driver.get_log("performance")  # type: ignore[no-untyped-call]

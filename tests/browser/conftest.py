@@ -37,7 +37,7 @@ def browser(chromium: Chromium) -> Iterator[Chromium]:
     """The browser at its usual size; in the end, everything it asked for came from one server on this machine."""
     chromium.resize(1280, 800)
     chromium.prefer("light")
-    chromium.requests()
+    chromium.forget_requests()
     yield chromium
     urls = chromium.requests()
     assert urls, "the browser asked for nothing: the log of requests does not work"

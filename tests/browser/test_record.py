@@ -87,7 +87,7 @@ def test_a_value_is_excluded(browser: Chromium, filled: Filled) -> None:
 
 
 def test_a_field_is_shown_in_every_row(opened: Chromium) -> None:
-    value(opened, "user.id", "button[title^='Show']")
+    value(opened, "user.id", "button[title$='in every row']")
     chips = opened.wait(lambda: opened.all(".canvas .row .chip"), "the field in the rows")
     assert len(chips) > 10
     assert {chip.text for chip in chips} == {"id=ann lee"}
