@@ -87,7 +87,7 @@ static void append_canonical_object(struct json_reader *reader, struct buffer *o
                                     int is_sorted, int depth) {
     struct json_members *members = members_of_level(reader, depth);
     json_read_object(reader, value->text, depth, members);
-    if (is_sorted) {
+    if (is_sorted && members->count > 1) {
         qsort(members->items, (size_t)members->count, sizeof *members->items, by_key);
         members->is_indexed = 0;
     }

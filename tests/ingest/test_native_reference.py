@@ -22,7 +22,7 @@ def as_dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """The batch as the reference writes records."""
     batch.validate(full=True)
     times = batch.column("time").cast(pa.int64()).to_pylist()
-    rows = batch.drop_columns(["time"]).to_pylist()
+    rows: list[dict[str, Any]] = batch.drop_columns(["time"]).to_pylist()
     for row, time_ns in zip(rows, times, strict=True):
         row["time"] = time_ns
         for name in ("labels", "attributes"):

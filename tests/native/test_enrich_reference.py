@@ -1,6 +1,7 @@
 """enrich against the naive reference, over random lines and pushed attributes."""
 
 import json
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.reference import lines as reference
 from tests.reference.strict_json import strict_object
 
 
-def stored(rows: list[tuple[str, str | None, str]]) -> pa.RecordBatch:
+def stored(rows: Sequence[tuple[str, str | None, str]]) -> pa.RecordBatch:
     """Records of which only message, attributes and severity matter."""
     words = dict.fromkeys(("cluster", "namespace", "pod", "container", "stream"), "")
     records = [
@@ -27,7 +28,7 @@ def stored(rows: list[tuple[str, str | None, str]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(records, schema=STORED)
 
 
-def enriched(rows: list[tuple[str, str | None, str]]) -> list[tuple[dict[str, Any] | None, str]]:
+def enriched(rows: Sequence[tuple[str, str | None, str]]) -> list[tuple[dict[str, Any] | None, str]]:
     batch = stored(rows)
     result = enrich(batch)
     result.validate(full=True)
@@ -39,7 +40,7 @@ def enriched(rows: list[tuple[str, str | None, str]]) -> list[tuple[dict[str, An
     return list(zip(objects, result.column("severity").to_pylist(), strict=True))
 
 
-def check(rows: list[tuple[str, str | None, str]]) -> None:
+def check(rows: Sequence[tuple[str, str | None, str]]) -> None:
     for row, result in zip(rows, enriched(rows), strict=True):
         message, attributes, severity = row
         pushed = strict_object(attributes) if attributes else None

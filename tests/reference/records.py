@@ -114,7 +114,8 @@ def record_of(members: dict[str, Any], spans: dict[str, Any], own: bytes, settin
         if name in rest and rest[name] is None:
             del rest[name]
 
-    time_ns, sent_time = settings.now_ns, None
+    time_ns: int | None = settings.now_ns
+    sent_time = None
     for name in NAMES["time"]:
         if name in rest:
             sent_time = rest.pop(name)
