@@ -37,7 +37,7 @@ class Follower:
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name=f"follow {self.q}")
+        self._thread = threading.Thread(target=self._run, name=f"follow {self.q}", daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
@@ -70,9 +70,10 @@ class Follower:
             headers["Last-Event-ID"] = self.cursor
         with client.stream("GET", "/api/v1/tail", params=params, headers=headers) as answer:
             if answer.status_code != 200:
-                self.faults.append(f"{answer.status_code} {answer.read().decode()}")
+                if answer.status_code != 503:
+                    self.faults.append(f"{answer.status_code} {answer.read().decode()}")
                 self._stop.wait(RETRY_S)
-                return self._stop.is_set()
+                return False
             for line, cursor in _events(answer) if self.is_sse else _lines(answer):
                 self._take(line, cursor)
                 if "@tail" in line and time.monotonic() > self._end_after_s:
