@@ -118,17 +118,18 @@ def _list(options: Namespace, answer: dict[str, Any], key: str) -> int:
     output = options.output or ("table" if sys.stdout.isatty() else "ndjson")
     if output == "json":
         sys.stdout.buffer.write(encoded(json.dumps(answer, ensure_ascii=False) + "\n"))
-        return FOUND if rows else NOTHING
+        return FOUND if any(row.get("count", 1) for row in rows) else NOTHING
     writer = writer_for(output, options)
     if rows:
         writer.write(b"".join(encoded(json.dumps(row, ensure_ascii=False) + "\n") for row in rows))
     writer.close()
-    return FOUND if rows else NOTHING
+    return FOUND if any(row.get("count", 1) for row in rows) else NOTHING
 
 
 def _amount(value: Any) -> str:
     if isinstance(value, dict):
-        return "  ".join(f"{safe(str(name), colours=False)}: {_amount(each)}" for name, each in value.items())
+        parts = (f"{safe(str(name), colours=False)}: {_amount(each)}" for name, each in value.items())
+        return "  ".join(parts) or "none"
     if isinstance(value, int):
         return f"{value:,}"
     return safe(str(value), colours=False)

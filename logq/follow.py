@@ -5,6 +5,7 @@ follower takes up from the last cursor and drops as many records as it had alrea
 again in the same order, the order of acceptance.
 """
 
+import http.client
 import json
 import random
 import threading
@@ -15,7 +16,6 @@ from logq.answer import whole_lines
 from logq.client import Client, blocks
 from logq.config import Target
 from logq.errors import Refusal, Unreachable
-from logq.times import SECOND_NS
 
 SILENCE_MAX_S: Final = 30.0
 """The server sends something every 10 s; after this the connection is taken for dead."""
@@ -25,13 +25,13 @@ RETRIED_STATUS: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
 class Follower:
-    """Records that match `params["q"]`, for ever; `cursor` and `backlog` in `params` say where to begin."""
+    """Records that match `query` and were accepted after `cursor`, for ever; `tell` takes what the user should know."""
 
-    def __init__(self, target: Target, params: dict[str, str], tell: Callable[[str], None]) -> None:
+    def __init__(self, target: Target, query: str, cursor: str, tell: Callable[[str], None]) -> None:
         self._client = Client(target, answer_timeout_s=SILENCE_MAX_S)
-        self._params = params
+        self._query = query
+        self._cursor = cursor
         self._tell = tell
-        self._cursor = params.get("cursor", "")
         self._since_cursor = 0
         self._to_skip = 0
         self._wait = threading.Event()
@@ -43,7 +43,7 @@ class Follower:
             Unreachable: the first connection cannot be made; later ones are tried for ever.
             Refusal: the server will not have this query.
         """
-        response = self._client.ask("/api/v1/tail", self._params)
+        response = self._ask()
         while True:
             try:
                 for run in whole_lines(blocks(response), keep_rest=False):
@@ -81,7 +81,7 @@ class Follower:
             self._cursor = str(tail["cursor"])
             self._since_cursor = 0
 
-    def _again(self) -> Any:
+    def _again(self) -> http.client.HTTPResponse:
         self._to_skip += self._since_cursor
         self._since_cursor = 0
         retry_s = RETRY_FIRST_S
@@ -89,7 +89,7 @@ class Follower:
         while True:
             self._wait.wait(retry_s * random.uniform(0.5, 1.0))
             try:
-                response = self._client.ask("/api/v1/tail", self._resumed())
+                response = self._ask()
             except (Unreachable, Refusal) as error:
                 if isinstance(error, Refusal) and error.http_status not in RETRIED_STATUS:
                     raise
@@ -103,23 +103,5 @@ class Follower:
                 self._tell("connected again")
             return response
 
-    def _resumed(self) -> dict[str, str]:
-        if self._cursor:
-            return {
-                **{name: value for name, value in self._params.items() if name != "backlog"},
-                "cursor": self._cursor,
-            }
-        return self._params
-
-
-def backlog(text: str) -> str:
-    """`--backlog` as the server takes it: a count, or a duration in one unit."""
-    from logq.errors import UsageError
-    from logq.times import duration_ns
-
-    if text.isdigit():
-        return text
-    span_ns = duration_ns(text)
-    if span_ns is None:
-        raise UsageError(f"--backlog: cannot read {text!r}", "a number of records (20), or a duration (5m)")
-    return f"{span_ns // SECOND_NS}s" if span_ns % SECOND_NS == 0 else f"{span_ns}ns"
+    def _ask(self) -> http.client.HTTPResponse:
+        return self._client.ask("/api/v1/tail", {"q": self._query, "cursor": self._cursor})

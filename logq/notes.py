@@ -37,8 +37,11 @@ def with_place(refusal: Refusal, query: Scoped) -> LogqError:
     line = query.original[start : end if end >= 0 else None]
     before = safe(line[: offset - start].replace("\t", " "), colours=False)
     shown = safe(line.replace("\t", " "), colours=False)
-    hint = f"\n  hint: {refusal.hint}" if refusal.hint else ""
-    return LogqError(f"{refusal}\n  {shown}\n  {' ' * width(before)}^{hint}")
+    line_number, column = query.original.count("\n", 0, offset) + 1, offset - start + 1
+    message = str(refusal).replace(f"column {refusal.position[1]}", f"column {column}")
+    message = message.replace(f"line {refusal.position[0]},", f"line {line_number},")
+    hint = f"\n  hint: {refusal.hint}" if refusal.hint and refusal.hint not in message else ""
+    return LogqError(f"{message}\n  {shown}\n  {' ' * width(before)}^{hint}")
 
 
 class Progress:

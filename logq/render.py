@@ -1,6 +1,7 @@
 """Rows as people and programs read them. Each writer takes whole NDJSON lines and counts what it wrote."""
 
 import json
+import re
 from typing import Any, BinaryIO, Final
 
 from logq.terminal import BOLD, DIM, RESET, SEVERITY_COLOURS, padded, painted, safe, width
@@ -8,6 +9,7 @@ from logq.terminal import BOLD, DIM, RESET, SEVERITY_COLOURS, padded, painted, s
 MEASURED_ROWS: Final = 1_000
 """Rows whose widths decide a table's columns; those after them may stand out."""
 SOURCE_MAX_WIDTH: Final = 40
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 RECORD_COLUMNS: Final = (
     *("time", "cluster", "namespace", "pod", "container", "stream", "severity", "message"),
     *("trace_id", "span_id", "labels", "attributes", "_seq"),
@@ -161,7 +163,7 @@ class Table:
         return "  ".join(self._aligned(self._cell(row, name), name) for name in self.names).rstrip()
 
     def _cell(self, row: dict[str, Any], name: str) -> str:
-        return safe(cell(row.get(name)), colours=False)
+        return safe(short_time(cell(row.get(name))), colours=False)
 
     def _aligned(self, text: str, name: str) -> str:
         return padded(text, self._widths[name], right=self._is_number[name])
@@ -176,8 +178,8 @@ def coloured_message(message: str, severity: str, *, colours: bool) -> str:
 
 
 def short_time(time: str) -> str:
-    """RFC 3339 to the millisecond."""
-    return f"{time[:23]}Z" if len(time) == 30 else time
+    """A time as answers write it, to the millisecond; any other text as it is."""
+    return f"{time[:23]}Z" if _TIME.fullmatch(time) else time
 
 
 def cell(value: Any) -> str:

@@ -1,6 +1,5 @@
 """kill -9 of the real server, and of `logq`, at random moments: each line exactly once, in file and on screen."""
 
-import json
 import random
 import threading
 import time
@@ -87,7 +86,8 @@ def test_tail_over_kills_of_the_server(server: Callable[..., ServerProcess], tmp
         got: list[bytes] = []
         reading = threading.Thread(target=lambda: got.extend(iter(process.stdout.readline, b"")))
         reading.start()
-        while not got:
+        until = time.monotonic() + 10
+        while not got and time.monotonic() < until:
             time.sleep(0.02)
         posted = [b"first\n"]
         for turn in range(60):

@@ -28,7 +28,9 @@ def test_connections_lost_at_any_byte(standin: StandIn, tmp_path: Path, seed: in
     total = 300
 
     def answer(path: str, params: dict[str, str]) -> Prepared:
-        first = int(params.get("cursor", "0"))
+        if params.get("backlog") == "0":
+            return Prepared([cursor(0)], is_cut=True)
+        first = int(params["cursor"])
         body = cursor(first)
         last = min(total, first + dice.randrange(1, 80))
         for number in range(first, last):
@@ -62,12 +64,24 @@ def test_a_bad_query_is_an_error_with_its_place(standin: StandIn, tmp_path: Path
 def test_records_come_as_they_are_sent_and_missed_ones_are_told(standin: StandIn, tmp_path: Path) -> None:
     hold = threading.Event()
     missed = json.dumps({"@tail": {"cursor": "9", "missed": 1234}}).encode() + b"\n"
-    standin.answer = lambda path, params: Prepared([b"\n", line(1), missed], hold=hold)
+    numbered = line(1)[:-2] + b',"_seq":1}\n' + line(2)[:-2] + b',"_seq":8}\n'
+
+    def answer(path: str, params: dict[str, str]) -> Prepared:
+        if path == "/api/v1/query":
+            return Prepared([numbered])
+        return Prepared([b"\n", cursor(7)] if params.get("backlog") else [b"\n", line(2), missed], hold=hold)
+
+    standin.answer = answer
     with start(["tail", "*", "--backlog", "5m"], tmp_path, standin.url) as process:
         assert process.stdout is not None and process.stderr is not None
-        assert process.stdout.readline() == line(1)
+        assert [process.stdout.readline() for _ in range(2)] == [line(1), line(2)]
         assert b"skipped 1,234 records" in process.stderr.readline()
-        assert standin.requests[0][1] == {"q": "*", "backlog": "300s"}
+        asked = {"q": "*", "meta": "true", "start": "-5m", "order": "asc", "limit": "0"}
+        assert [params for _, params in standin.requests] == [
+            {"q": "*", "backlog": "0"},
+            asked,
+            {"q": "*", "cursor": "7"},
+        ]
         process.kill()
     hold.set()
 
