@@ -6,10 +6,10 @@ from typing import Final, Literal
 
 from query import ast
 from query.errors import invalid
-from query.sql.answer import Column, Compiled, Place, Window
+from query.sql.answer import Compiled, Place, Window
 from query.sql.expressions import Context, condition_of
 from query.sql.fields import Scope
-from query.sql.fragment import Sql, bind, identifiers, join, sql
+from query.sql.fragment import Sql, aliased, bind, join, sql
 from query.sql.pipes import apply, check_one_column
 from query.sql.relation import RECORDS, Relation, column, total_order
 from query.sql.value import Condition, text
@@ -105,12 +105,8 @@ def _filtered(filter_: ast.Filter, rows: Relation) -> Relation:
 
 
 def _selected(rows: Relation, names: tuple[str, ...], limit: int | None, with_place: bool, dynamic: str) -> Compiled:
-    columns: list[Column] = []
-    pieces: list[Sql] = []
-    for name, alias in zip(names, identifiers(names), strict=True):
-        shown, piece = column(rows, name, dynamic)
-        columns.append(shown)
-        pieces.append(piece if piece.text == name else Sql(f"{piece.text} AS {alias}", piece.params))
+    columns = [column(rows, name, dynamic) for name in names]
+    pieces = aliased([(shown.name, piece) for shown, piece in columns])
     if with_place:
         pieces += [Sql("time AS place_time"), Sql("_seq AS place_seq")]
     fewest = min((n for n in (limit, rows.rows) if n is not None), default=None)
@@ -118,7 +114,7 @@ def _selected(rows: Relation, names: tuple[str, ...], limit: int | None, with_pl
     return Compiled(
         sql=select.text,
         params=list(select.params),
-        columns=tuple(columns),
+        columns=tuple(shown for shown, _ in columns),
         ordered_by_time=rows.of_records and rows.in_total_order,
         is_rowwise=rows.is_rowwise,
         own_limit=rows.own_limit,

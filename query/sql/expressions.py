@@ -138,9 +138,9 @@ def _operation(operator: str, left: Sql, right: Sql) -> Sql:
 
 
 def _divisor(node: ast.Expression, operator: str, context: Context) -> Sql:
+    """Division is the one operation that would make a finite number of one that is not."""
     piece = _arithmetic(node, context)
-    is_nested = isinstance(node, ast.Negative | ast.Arithmetic)
-    return finite(piece) if operator in "/%" and is_nested else piece
+    return finite(piece) if operator in "/%" and not isinstance(node, ast.Number | ast.Quantity) else piece
 
 
 def _text(written: str) -> Sql:

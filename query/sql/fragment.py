@@ -1,15 +1,17 @@
 """A piece of SQL with the parameters that its question marks stand for: user text never becomes SQL text."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from logstore.record import COLUMNS
 from query import limits
 from query.errors import invalid
 
 Bound: TypeAlias = str | int | float | bool
 
+_INTERNAL_NAME: Final = re.compile(r"(?i)x[0-9]+(_json)?|column_[0-9]+|place_(time|seq)")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_ .@/-]{0,199}")
 
 
@@ -61,16 +63,20 @@ def joined(operator: str, conditions: Sequence[Sql]) -> Sql:
     return sql(f"({{}}) {operator} ({{}})", *parts)
 
 
-def identifiers(names: Iterable[str]) -> list[str]:
-    """SQL names for an answer's columns: the fields' own where that is safe and unique, else `column_1` and so on."""
+def aliased(pieces: Sequence[tuple[str, Sql]]) -> list[Sql]:
+    """Expressions with their names, for SELECT: a field's own name where that is safe and unique, else `column_1` …
+
+    ORDER BY would take a column of the answer before one of its source: so none is called as one of a source may be.
+    """
     taken: set[str] = set()
-    result = []
-    for index, name in enumerate(names, 1):
-        is_own = _PLAIN_NAME.fullmatch(name) is not None and name.lower() not in taken
+    selected = []
+    for index, (name, piece) in enumerate(pieces, 1):
+        is_safe = _PLAIN_NAME.fullmatch(name) is not None and _INTERNAL_NAME.fullmatch(name) is None
+        is_own = is_safe and name.lower() not in taken and name.lower() not in COLUMNS
         chosen = name if is_own else f"column_{index}"
         taken.add(chosen.lower())
-        result.append(f'"{chosen}"')
-    return result
+        selected.append(piece if piece.text == name else Sql(f'{piece.text} AS "{chosen}"', piece.params))
+    return selected
 
 
 def _bounded(piece: Sql) -> Sql:

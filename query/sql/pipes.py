@@ -5,7 +5,7 @@ from dataclasses import replace
 from query import ast, walk
 from query.errors import invalid, shown
 from query.sql.answer import Kind
-from query.sql.expressions import condition_of, value_of
+from query.sql.expressions import NULL, condition_of, value_of
 from query.sql.fields import Scope
 from query.sql.fragment import sql
 from query.sql.relation import Relation, order_keys
@@ -84,7 +84,9 @@ def top(pipe: ast.Top, before: Relation) -> Relation:
 
 def uniq(pipe: ast.Uniq, before: Relation) -> Relation:
     rows = before.settled()
-    keys = [rows.value(name.name) for name in pipe.names]
+    keys = [key for key in (rows.value(name.name) for name in pipe.names) if key.sql != NULL.sql]
+    if not keys:
+        return replace(rows, rows=1).settled()
     groups = [key.sql if key.kind is Kind.TIME else text(key) for key in keys]
     marks = ", ".join("{}" for _ in groups)
     layer = rows.select(sql(f"DISTINCT ON ({marks}) *", *groups))

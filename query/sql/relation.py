@@ -111,7 +111,9 @@ def stored_as(values: tuple[Value, ...], made: int) -> tuple[tuple[Value, ...], 
 
 
 def order_keys(value: Value, *, descending: bool) -> tuple[Sql, ...]:
-    """ORDER BY terms: numbers by size, before texts; nulls last."""
+    """ORDER BY terms: numbers by size, before texts; nulls last. None for what is null in every row."""
+    if value.sql == NULL.sql:
+        return ()
     direction = "DESC" if descending else "ASC"
     term = "{} " + direction + " NULLS LAST"
     if value.kind not in (Kind.TEXT, Kind.JSON) or value.verbatim:

@@ -105,7 +105,8 @@ def _extreme(function: str) -> Write:
 
     def write(node: ast.Aggregate, value: Value) -> Value:
         if value.kind in (Kind.TIME, Kind.INTEGER, Kind.FLOAT) or value.verbatim:
-            return replace(value, sql=sql(f"{function}({{}})", value.sql), json=None, nullable=True)
+            extreme = sql(f"{function}({{}})", value.sql)
+            return replace(value, sql=extreme, json=value.json and extreme, nullable=True)
         if value.kind is Kind.BOOLEAN:
             number(value, node.at)
         numbers = sql(f"{function}({{}})", number(value))
