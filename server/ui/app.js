@@ -1,12 +1,11 @@
 /** The page: one state (in the address), one answer (pages of a query, or a live tail), and what they are shown in. */
 
-import { get, isAbort, token } from "./api.js";
+import { get, isAbort } from "./api.js";
 import { Controls } from "./controls.js";
 import { Histogram } from "./histogram.js";
 import { parse } from "./json.js";
 import { listen } from "./keys.js";
 import { fillLine, fillTable, isLine, tableColumns, tableHead } from "./lines.js";
-import { errorNotice, notice, tokenForm } from "./notices.js";
 import { Pages } from "./pages.js";
 import { equals, marks, narrow, narrowResult } from "./query.js";
 import * as ranges from "./range.js";
@@ -15,9 +14,9 @@ import { Rows } from "./rows.js";
 import { address, read, write } from "./state.js";
 import { footOf, ofPages, ofTail } from "./status.js";
 import { Tail } from "./tail.js";
-import { count, el } from "./text.js";
+import { count } from "./text.js";
+import { Trouble } from "./trouble.js";
 
-const RETRY_S = 5;
 const TICK_MS = 500;
 const HISTOGRAM_AGE_MS = 10_000;
 const DAY_MS = 86_400_000;
@@ -30,7 +29,6 @@ class App {
   #answer = null;
   #total = null;
   #shape = "none";
-  #retry = null;
   #asked = new AbortController();
   #histogramAt_ms = 0;
 
@@ -45,6 +43,11 @@ class App {
   #histogram = new Histogram(byId("histogram"), byId("legend"), {
     onZoom: (start_ms, end_ms) => this.#zoom(start_ms, end_ms),
     onSeverity: (severity) => this.#narrow(equals(["severity"], severity), false),
+  });
+
+  #trouble = new Trouble(byId("notice"), {
+    onRun: () => this.#run(),
+    onRange: (range) => this.#go({ range }),
   });
 
   #rows = new Rows(byId("rows"), {
@@ -107,7 +110,7 @@ class App {
     this.#controls.clearError();
     this.#total = null;
     this.#shape = "none";
-    byId("notice").replaceChildren();
+    this.#trouble.clear();
     byId("fresh").hidden = true;
     byId("above").hidden = true;
     if (open === null) this.#panel.close();
@@ -123,7 +126,6 @@ class App {
   }
 
   #stopAll() {
-    clearInterval(this.#retry);
     this.#asked.abort();
     this.#asked = new AbortController();
     if (this.#answer instanceof Pages) this.#answer.cancel();
@@ -140,18 +142,18 @@ class App {
     this.#rows.setFooter(...footOf(pages, this.#state.query, () => pages.retry()));
     this.#drawStatus();
     if (pages.state === "failed" && pages.total === 0) this.#fail(pages.error);
-    if (pages.state === "end" && pages.total === 0) this.#showEmpty();
+    if (pages.state === "end" && pages.total === 0) this.#trouble.empty(this.#state.query, this.#state.range);
     if (pages.state === "end" || pages.state === "more") announce(`${count(pages.total, "row")} loaded`);
   }
 
   #tailChanged(fresh) {
     const tail = this.#answer;
-    if (fresh !== 0) byId("notice").replaceChildren();
+    if (fresh !== 0) this.#trouble.clear();
     this.#rows.refresh(fresh);
     if (fresh > 0 && !this.#rows.isAtTop) byId("fresh").hidden = false;
     if (tail.state === "failed") this.#fail(tail.error);
     if (tail.state === "live" && tail.length === 0) {
-      byId("notice").replaceChildren(notice("empty", "Nothing yet", "Lines appear here the moment they are stored."));
+      this.#trouble.waiting();
     }
     this.#drawStatus();
     if (fresh > 0 && performance.now() - this.#histogramAt_ms > HISTOGRAM_AGE_MS) this.#askHistogram();
@@ -194,60 +196,9 @@ class App {
     return { isUtc, columns, marks: marks(query), hasDate: !isLive && (length === null || length >= DAY_MS) };
   }
 
-  // What goes wrong, or finds nothing
-
   #fail(error) {
-    if (error.kind === "token") {
-      this.#askToken();
-      return;
-    }
-    if (error.kind === "query") {
-      const query = this.#state.query === "" ? "*" : this.#state.query;
-      this.#controls.showError(query, error);
-      return;
-    }
-    const shorter = ranges.shorter(this.#state.range);
-    const isHeavy = error.kind === "timeout" || error.kind === "memory";
-    const actions = [["Try again", () => this.#run()]];
-    if (isHeavy && shorter !== null) actions.unshift([`Only the last ${shorter.last}`, () => this.#go({ range: shorter })]);
-    byId("notice").replaceChildren(errorNotice(error, actions));
-    if (["unreachable", "unavailable", "busy"].includes(error.kind)) this.#tryAgainSoon();
-  }
-
-  #tryAgainSoon() {
-    let left_s = RETRY_S;
-    const text = el("p", { class: "retry" });
-    byId("notice").firstChild.append(text);
-    const step = () => {
-      text.textContent = `Trying again in ${left_s} s`;
-      if (left_s-- === 0) this.#run();
-    };
-    step();
-    this.#retry = setInterval(step, 1000);
-  }
-
-  #askToken() {
-    const form = tokenForm(token.get() !== "", (text) => {
-      token.set(text);
-      this.#run();
-    });
-    byId("notice").replaceChildren(form);
-    form.querySelector("input").focus();
-  }
-
-  async #showEmpty() {
-    const { query, range } = this.#state;
-    const actions = ranges
-      .wider(range)
-      .map((wide) => [wide.last === undefined ? "All time" : `Last ${wide.last}`, () => this.#go({ range: wide })]);
-    const isAll = range.last === undefined && !range.start && !range.end;
-    byId("notice").replaceChildren(
-      notice("empty", "No results", `No line matches ${ranges.describe(range)}.`, isAll ? [] : actions),
-    );
-    if (!isAll || (query !== "" && query !== "*")) return;
-    const post = `curl -d 'hello' -H 'Content-Type: text/plain' '${new URL("api/v1/logs?pod=me", document.baseURI)}'`;
-    byId("notice").replaceChildren(notice("empty", "Nothing is stored yet", "Send the first line:"));
-    byId("notice").firstChild.append(el("pre", {}, post));
+    if (error.kind === "query") this.#controls.showError(this.#state.query === "" ? "*" : this.#state.query, error);
+    else this.#trouble.fail(error, this.#state.range);
   }
 
   // The histogram

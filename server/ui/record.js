@@ -56,9 +56,8 @@ export class RecordPanel {
   #head() {
     const record = this.#record;
     const copy = button("Copy JSON", "Copy the whole record as JSON", () => copyText(pretty(record), copy));
-    const link = button("Copy link", "Copy the address of this record", () =>
-      this.#inPlace(link, async () => copyText(this.#on.onLink(await seqOf(record, new AbortController().signal)), link)),
-    );
+    const link = button("Copy link", "Copy the address of this record", () => copyText(this.#on.onLink(String(record._seq)), link));
+    link.hidden = record._seq === undefined;
     const close = button("×", "Close (Esc)", () => this.#on.onClose());
     close.classList.add("close");
     const time = typeof record.time === "string" ? fullTime(record.time, this.#look.isUtc) : "";
@@ -136,7 +135,7 @@ export class RecordPanel {
   }
 
   #around() {
-    const section = el("section", { class: "around" });
+    const section = el("section", { class: "around", hidden: this.#record._seq === undefined });
     const show = button("Lines around it", "The lines before and after it in its own container", () => this.#loadAround(section, AROUND, AROUND));
     section.append(show);
     return section;
@@ -146,17 +145,16 @@ export class RecordPanel {
     this.#abort = new AbortController();
     section.setAttribute("aria-busy", "true");
     try {
-      const seq = await seqOf(this.#record, this.#abort.signal);
-      const lines = await context(seq, before, after, this.#abort.signal);
-      section.replaceChildren(...this.#aroundList(section, lines, seq, before, after));
+      const lines = await context(String(this.#record._seq), before, after, this.#abort.signal);
+      section.replaceChildren(...this.#aroundList(section, lines, before, after));
     } catch (error) {
       if (!isAbort(error)) section.append(el("p", { class: "trouble", role: "alert" }, error.message));
     }
     section.removeAttribute("aria-busy");
   }
 
-  #aroundList(section, lines, seq, before, after) {
-    const at = lines.findIndex((line) => isSame(line, this.#record, seq));
+  #aroundList(section, lines, before, after) {
+    const at = lines.findIndex((line) => String(line._seq) === String(this.#record._seq));
     const list = el("ol", {}, ...lines.map((line, i) => this.#aroundLine(line, i === at)));
     const more = (label, b, a) => button(label, "", () => this.#loadAround(section, Math.min(b, AROUND_MAX), Math.min(a, AROUND_MAX)));
     const isFirst = at < before;
@@ -177,14 +175,6 @@ export class RecordPanel {
     );
     return el("li", {}, open);
   }
-
-  async #inPlace(element, action) {
-    try {
-      await action();
-    } catch (error) {
-      flash(element, error.message);
-    }
-  }
 }
 
 /** The record of a `_seq`. */
@@ -194,34 +184,10 @@ export async function recordOf(seq, signal) {
 }
 
 async function context(seq, before, after, signal) {
-  const response = await get("api/v1/context", { seq, before, after }, signal);
+  const response = await get("api/v1/context", { seq, before, after, meta: "true" }, signal);
   const lines = [];
   for await (const found of objects(response)) lines.push(...found.filter((line) => line !== null && line.message !== undefined));
   return lines;
-}
-
-/** A record's `_seq`; that of a live one is looked up by everything else that it says. */
-async function seqOf(record, signal) {
-  if (record._seq !== undefined) return String(record._seq);
-  const own = ["cluster", "namespace", "pod", "container", "stream"].filter((name) => typeof record[name] === "string");
-  const q = own.map((name) => equals([name], record[name])).join(" ") || "*";
-  const response = await get("api/v1/query", { q, start: record.time, end: nextNanosecond(record.time), meta: "true", limit: 10_000 }, signal);
-  for await (const found of objects(response)) {
-    const same = found.find((line) => line?.message === record.message);
-    if (same !== undefined) return String(same._seq);
-  }
-  throw new Error("This line is no longer stored.");
-}
-
-function nextNanosecond(time) {
-  const [, seconds, fraction] = /^(.*?)(?:\.(\d+))?Z$/.exec(time);
-  const next = BigInt((fraction ?? "").padEnd(9, "0")) + 1n;
-  if (next < 1_000_000_000n) return `${seconds}.${String(next).padStart(9, "0")}Z`;
-  return new Date(Date.parse(`${seconds}Z`) + 1000).toISOString();
-}
-
-function isSame(line, record, seq) {
-  return line._seq !== undefined ? String(line._seq) === seq : line.time === record.time && line.message === record.message;
 }
 
 /** A message that is one JSON object, indented; null if it is none. */

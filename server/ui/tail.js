@@ -87,7 +87,7 @@ export class Tail {
     const from = this.#cursor === null ? { backlog: String(BACKLOG) } : { cursor: this.#cursor };
     try {
       const signal = AbortSignal.any([this.#stop.signal, silence.signal]);
-      const response = await get("api/v1/tail", { q: this.#query, ...from }, signal);
+      const response = await get("api/v1/tail", { q: this.#query, meta: "true", ...from }, signal);
       this.#forgetSinceCursor();
       this.error = null;
       this.#become("live");
