@@ -9,13 +9,15 @@ import pyarrow as pa
 
 from logstore import pruning
 from logstore.errors import InvalidInput
+from logstore.record import TIME_MIN_NS
 from logstore.store import Store
-from query import analyse, ast, sql
-from query.encode import json_rows
+from query import analyse, ast, place, sql
+from query.answer import schema, shape
 from query.engine import Engine, Size
 from query.events import Event, Mark, Records
-from query.execute import Request, run_parsed, schema, shape
+from query.execute import Request, run_parsed
 from query.plan import define_records, plan
+from query.rows import json_rows
 from query.sql import Compiled
 from query.times import parse_duration_ns
 
@@ -55,10 +57,7 @@ def parse_cursor(text: str) -> int:
     Raises:
         InvalidInput: no cursor.
     """
-    number = text.rpartition(".")[2]
-    if not re.fullmatch(r"-?\d{1,18}", number, re.ASCII):
-        raise InvalidInput(f"{text!r} is no cursor; take it from a tail's @tail line, an event's id or a record's _seq")
-    return int(number)
+    return place.parse_cursor(text)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ class CatchUp:
         request = Request("", with_seq=self._tail.with_seq, up_to_seq=up_to_seq, limit=0)
         if wanted.rows is None:
             assert wanted.age_ns is not None
-            request = replace(request, start_ns=now_ns - wanted.age_ns, order="asc")
+            request = replace(request, start_ns=max(now_ns - wanted.age_ns, TIME_MIN_NS), order="asc")
             yield from self._rows(request)
         elif wanted.rows:
             yield from self._newest(replace(request, limit=wanted.rows))

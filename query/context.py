@@ -10,8 +10,9 @@ from logstore.errors import InvalidInput
 from logstore.pruning import Bounds
 from logstore.record import COLUMNS, IDENTITY
 from logstore.store import Store
+from query.answer import End, schema
 from query.engine import Engine, Session
-from query.execute import End, find_place, schema
+from query.place import find_place
 from query.plan import Plan, define_records, plan
 from query.slices import slices
 from query.sql import Column, Kind, Place

@@ -7,35 +7,25 @@ does an answer of everything, slice by slice, without sorting it all at once.
 import contextlib
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from logstore import pruning
-from logstore.catalog import Segment
-from logstore.errors import InvalidInput
 from logstore.store import Store
 from query import analyse, sql
+from query.answer import Answer, Cost, End, shape
 from query.ast import Extend, Fields, Limit, Query, Stats, Top, Where
 from query.engine import Engine, Session, Size
 from query.parser import parse
+from query.place import cursor_after, place_of
 from query.plan import Plan, define_records, plan
 from query.slices import Slice, slices
-from query.sql import Column, Compiled, Kind, Place, Window
+from query.sql import Compiled, Place, Window
 
 DEFAULT_LIMIT: Final = 1_000
-
-_ARROW: Final = {
-    Kind.TEXT: pa.string(),
-    Kind.JSON: pa.string(),
-    Kind.TIME: pa.timestamp("ns"),
-    Kind.INTEGER: pa.int64(),
-    Kind.FLOAT: pa.float64(),
-    Kind.BOOLEAN: pa.bool_(),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,72 +46,6 @@ class Request:
     """What the query's own relative times count from."""
     up_to_seq: int | None = None
     """Only records with at most this number."""
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How an answer ended: whether the default limit cut it, and where the next page begins ('' where it has none)."""
-
-    truncated: bool
-    cursor: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an answer may read: segments and bytes at most, and why the other segments are skipped."""
-
-    segments: int
-    bytes: int
-    buffered_rows: int
-    skipped: Mapping[str, int]
-
-
-class Answer:
-    """Columns and a stream of Arrow batches. Holds its snapshot until it is drained or closed.
-
-    One thread reads it at a time; `cancel` may come from any.
-    """
-
-    def __init__(self, columns: tuple[Column, ...], is_grouped: bool, cost: Cost, session: Session) -> None:
-        self.columns = columns
-        self.is_grouped = is_grouped
-        """Whether rows are results of `stats` or `top` rather than records."""
-        self.cost = cost
-        self.schema = schema(columns)
-        self.end = End(truncated=False, cursor="")
-        """Final once `batches` is drained."""
-        self._session = session
-        self._resources = contextlib.ExitStack()
-        self._batches: Iterator[pa.RecordBatch] = iter(())
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows; closes the answer when they are drained.
-
-        Raises:
-            QueryTimeout, QueryTooExpensive, QueryCancelled: before the first batch or later.
-        """
-        try:
-            yield from self._batches
-        finally:
-            self.close()
-
-    def cancel(self) -> None:
-        """Ends the query soon, whatever it is at; reading then raises."""
-        self._session.cancel()
-
-    def close(self) -> None:
-        """Lets go of the snapshot and the query's turn."""
-        self._resources.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def schema(columns: tuple[Column, ...]) -> pa.Schema:
-    return pa.schema([pa.field(column.name, _ARROW[column.kind]) for column in columns])
 
 
 def run(store: Store, engine: Engine, request: Request, wait_s: float | None = None) -> Answer:
@@ -147,15 +71,15 @@ def run_parsed(
         planned = plan(snapshot.segments, snapshot.buffer, limits)
         size = Size.LARGE if planned.bytes >= engine.settings.large_bytes else Size.SMALL
         session = resources.enter_context(engine.session(size, wait_s))
-        after = _place(session, snapshot.segments, snapshot.buffer, request.cursor, first)
+        after = place_of(session, snapshot.segments, snapshot.buffer, request.cursor, first)
         has_place = is_default and first.is_rowwise
         wanted = None if limit is None else limit + is_default
         compiled = compiled_for(query, request, wanted, after, with_place=has_place)
         answer = Answer(compiled.columns, is_grouped(query), _cost(planned), session)
         parts = _slices(query, compiled, planned, request, limit, after)
         rows = _rows(session, compiled, parts, wanted)
-        answer._batches = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
-        answer._resources = resources.pop_all()
+        shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
+        answer.begin(shaped, resources.pop_all())
     return answer
 
 
@@ -285,69 +209,8 @@ def _paged(
         kept = batch.slice(0, left)
         left -= kept.num_rows
         if kept.num_rows:
-            cursor = _cursor(kept) if has_place else ""
+            cursor = cursor_after(kept) if has_place else ""
             yield shape(kept, answer.schema)
         if batch.num_rows > kept.num_rows:
             answer.end = End(truncated=True, cursor=cursor)
             return
-
-
-def shape(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
-    """A batch of DuckDB's under the answer's names and types, without the columns that are only for paging."""
-    columns = [
-        column if column.type == field.type else pc.cast(column, field.type)
-        for column, field in zip(batch.columns, wanted, strict=False)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=wanted)
-
-
-# Cursors
-
-
-def _cursor(batch: pa.RecordBatch) -> str:
-    time_ns = batch.column(batch.num_columns - 2).cast(pa.int64())[-1].as_py()
-    return format_cursor(Place(time_ns, batch.column(batch.num_columns - 1)[-1].as_py()))
-
-
-def format_cursor(place: Place) -> str:
-    return f"{place.time_ns}.{place.seq}"
-
-
-def _place(
-    session: Session,
-    segments: tuple[Segment, ...],
-    buffer: pa.Table,
-    cursor: str,
-    compiled: Compiled,
-) -> Place | None:
-    """Where a page begins.
-
-    Raises:
-        InvalidInput: no cursor of ours, or the query's rows have no order to continue in.
-    """
-    if not cursor:
-        return None
-    if not compiled.is_rowwise:
-        raise InvalidInput("`cursor` continues records; the rows of this query (sort, stats, uniq …) have no next page")
-    head, _, tail = cursor.partition(".")
-    try:
-        if tail:
-            return Place(int(head), int(tail))
-        seq = int(head)
-    except ValueError:
-        raise InvalidInput(f"{cursor!r} is no cursor; take it from an answer's @end line, or a record's _seq") from None
-    return find_place(session, segments, buffer, seq)
-
-
-def find_place(session: Session, segments: tuple[Segment, ...], buffer: pa.Table, seq: int) -> Place:
-    """Where the record of a number stands in the total order.
-
-    Raises:
-        InvalidInput: there is no such record.
-    """
-    found = plan(segments, buffer, pruning.Bounds(after_seq=seq - 1, up_to_seq=seq))
-    define_records(session, found.segments, found.buffer)
-    times = session.fetch("SELECT time FROM records WHERE _seq = ?", [seq])["time"]
-    if not len(times):
-        raise InvalidInput(f"no record has the number {seq}; it may have been deleted by retention")
-    return Place(times[0].cast(pa.int64()).as_py(), seq)

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from logstore.record import COLUMNS, SCHEMA
 from logstore.store import Store
+from query.answer import Answer
 from query.engine import Engine, Session
-from query.execute import Answer, Request, record_part, run_parsed
+from query.execute import Request, record_part, run_parsed
 from query.parser import parse
 from query.sql import Kind
 

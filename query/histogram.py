@@ -20,6 +20,7 @@ MAX_BUCKETS: Final = 10_000
 MAX_GROUPS: Final = 50
 """Values of `by` that are told apart; the less frequent ones are `other`."""
 OTHER: Final = "other"
+MAX_INTERVAL_NS: Final = 5_200 * UNITS_NS["w"]
 
 _STEPS_NS: Final = tuple(
     amount * UNITS_NS[unit]
@@ -88,8 +89,8 @@ def _span(store: Store, query: ast.Query, request: Request) -> tuple[int, int] |
 
 def _interval(span: tuple[int, int], buckets: Buckets) -> int:
     if buckets.interval_ns is not None:
-        if buckets.interval_ns <= 0:
-            raise InvalidInput("`interval` has to be longer than nothing")
+        if not 0 < buckets.interval_ns <= MAX_INTERVAL_NS:
+            raise InvalidInput("`interval` has to be longer than nothing and at most 5200w")
         return buckets.interval_ns
     if not 1 <= buckets.count <= MAX_BUCKETS:
         raise InvalidInput(f"`buckets` has to be from 1 to {MAX_BUCKETS}")

@@ -60,8 +60,10 @@ def _conjuncts(condition: ast.Expression) -> Iterator[ast.Expression]:
 
 def _rough(condition: ast.Expression) -> Condition | None:
     """A cheap condition that holds wherever this one does."""
-    if isinstance(condition, ast.Phrase) and condition.target == ast.Name("message"):
-        return "contains(lower(message), lower(?))", [condition.text]
+    match condition:
+        case ast.Phrase(ast.Name(name), text) if name in COLUMNS or name == "level":
+            column = "severity" if name == "level" else name
+            return f"contains(lower({column}), lower(?))", [text]
     return sql.predicate(condition) if _is_plain(condition) else None
 
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from query.answer import End, schema
 from query.encode import CHUNK_BYTES, Format, encode
-from query.execute import End, schema
 from query.sql import Column, Kind
 
 TIME_MIN_NS, TIME_MAX_NS = -9_214_560_000_000_000_000, 9_214_646_399_999_999_999

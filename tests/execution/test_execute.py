@@ -119,9 +119,11 @@ def test_a_subquery_reads_what_the_query_itself_does_not(filled: tuple[Store, En
 
 def test_a_cursor_of_another_kind_is_refused(store: Store, engine: Engine) -> None:
     append(store, RECORDS[:3])
-    for text, cursor in [("*", "x"), ("*", "1.x"), ("*", "99"), ("* | stats count()", "1.1")]:
+    for cursor in ("x", "1.x", "99", str(2**63), f"{2**64}.1", "1_0"):
         with pytest.raises(InvalidInput):
-            lines(store, engine, text, cursor=cursor)
+            lines(store, engine, "*", cursor=cursor)
+    with pytest.raises(InvalidInput):
+        lines(store, engine, "* | stats count()", cursor="1.1")
 
 
 def test_an_answer_of_exactly_the_default_limit_is_complete(store: Store, engine: Engine) -> None:
@@ -129,6 +131,17 @@ def test_an_answer_of_exactly_the_default_limit_is_complete(store: Store, engine
     assert len(lines(store, engine, "*")) == 1_000
     append(store, RECORDS[:1])
     assert "@end" in lines(store, engine, "*")[-1]
+
+
+def test_the_end_of_a_settled_answer_is_known_before_it_is_read(store: Store, engine: Engine) -> None:
+    append(store, RECORDS[:1_001])
+    with run(store, engine, Request("*")) as answer:
+        assert answer.settle()
+        assert answer.end.truncated
+        assert sum(batch.num_rows for batch in answer.batches()) == 1_000
+    with run(store, engine, Request("*", limit=0)) as answer:
+        assert not answer.settle(limit_bytes=1)
+        assert sum(batch.num_rows for batch in answer.batches()) == 1_001
 
 
 def test_an_answer_is_of_one_instant(store: Store, engine: Engine) -> None:
