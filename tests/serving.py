@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import httpx
 
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 20.0
 PROGRAM = (str(Path(sys.executable).parent / "logstore"),)
 
