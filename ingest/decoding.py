@@ -108,7 +108,7 @@ _decode: Final = kernel("kernel_decode", ctypes.POINTER(_Request), ctypes.POINTE
 
 
 def decode_columns(body: bytes, *, is_text: bool, now_ns: int, limits: Limits, defaults: tuple[str, ...]) -> Columns:
-    """The records of a native body (docs/api: POST /api/v1/logs), in one pass without the GIL.
+    """The records of a body of POST /api/v1/logs, in one pass without the GIL.
 
     `defaults` are the words of `WORD_COLUMNS` where a record has none.
 
