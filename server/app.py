@@ -1,7 +1,8 @@
 """Composes the routes into one ASGI application behind the gate."""
 
 import difflib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from fastapi import FastAPI
@@ -9,11 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, ExceptionHandler
+from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from logstore.errors import LogstoreError
 from server.auth import Tokens
-from server.errors import error_response, message_response
+from server.errors import SERVER_FAULT, error_response, message_response
 from server.gate import Gate, Readiness
 from server.openapi import Operation, describe_also
 from server.params import Params, openapi_parameters
@@ -67,12 +68,45 @@ def create_app(service: Service, readiness: Readiness, tokens: Tokens | None) ->
     app = FastAPI(title="logstore", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.add_exception_handler(LogstoreError, cast(ExceptionHandler, _on_error))
     app.add_exception_handler(HTTPException, cast(ExceptionHandler, _on_http_error))
+    app.add_exception_handler(Exception, _on_fault)
     _add_health(app, Health(service, readiness))
-    _add_data(app, service)
+    _add_reading(app, service)
     _add_pages(app)
-    paths = frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path)
-    app.state.paths = sorted(paths)
-    return Gate(app, paths, service.telemetry, readiness, tokens)
+    describe_also(app, OPERATIONS)
+    endpoints = {
+        "/api/v1/logs": PlainEndpoint(Ingest(service), ("GET", "POST")),
+        "/api/v1/query": PlainEndpoint(Query(service), ("GET", "POST")),
+        "/api/v1/tail": PlainEndpoint(Tail(service), ("GET",)),
+    }
+    paths = {route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path}
+    app.state.paths = sorted(paths | set(endpoints))
+    return Gate(Switch(app, endpoints), frozenset(app.state.paths), service.telemetry, readiness, tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainEndpoint:
+    """A path that is served without a framework: what it raises reaches the gate as it is."""
+
+    app: ASGIApp
+    methods: tuple[str, ...]
+
+
+class Switch:
+    """Sends each request to the plain endpoint of its path, or else to the framework."""
+
+    def __init__(self, framework: ASGIApp, endpoints: Mapping[str, PlainEndpoint]) -> None:
+        self._framework = framework
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["path"])
+        if endpoint is None:
+            await self._framework(scope, receive, send)
+        elif scope["method"] in endpoint.methods:
+            await endpoint.app(scope, receive, send)
+        else:
+            refusal = _not_allowed(scope["method"], scope["path"], endpoint.methods)
+            await refusal(scope, receive, send)
 
 
 def _add_health(app: FastAPI, health: Health) -> None:
@@ -81,11 +115,8 @@ def _add_health(app: FastAPI, health: Health) -> None:
     _add(app, "health", "/metrics", health.metrics)
 
 
-def _add_data(app: FastAPI, service: Service) -> None:
+def _add_reading(app: FastAPI, service: Service) -> None:
     streams = Streams(service)
-    _add_asgi(app, "/api/v1/logs", Ingest(service), ["GET", "POST"])
-    _add_asgi(app, "/api/v1/query", Query(service), ["GET", "POST"])
-    _add_asgi(app, "/api/v1/tail", Tail(service), ["GET"])
     reading = Reading(service)
     _add(app, "read", "/api/v1/explain", reading.explain, QueryParams)
     _add(app, "read", "/api/v1/histogram", reading.histogram, HistogramParams)
@@ -94,7 +125,6 @@ def _add_data(app: FastAPI, service: Service) -> None:
     _add(app, "read", "/api/v1/context", reading.context, ContextParams)
     _add(app, "read", "/api/v1/streams", streams.streams, NoParams)
     _add(app, "administer", "/api/v1/flush", streams.flush, NoParams, ["POST"])
-    describe_also(app, OPERATIONS)
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -114,12 +144,6 @@ def _add(
     app.add_api_route(path, endpoint, methods=methods or ["GET"], tags=[tag], response_model=None, openapi_extra=extra)
 
 
-def _add_asgi(app: FastAPI, path: str, endpoint: ASGIApp, methods: list[str]) -> None:
-    route = Route(path, endpoint=endpoint, methods=methods)
-    route.methods = set(methods)  # without HEAD, which would do the work and drop the answer
-    app.router.routes.append(route)
-
-
 async def _on_error(_request: Request, error: LogstoreError) -> Response:
     return error_response(error)
 
@@ -131,7 +155,15 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
         hint = f"; did you mean {found[0]}?" if found else "; /docs lists what there is"
         return message_response(404, f"there is no {path}{hint}")
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        message = f"{request.method} is not allowed on {path}; use {allowed.replace(', ', ' or ')}"
-        return message_response(405, message, {"allow": allowed})
+        methods = tuple((error.headers or {}).get("Allow", "").replace(" ", "").split(","))
+        return _not_allowed(request.method, path, methods)
     return message_response(error.status_code, str(error.detail), error.headers)
+
+
+async def _on_fault(_request: Request, _error: Exception) -> Response:
+    return message_response(500, SERVER_FAULT)
+
+
+def _not_allowed(method: str, path: str, methods: tuple[str, ...]) -> Response:
+    message = f"{method} is not allowed on {path}; use {' or '.join(methods)}"
+    return message_response(405, message, {"allow": ", ".join(methods)})

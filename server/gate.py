@@ -103,7 +103,8 @@ class Gate:
         if told is None or status_of(told) == 500:
             log.error("request failed", path=scope["path"], method=scope["method"], exc_info=error)
         if answer.status is not None:
-            _abort(scope)
+            if not answer.is_complete:
+                _abort(scope)
             return
         response = error_response(told) if told is not None else message_response(500, SERVER_FAULT)
         await response(scope, receive, answer)
@@ -122,11 +123,14 @@ class _Observed:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status: int | None = None
+        self.is_complete = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         await self._send(message)
+        if message["type"] == "http.response.body":
+            self.is_complete = not message.get("more_body", False)
 
 
 def _abort(scope: Scope) -> None:
