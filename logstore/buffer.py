@@ -115,6 +115,7 @@ class Buffer:
         self._chunks: tuple[Chunk, ...] = ()
         self._recent: deque[Chunk] = deque()
         self._recent_bytes = 0
+        self._forgotten_seq = -1
         self._sealed_seq = -1
         self.newest_seq = -1
         """The number of the last record that is enriched."""
@@ -197,7 +198,9 @@ class Buffer:
         self._recent.append(chunk)
         self._recent_bytes += chunk.bytes
         while self._recent_bytes > self._recent_limit and len(self._recent) > 1:
-            self._recent_bytes -= self._recent.popleft().bytes
+            gone = self._recent.popleft()
+            self._recent_bytes -= gone.bytes
+            self._forgotten_seq = gone.last_seq
 
     def seal(self) -> tuple[Chunk, ...]:
         """Everything accepted so far; later records are not merged into these chunks until they are replaced."""
@@ -221,13 +224,11 @@ class Buffer:
             return int(self._raw[0].records["_seq"][0].as_py()) if self._raw else None
 
     def recent(self, after_seq: int) -> tuple[pa.Table | None, int]:
-        """The enriched records after `after_seq`, and the lowest number that the ring still holds."""
+        """The enriched records after `after_seq`, and the number of the last one that left the ring (-1: none did)."""
         with self._lock:
-            ring = tuple(self._recent)
-        if not ring:
-            return None, 0
+            ring, forgotten_seq = tuple(self._recent), self._forgotten_seq
         wanted = [_after(chunk.records, after_seq) for chunk in ring if chunk.last_seq > after_seq]
-        return (pa.Table.from_batches(wanted, schema=STORED) if wanted else None), ring[0].first_seq
+        return (pa.Table.from_batches(wanted, schema=STORED) if wanted else None), forgotten_seq
 
 
 def without(chunks: Iterable[Chunk], partitions: frozenset[Partition]) -> tuple[Chunk, ...]:

@@ -34,9 +34,9 @@ class Follow:
 
     def poll(self) -> pa.Table | None:
         """The records since the last call, without waiting."""
-        records, oldest_seq = self._buffer.recent(self.after_seq)
+        records, forgotten_seq = self._buffer.recent(self.after_seq)
         if records is None or not records.num_rows:
             return None
-        self.missed += max(oldest_seq - self.after_seq - 1, 0)
+        self.missed += max(forgotten_seq - self.after_seq, 0)
         self.after_seq = int(records["_seq"][-1].as_py())
         return records

@@ -5,11 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from logstore.errors import Busy, InvalidInput, InvalidQuery
+from logstore.settings import StoreSettings
 from logstore.store import Store
 from query import follower as follower_module
 from query.catchup import Backlog, parse_backlog, parse_cursor
@@ -242,6 +244,32 @@ def test_a_slow_reader_is_told_how_many_it_missed_and_can_get_them(
     assert slow.read(len(slow.rows) + 1)[-1]["message"] == "after"
     again = Reader(hub, "*", {"with_seq": True, "cursor": parse_cursor(missed.cursor)})
     assert [row["_seq"] for row in again.rows] == list(range(int(missed.cursor) + 1, 201))
+
+
+def test_a_reader_of_a_store_whose_numbers_begin_late_has_missed_nothing(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "data", StoreSettings(writer=3)) as store:
+        engine = Engine(store.path / "segments", store.path / "spill")
+        hub = Hub(store, engine)
+        reader = Reader(hub, "*")
+        append(store, some("first"))
+        reader.read(1)
+        assert reader.seqs == [3 << 48]
+        assert reader.end() == str(3 << 48)
+        assert not any(mark.missed for mark in reader.marks)
+        hub.close()
+        engine.close()
+
+
+def test_readers_are_told_what_the_ring_had_to_forget(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "data", StoreSettings(recent_bytes=1)) as store:
+        follow = store.follow(-1)
+        for i in range(5):
+            append(store, some(f"{i}"))
+            with store.snapshot():
+                pass
+        found = follow.next(WAIT_S)
+        assert found is not None
+        assert follow.missed + found.num_rows == 5
 
 
 def test_silence_has_heartbeats_with_cursors(store: Store, hub: Hub) -> None:
