@@ -62,7 +62,7 @@ export class Controls {
   showError(query, error) {
     const panel = byId("trouble");
     const parts = [el("p", {}, error.message)];
-    if (error.hint) parts.push(el("p", { class: "hint" }, error.hint));
+    if (error.hint && !error.message.includes(error.hint)) parts.push(el("p", { class: "hint" }, error.hint));
     if (error.position !== null) {
       const [before, at, after] = place(query, error.position);
       parts.unshift(el("pre", { "aria-hidden": "true" }, before, el("span", { class: "caret" }, at || " "), after));

@@ -36,7 +36,7 @@ export function notice(kind, title, text, actions = []) {
 
 /** The notice of an ApiError that is neither about the query's text nor about a token. */
 export function errorNotice(error, actions) {
-  const text = error.hint ? `${error.message} ${error.hint}` : error.message;
+  const text = error.hint && !error.message.includes(error.hint) ? `${error.message} ${error.hint}` : error.message;
   return notice(error.kind, TITLES[error.kind] ?? TITLES.server, text, actions);
 }
 
