@@ -1,17 +1,9 @@
 """The catalog: which segments there are, what is in them, and how far each partition is flushed. One transaction
-publishes a change; what it does not name is not there.
+publishes a change; what it does not name is not there."""
 
-Tables (SQLAlchemy Core; SQLite at `synchronous=FULL`, and nothing here that PostgreSQL lacks):
-
-    meta            format version, next free record number
-    segments        one row a published Parquet file
-    streams         one row a (cluster, namespace, pod, container, labels)
-    stream_ranges   which rows of a segment belong to a stream
-    partitions      up to which record number a (cluster, namespace) is flushed
-    keys            idempotency keys and what they were answered
-"""
-
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,74 +11,12 @@ from typing import Any, Final
 import pyarrow as pa
 import sqlalchemy as sa
 
+from logstore import tables
 from logstore.errors import Damaged
 from logstore.wal import KeyedReceipt
 
 VERSION: Final = 1
 _BATCH: Final = 500
-
-_metadata = sa.MetaData()
-_meta = sa.Table(
-    "meta",
-    _metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("value", sa.BigInteger, nullable=False),
-)
-_segments = sa.Table(
-    "segments",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("path", sa.Text, nullable=False, unique=True),
-    sa.Column("cluster", sa.Text, nullable=False),
-    sa.Column("namespace", sa.Text, nullable=False),
-    sa.Column("window_ns", sa.BigInteger, nullable=False),
-    sa.Column("min_time_ns", sa.BigInteger, nullable=False),
-    sa.Column("max_time_ns", sa.BigInteger, nullable=False),
-    sa.Column("min_seq", sa.BigInteger, nullable=False),
-    sa.Column("max_seq", sa.BigInteger, nullable=False),
-    sa.Column("rows", sa.BigInteger, nullable=False),
-    sa.Column("bytes", sa.BigInteger, nullable=False),
-    sa.Column("plain_bytes", sa.BigInteger, nullable=False),
-    sa.Column("received_ns", sa.BigInteger, nullable=False),
-)
-_streams = sa.Table(
-    "streams",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("cluster", sa.Text, nullable=False),
-    sa.Column("namespace", sa.Text, nullable=False),
-    sa.Column("pod", sa.Text, nullable=False),
-    sa.Column("container", sa.Text, nullable=False),
-    sa.Column("labels", sa.Text, nullable=False),
-    sa.UniqueConstraint("cluster", "namespace", "pod", "container", "labels"),
-)
-_ranges = sa.Table(
-    "stream_ranges",
-    _metadata,
-    sa.Column("segment", sa.Integer, nullable=False, primary_key=True),
-    sa.Column("stream", sa.Integer, nullable=False, primary_key=True),
-    sa.Column("first_row", sa.BigInteger, nullable=False),
-    sa.Column("rows", sa.BigInteger, nullable=False),
-    sa.Column("min_time_ns", sa.BigInteger, nullable=False),
-    sa.Column("max_time_ns", sa.BigInteger, nullable=False),
-)
-_partitions = sa.Table(
-    "partitions",
-    _metadata,
-    sa.Column("cluster", sa.Text, primary_key=True),
-    sa.Column("namespace", sa.Text, primary_key=True),
-    sa.Column("flushed_seq", sa.BigInteger, nullable=False),
-)
-_keys = sa.Table(
-    "keys",
-    _metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("digest", sa.LargeBinary, nullable=False),
-    sa.Column("first_seq", sa.BigInteger, nullable=False),
-    sa.Column("rows", sa.BigInteger, nullable=False),
-    sa.Column("receipt", sa.LargeBinary, nullable=False),
-    sa.Column("received_ns", sa.BigInteger, nullable=False, index=True),
-)
 
 Partition = tuple[str, str]
 """A (cluster, namespace): the unit of flush, of retention and of the position to replay from."""
@@ -143,14 +73,15 @@ class Catalog:
 
     def __init__(self, path: Path, segments_root: Path) -> None:
         self._root = segments_root
+        self._writing = threading.Lock()
         self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         sa.event.listen(self._engine, "connect", _configure)
-        _metadata.create_all(self._engine)
+        tables.metadata.create_all(self._engine)
         with self._engine.begin() as connection:
-            version = connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "version"))
+            version = connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.name == "version"))
             if version is None:
                 connection.execute(
-                    _meta.insert(), [{"name": "version", "value": VERSION}, {"name": "next_seq", "value": 0}]
+                    tables.meta.insert(), [{"name": "version", "value": VERSION}, {"name": "next_seq", "value": 0}]
                 )
             elif version > VERSION:
                 raise Damaged(f"{path} is in catalog format {version}; this program reads up to {VERSION}")
@@ -161,17 +92,23 @@ class Catalog:
 
     def segments(self) -> list[Segment]:
         with self._engine.connect() as connection:
-            return [self._segment(row) for row in connection.execute(sa.select(_segments).order_by(_segments.c.id))]
+            return [
+                self._segment(row)
+                for row in connection.execute(sa.select(tables.segments).order_by(tables.segments.c.id))
+            ]
 
     def next_seq(self) -> int:
         """The lowest record number that no flush has seen."""
         with self._engine.connect() as connection:
-            return int(connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "next_seq")) or 0)
+            return int(connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.name == "next_seq")) or 0)
 
     def flushed(self) -> dict[Partition, int]:
         """Up to which record number each partition is in segments."""
         with self._engine.connect() as connection:
-            return {(row.cluster, row.namespace): row.flushed_seq for row in connection.execute(sa.select(_partitions))}
+            return {
+                (row.cluster, row.namespace): row.flushed_seq
+                for row in connection.execute(sa.select(tables.partitions))
+            }
 
     def publish_flush(
         self,
@@ -185,38 +122,38 @@ class Catalog:
         `keys` are (key, received_ns) that no earlier transaction has seen.
         """
         positions = [{"cluster": c, "namespace": n, "flushed_seq": flushed_seq} for c, n in partitions]
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             added = self._insert_segments(connection, new)
-            _upsert(connection, _partitions, positions)
+            _upsert(connection, tables.partitions, positions)
             connection.execute(
-                _meta.update()
-                .where(_meta.c.name == "next_seq", _meta.c.value <= flushed_seq)
+                tables.meta.update()
+                .where(tables.meta.c.name == "next_seq", tables.meta.c.value <= flushed_seq)
                 .values(value=flushed_seq + 1)
             )
-            _upsert(connection, _keys, [_key_row(key, received_ns) for key, received_ns in keys])
+            _upsert(connection, tables.keys, [_key_row(key, received_ns) for key, received_ns in keys])
         return added
 
     def replace(self, old: Sequence[Segment], new: Sequence[NewSegment]) -> list[Segment]:
         """Publishes `new` in the place of `old` in one transaction."""
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             self._delete_segments(connection, [segment.id for segment in old])
             return self._insert_segments(connection, new)
 
     def remove(self, old: Sequence[Segment]) -> None:
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             self._delete_segments(connection, [segment.id for segment in old])
 
     def stream_totals(self) -> pa.Table:
         """Every stream that has rows: identity, labels ('' where none), records, first_time and last_time in ns."""
         query = (
             sa.select(
-                *(_streams.c[name] for name in ("cluster", "namespace", "pod", "container", "labels")),
-                sa.func.sum(_ranges.c.rows).label("records"),
-                sa.func.min(_ranges.c.min_time_ns).label("first_time_ns"),
-                sa.func.max(_ranges.c.max_time_ns).label("last_time_ns"),
+                *(tables.streams.c[name] for name in ("cluster", "namespace", "pod", "container", "labels")),
+                sa.func.sum(tables.ranges.c.rows).label("records"),
+                sa.func.min(tables.ranges.c.min_time_ns).label("first_time_ns"),
+                sa.func.max(tables.ranges.c.max_time_ns).label("last_time_ns"),
             )
-            .join(_ranges, _ranges.c.stream == _streams.c.id)
-            .group_by(_streams.c.id)
+            .join(tables.ranges, tables.ranges.c.stream == tables.streams.c.id)
+            .group_by(tables.streams.c.id)
         )
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
@@ -229,10 +166,10 @@ class Catalog:
     def ranges(self, segment_id: int) -> list[StreamRange]:
         """The row ranges of one segment, in row order."""
         query = (
-            sa.select(_streams, _ranges)
-            .join(_ranges, _ranges.c.stream == _streams.c.id)
-            .where(_ranges.c.segment == segment_id)
-            .order_by(_ranges.c.first_row)
+            sa.select(tables.streams, tables.ranges)
+            .join(tables.ranges, tables.ranges.c.stream == tables.streams.c.id)
+            .where(tables.ranges.c.segment == segment_id)
+            .order_by(tables.ranges.c.first_row)
         )
         with self._engine.connect() as connection:
             return [
@@ -248,18 +185,29 @@ class Catalog:
 
     def key(self, key: str) -> KeyedReceipt | None:
         with self._engine.connect() as connection:
-            row = connection.execute(sa.select(_keys).where(_keys.c.key == key)).first()
+            row = connection.execute(sa.select(tables.keys).where(tables.keys.c.key == key)).first()
         return None if row is None else KeyedReceipt(row.key, row.digest, row.first_seq, row.rows, row.receipt)
 
     def forget_keys(self, before_ns: int, at_most: int) -> int:
         """Deletes keys older than `before_ns`, and the oldest past `at_most`; returns how many."""
-        with self._engine.begin() as connection:
-            deleted = connection.execute(_keys.delete().where(_keys.c.received_ns < before_ns)).rowcount
-            count = connection.scalar(sa.select(sa.func.count()).select_from(_keys)) or 0
+        with self._transaction() as connection:
+            deleted = connection.execute(tables.keys.delete().where(tables.keys.c.received_ns < before_ns)).rowcount
+            count = connection.scalar(sa.select(sa.func.count()).select_from(tables.keys)) or 0
             if count <= at_most:
                 return deleted
-            oldest = sa.select(_keys.c.key).order_by(_keys.c.received_ns).limit(count - at_most)
-            return deleted + connection.execute(_keys.delete().where(_keys.c.key.in_(oldest))).rowcount
+            oldest = sa.select(tables.keys.c.key).order_by(tables.keys.c.received_ns).limit(count - at_most)
+            return deleted + connection.execute(tables.keys.delete().where(tables.keys.c.key.in_(oldest))).rowcount
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """One writer at a time; after a failure nothing is remembered that the database does not have."""
+        with self._writing:
+            try:
+                with self._engine.begin() as connection:
+                    yield connection
+            except BaseException:
+                self._stream_ids.clear()
+                raise
 
     def _segment(self, row: Any) -> Segment:
         values = dict(row._mapping)
@@ -281,32 +229,32 @@ class Catalog:
             for found in item.ranges
         ]
         if rows:
-            connection.execute(_ranges.insert(), rows)
+            connection.execute(tables.ranges.insert(), rows)
         return added
 
     def _insert_segment(self, connection: sa.Connection, item: NewSegment) -> Segment:
         segment = item.segment
-        values = {column.name: getattr(segment, column.name) for column in _segments.c if column.name != "id"}
+        values = {column.name: getattr(segment, column.name) for column in tables.segments.c if column.name != "id"}
         values["path"] = segment.path.relative_to(self._root).as_posix()
-        result = connection.execute(_segments.insert().values(values))
+        result = connection.execute(tables.segments.insert().values(values))
         (segment_id,) = result.inserted_primary_key or (0,)
         return Segment(**{**values, "id": segment_id, "path": segment.path})
 
     def _delete_segments(self, connection: sa.Connection, ids: list[int]) -> None:
         for start in range(0, len(ids), _BATCH):
             some = ids[start : start + _BATCH]
-            connection.execute(_ranges.delete().where(_ranges.c.segment.in_(some)))
-            connection.execute(_segments.delete().where(_segments.c.id.in_(some)))
+            connection.execute(tables.ranges.delete().where(tables.ranges.c.segment.in_(some)))
+            connection.execute(tables.segments.delete().where(tables.segments.c.id.in_(some)))
 
     def _stream_id(self, connection: sa.Connection, stream: tuple[str, str, str, str, str]) -> int:
         found = self._stream_ids.get(stream)
         if found is not None:
             return found
         values = dict(zip(("cluster", "namespace", "pod", "container", "labels"), stream, strict=True))
-        same = sa.and_(*(_streams.c[name] == value for name, value in values.items()))
-        stream_id = connection.scalar(sa.select(_streams.c.id).where(same))
+        same = sa.and_(*(tables.streams.c[name] == value for name, value in values.items()))
+        stream_id = connection.scalar(sa.select(tables.streams.c.id).where(same))
         if stream_id is None:
-            result = connection.execute(_streams.insert().values(values))
+            result = connection.execute(tables.streams.insert().values(values))
             (stream_id,) = result.inserted_primary_key or (0,)
         if len(self._stream_ids) >= _STREAM_CACHE:
             self._stream_ids.clear()

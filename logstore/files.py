@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-from logstore.errors import Unavailable
+from logstore.errors import InvalidSettings, Unavailable
 
 DIRECTORY_NAME_MAX_BYTES: Final = 200
+UNFIT_CHARACTERS: Final = "=*?[]"
 LOCK_WAIT_S: Final = 5.0
 MERGED_AGE_S: Final = 600.0
 _HASH_CHARACTERS: Final = 16
@@ -44,7 +45,16 @@ class DataDirectory:
     """The layout of one data directory. Only `segments/` is read by other programs."""
 
     def __init__(self, root: Path) -> None:
+        """
+        Raises:
+            InvalidSettings: the path has a character that readers of the segments take for a pattern or a partition.
+        """
         self.root = root.absolute()
+        if unfit := sorted(set(str(self.root)) & set(UNFIT_CHARACTERS)):
+            raise InvalidSettings(
+                f"data directory {self.root} has {' '.join(unfit)} in its path, which Parquet readers take for a "
+                "partition or a pattern; name a directory without"
+            )
         self.wal = self.root / "wal"
         self.segments = self.root / "segments"
         self.temporary = self.root / "tmp"

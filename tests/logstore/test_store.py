@@ -15,7 +15,7 @@ import pytest
 
 from logstore import wal
 from logstore.backup import backup
-from logstore.errors import Busy, KeyConflict, Unavailable
+from logstore.errors import Busy, InvalidSettings, KeyConflict, Unavailable
 from logstore.files import DataDirectory
 from logstore.keys import IdempotencyKey
 from logstore.record import SCHEMA, STORED
@@ -326,6 +326,12 @@ def test_stream_ranges_name_the_rows_of_each_stream(tmp_path: Path, settings: St
 def test_a_second_store_is_refused_while_the_first_holds_the_directory(tmp_path: Path) -> None:
     with Store.open(tmp_path, QUIET), pytest.raises(Unavailable, match="in use by another"):
         DataDirectory(tmp_path).lock(wait_s=0.1)
+
+
+@pytest.mark.parametrize("name", ["a=b", "a*", "a?", "a[b]"])
+def test_a_path_that_readers_take_for_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidSettings, match="name a directory without"):
+        Store.open(tmp_path / name / "data")
 
 
 def test_a_full_queue_is_refused_as_busy(tmp_path: Path) -> None:

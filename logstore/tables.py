@@ -1,0 +1,74 @@
+"""The catalog's tables, readable by others: SQLAlchemy Core, and nothing here that PostgreSQL lacks.
+
+meta            format version, next free record number
+segments        one row a published Parquet file
+streams         one row a (cluster, namespace, pod, container, labels)
+stream_ranges   which rows of a segment belong to a stream
+partitions      up to which record number a (cluster, namespace) is flushed
+keys            idempotency keys and what they were answered
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+segments = sa.Table(
+    "segments",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("path", sa.Text, nullable=False, unique=True),
+    sa.Column("cluster", sa.Text, nullable=False),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("window_ns", sa.BigInteger, nullable=False),
+    sa.Column("min_time_ns", sa.BigInteger, nullable=False),
+    sa.Column("max_time_ns", sa.BigInteger, nullable=False),
+    sa.Column("min_seq", sa.BigInteger, nullable=False),
+    sa.Column("max_seq", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("plain_bytes", sa.BigInteger, nullable=False),
+    sa.Column("received_ns", sa.BigInteger, nullable=False),
+)
+streams = sa.Table(
+    "streams",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("cluster", sa.Text, nullable=False),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("pod", sa.Text, nullable=False),
+    sa.Column("container", sa.Text, nullable=False),
+    sa.Column("labels", sa.Text, nullable=False),
+    sa.UniqueConstraint("cluster", "namespace", "pod", "container", "labels"),
+)
+ranges = sa.Table(
+    "stream_ranges",
+    metadata,
+    sa.Column("segment", sa.Integer, nullable=False, primary_key=True),
+    sa.Column("stream", sa.Integer, nullable=False, primary_key=True),
+    sa.Column("first_row", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("min_time_ns", sa.BigInteger, nullable=False),
+    sa.Column("max_time_ns", sa.BigInteger, nullable=False),
+)
+partitions = sa.Table(
+    "partitions",
+    metadata,
+    sa.Column("cluster", sa.Text, primary_key=True),
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("flushed_seq", sa.BigInteger, nullable=False),
+)
+keys = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("receipt", sa.LargeBinary, nullable=False),
+    sa.Column("received_ns", sa.BigInteger, nullable=False, index=True),
+)
