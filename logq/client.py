@@ -1,5 +1,6 @@
 """HTTP to the server with only the standard library: a request, errors in words, the body as it arrives."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -62,7 +63,9 @@ class Client:
             sent["Authorization"] = f"Bearer {self.target.token}"
         try:
             connection = self._connected()
-            connection.request(method, self.target.prefix + path, body, sent)
+            # A server that will not have the body answers before it has read it, and closes.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, self.target.prefix + path, body, sent)
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             self.close()

@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from argparse import Namespace
+from contextlib import nullcontext
 from typing import Final
 
 from logq.client import Client
 from logq.config import Target, target
 from logq.errors import FOUND, NOTHING, LogqError, NothingFound, UsageError
 from logq.lines import Lines
-from logq.notes import note
+from logq.notes import Progress, note
 from logq.pods import Pod, Run, Stream, catalog, containers, not_found, one_place, pod_names, run_of
 from logq.printing import Printer, printers
 from logq.selector import selector
@@ -40,9 +41,10 @@ def run(options: Namespace) -> int:
     outputs = printers(options, runs)
     if options.follow and len(runs) > 1:
         _follow_all(options, lines, runs, outputs)
-    for each, printer in zip(runs, outputs, strict=True):
-        if not (options.follow and len(runs) > 1):
-            _print(options, lines, each, printer)
+    else:
+        with Progress("reading") if not sys.stdout.isatty() else nullcontext():
+            for each, printer in zip(runs, outputs, strict=True):
+                _print(options, lines, each, printer)
     return FOUND if any(printer.rows for printer in outputs) else NOTHING
 
 

@@ -1,5 +1,6 @@
 """Help fits a screen, knows every option, and changes only on purpose (`--update-golden`)."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 
 from logq.arguments import COMMANDS, LEADING_VALUED, parser_of
 from logq.help import EXAMPLES, OVERVIEW
-from tests.logq.programs import environment, logq
+from tests.logq.programs import environment, logq, start
+from tests.logq.standin import Prepared, StandIn
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -85,3 +87,18 @@ def test_the_start_is_quick_and_light(tmp_path: Path) -> None:
     loaded = {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
     assert "logq" in loaded
     assert loaded & {"httpx", "rich", "pyarrow", "asyncio", "tomllib", "difflib", "hashlib", "unittest"} <= {"hashlib"}
+
+
+def test_the_first_line_is_quick(standin: StandIn, tmp_path: Path) -> None:
+    """Under 300 ms; counted as CPU time, since the tests beside this one take the clock's."""
+    standin.answer = lambda path, params: Prepared([b'{"time":"2026-11-24T09:30:00.000000000Z","message":"m"}\n'])
+    spent = []
+    for _ in range(3):
+        process = start(["x", "--since", "all"], tmp_path, standin.url)
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.communicate()
+        spent.append(usage.ru_utime + usage.ru_stime)
+    assert min(spent) < 0.3

@@ -226,3 +226,36 @@ def test_context_around_a_record(run: Run) -> None:
     found = json.loads(run('"run 0 line 5"', "--since", "all", "--meta").out)
     done = run("context", str(found["_seq"]), "-B", "2", "-A", "1")
     assert [json.loads(line)["message"] for line in lines(done)] == [f"run 0 line {n}" for n in (3, 4, 5, 6)]
+
+
+def test_following_several_containers_at_once(served: ServerProcess, tmp_path: Path) -> None:
+    def post(container: str, message: str) -> None:
+        record = {"pod": "pair-1", "container": container, "message": message, "labels": {"app": "pair"}}
+        served.post(json.dumps(record).encode())
+
+    post("a", "one")
+    post("b", "two")
+    command = ["logs", "-l", "app=pair", "--all-containers", "-f", "--prefix"]
+    assert logq([*command, "--max-log-requests", "1"], tmp_path, served.url).status == 2
+    with start(command, tmp_path, served.url) as process:
+        assert process.stdout is not None
+        first = {process.stdout.readline() for _ in range(2)}
+        assert first == {b"[pod/pair-1/a] one\n", b"[pod/pair-1/b] two\n"}
+        post("b", "three")
+        assert process.stdout.readline() == b"[pod/pair-1/b] three\n"
+        process.kill()
+
+
+def test_a_body_limit_below_a_batch_and_a_token(server: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("s3cret\n")
+    guarded = server(max_body="64KiB", token_file=tokens)
+    file = tmp_path / "app.log"
+    wanted = [f"line {number} {'x' * 100}" for number in range(20_000)]
+    file.write_text("\n".join(wanted))
+    refused = logq(["push", str(file)], tmp_path, guarded.url)
+    assert (refused.status, "--token, LOGQ_TOKEN" in refused.err) == (2, True)
+    pushed = logq(["push", str(file), "--token", "s3cret"], tmp_path, guarded.url)
+    assert (pushed.status, pushed.err) == (0, "")
+    done = logq(["line", "-o", "raw", "--limit", "0", "--since", "all"], tmp_path, guarded.url, LOGQ_TOKEN="s3cret")
+    assert Counter(lines(done)) == Counter(wanted)
