@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 from logstore.errors import InvalidSettings, Unavailable
 
@@ -24,21 +24,22 @@ _SAFE: Final = " ~@$&()+,;!"
 def partition_directory(values: tuple[tuple[str, str], ...]) -> Path:
     """The relative directory of a partition, by Hive's convention: `cluster=a/namespace=b/date=2026-01-31`.
 
-    Values are percent-encoded as Hive does; a name over 200 bytes is cut and ends in a hash of the whole value.
+    Values are percent-encoded as Hive does, ASCII characters only (Spark decodes no others); a name over 200 bytes
+    is cut and ends in a hash of the whole value.
     """
     return Path(*(_directory_name(column, value) for column, value in values))
 
 
 def _directory_name(column: str, value: str) -> str:
-    encoded = quote(value, safe=_SAFE)
-    if len(column) + 1 + len(encoded) <= DIRECTORY_NAME_MAX_BYTES:
-        return f"{column}={encoded}"
+    encoded = "".join(quote(character, safe=_SAFE) if character.isascii() else character for character in value)
+    name = f"{column}={encoded}"
+    if len(name.encode()) <= DIRECTORY_NAME_MAX_BYTES:
+        return name
     digest = hashlib.sha256(value.encode()).hexdigest()[:_HASH_CHARACTERS]
-    kept = encoded[: DIRECTORY_NAME_MAX_BYTES - _HASH_CHARACTERS - 2 - len(column)]
-    # A character that the cut would leave unfinished goes as a whole: readers decode the name as UTF-8.
+    # A character or an escape that the cut would leave unfinished goes as a whole.
+    kept = name.encode()[: DIRECTORY_NAME_MAX_BYTES - _HASH_CHARACTERS - 1].decode(errors="ignore")
     escape = kept.rfind("%", len(kept) - 2)
-    whole = unquote_to_bytes(kept if escape < 0 else kept[:escape]).decode(errors="ignore")
-    return f"{column}={quote(whole, safe=_SAFE)}-{digest}"
+    return f"{kept if escape < 0 else kept[:escape]}-{digest}"
 
 
 class DataDirectory:

@@ -22,7 +22,7 @@ from logstore.pruning import Bounds, prune
 from logstore.record import COLUMNS, IDENTITY, STORED
 from query.engine import Session
 
-_CUT_NAME: Final = re.compile(r".{150,183}-[0-9a-f]{16}")
+_CUT_NAME: Final = re.compile(r".{45,183}-[0-9a-f]{16}")
 _EMPTY: Final = STORED.empty_table()
 
 

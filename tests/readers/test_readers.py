@@ -127,7 +127,12 @@ READERS: dict[str, Callable[[str], pa.Table]] = {
 def test_the_documented_line_reads_the_same_records(reader: str, data: Path, pytestconfig: pytest.Config) -> None:
     if reader == "spark" and not pytestconfig.getoption("--spark"):
         pytest.skip("Spark is asked for with --spark")
-    table = READERS[reader](_documented(reader).replace("DIR", str(data)))
+    line = _documented(reader).replace("DIR", str(data))
+    if reader == "spark" and any(data.glob("segments/**/container=")):
+        with pytest.raises(Exception, match="EMPTY_PARTITION_COLUMN_VALUE"):
+            READERS[reader](line)
+        return
+    table = READERS[reader](line)
     assert _records(table) == RECORDS
     assert table["labels"].unique().to_pylist() == ['{"app":"a"}']
 
