@@ -13,6 +13,8 @@ from query.encode import MEDIA_TYPES, Format, encode
 from query.times import parse_time_ns
 from server.body import BodyLimits, BodyReader
 from server.encoding import negotiate, parse_weights
+from server.hints import HEADER as HINT
+from server.hints import hint_of
 from server.outcome import Outcome
 from server.params import Params, from_body, from_query_string
 from server.service import Service
@@ -109,12 +111,19 @@ class Query:
         return from_body(QueryParams, body, content_type, request.scope["query_string"])
 
     def _run(self, params: QueryParams, form: Format) -> Chunks:
-        answer = execute.run(self._service.store, self._service.engine, params.request(form))
+        asked = params.request(form)
+        answer = execute.run(self._service.store, self._service.engine, asked)
+        headers = {}
+        if hint := hint_of(asked.text, asked.now_ns):
+            headers[HINT] = hint
+        if params.limit is None and form is not Format.NDJSON and answer.settle() and answer.end.truncated:
+            headers |= {"logstore-truncated": "true", "logstore-cursor": answer.end.cursor}
         return Chunks(
             pieces=encode(answer, form),
             cancel=answer.cancel,
             close=answer.close,
             media_type=MEDIA_TYPES[form],
+            headers=headers,
             can_carry_errors=form is Format.NDJSON,
         )
 

@@ -268,3 +268,20 @@ def test_streams_come_from_the_catalog(filled: Filled) -> None:
     }
     assert all(stream["first_time"].endswith("Z") and len(stream["first_time"]) == 30 for stream in streams)
     assert min(stream["first_time"] for stream in streams) <= max(stream["last_time"] for stream in streams)
+
+
+def test_other_formats_tell_in_headers_that_they_are_cut(filled: Filled) -> None:
+    server, made = filled
+    first = server.query("*", format="json")
+    assert len(first.json()) == 1000
+    assert first.headers["logstore-truncated"] == "true"
+    second = server.query("*", format="json", cursor=first.headers["logstore-cursor"])
+    assert [record["message"] for record in second.json()] == newest(made)[1000:2000]
+    whole = server.query("namespace=payments", format="json", limit=0)
+    assert "logstore-truncated" not in whole.headers
+
+
+def test_a_field_that_is_nearly_a_column_is_hinted_at(filled: Filled) -> None:
+    server, _ = filled
+    assert 'did you mean "namespace"?' in server.query("namespce=shop").headers["logstore-hint"]
+    assert "logstore-hint" not in server.query("namespace=shop status=500").headers
