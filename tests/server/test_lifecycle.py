@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
 
 from tests.serving import PROGRAM, ServerProcess, free_port
 
@@ -91,10 +93,43 @@ def test_a_client_that_sends_nothing_is_cut(server: Start) -> None:
 def test_a_client_that_goes_away_stops_its_query(server: Start) -> None:
     process = server(query_memory="1GiB")
     fill(process)
+    process.client.headers["Accept-Encoding"] = "identity"
     with process.client.stream("GET", "/api/v1/query", params={"q": "*", "limit": 0}) as answer:
         next(answer.iter_raw(1000))
     _until_metric(process, 'logstore_queries_total{outcome="cancelled"} 1.0')
     _until_metric(process, "logstore_queries_running 0.0")
+
+
+def test_an_answer_that_fails_midway_says_so_and_breaks_off(server: Start) -> None:
+    process = server(query_memory="1GiB")
+    for hour in ("10", "12"):
+        lines = (
+            json.dumps({"time": f"2026-03-01T{hour}:00:00Z", "message": os.urandom(20_000).hex()}) for _ in range(1000)
+        )
+        assert process.post("\n".join(lines).encode()).status_code == 200
+        process.flush()
+    older = [file for file in (process.data / "segments").rglob("*.parquet") if _hour(file) == 10]
+    received = b""
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        process.client.stream(
+            "GET", "/api/v1/query", params={"q": "*", "limit": 0}, headers={"Accept-Encoding": "identity"}
+        ) as answer,
+    ):
+        assert answer.status_code == 200
+        for piece in answer.iter_raw():
+            received += piece
+            for file in older:
+                file.unlink(missing_ok=True)
+    lines_received = received.splitlines()
+    assert "@error" in json.loads(lines_received[-1])
+    assert all("message" in json.loads(line) for line in lines_received[:-1])
+    assert process.client.get("/healthz").status_code == 200
+
+
+def _hour(file: Path) -> int:
+    time = pq.read_table(file, columns=["time"])["time"][0]
+    return int(time.value // 3_600_000_000_000 % 24)
 
 
 def _until_metric(process: ServerProcess, line: str) -> None:

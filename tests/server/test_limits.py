@@ -1,0 +1,110 @@
+"""Full queues, slow queries, too much memory: each limit is named, with its setting, and lifts again."""
+
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import httpx
+
+from tests.serving import ServerProcess
+
+Start = Callable[..., ServerProcess]
+THREADS = 8
+POSTS = 12
+RECORDS = 500
+
+
+def post_from_all_sides(server: ServerProcess) -> Counter[int]:
+    """Many posts at once; how many got which status."""
+    body = b"".join(b'{"message":"%s"}\n' % (b"x" * 500) for _ in range(RECORDS))
+    statuses: Counter[int] = Counter()
+
+    def send() -> None:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            for _ in range(POSTS):
+                answer = client.post("/api/v1/logs", content=body)
+                statuses[answer.status_code] += 1
+                if answer.status_code == 429:
+                    assert int(answer.headers["retry-after"]) >= 1
+                    assert answer.json()["error"]
+
+    threads = [threading.Thread(target=send) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return statuses
+
+
+def count(server: ServerProcess) -> int:
+    return int(json.loads(server.query("* | stats count()").text)["count"])
+
+
+def test_a_full_pipeline_is_a_429_and_what_was_taken_is_there_once(server: Start) -> None:
+    process = server(pending_bytes="1KiB", ingest_wait="0s", ingest_threads=8)
+    statuses = post_from_all_sides(process)
+    assert set(statuses) == {200, 429}
+    assert count(process) == statuses[200] * RECORDS
+    assert process.post(b'{"message":"afterwards"}').status_code == 200
+
+
+def test_a_request_is_held_while_the_pipeline_is_full_for_a_while(server: Start) -> None:
+    process = server(pending_bytes="1KiB", ingest_wait="30s", ingest_threads=8)
+    assert post_from_all_sides(process) == {200: THREADS * POSTS}
+    assert count(process) == THREADS * POSTS * RECORDS
+
+
+def test_bodies_wait_for_memory_and_then_are_refused(server: Start) -> None:
+    process = server(max_body="1MiB", ingest_memory="1MiB", ingest_wait="500ms")
+    with socket.create_connection(("127.0.0.1", process.port), 20) as holder:
+        holder.sendall(b"POST /api/v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n[")
+        process.client.get("/healthz")
+        refused = process.post(b'{"message":"no room"}')
+        assert refused.status_code == 429
+        assert "ingest_memory" in refused.json()["error"]
+        waiting: list[int] = []
+        thread = threading.Thread(target=lambda: waiting.append(process.post(b'{"message":"waits"}').status_code))
+        thread.start()
+        holder.close()
+        thread.join()
+    assert waiting == [200]
+    assert count(process) == 1
+
+
+def test_queries_over_the_limit_are_a_429(server: Start) -> None:
+    process = server(query_concurrency=1, query_memory="1GiB")
+    body = b"".join(b'{"message":"%s"}\n' % (b"x" * 1000) for _ in range(20_000))
+    assert process.post(body).status_code == 200
+    process.client.headers["Accept-Encoding"] = "identity"
+    with process.client.stream("GET", "/api/v1/query", params={"q": "*", "limit": 0}) as slow:
+        chunks = slow.iter_raw()
+        next(chunks)
+        with httpx.Client(base_url=process.url, timeout=60) as other:
+            refused = other.get("/api/v1/query", params={"q": "*"})
+        assert refused.status_code == 429
+        assert "query_concurrency" in refused.json()["error"]
+        assert int(refused.headers["retry-after"]) >= 1
+        size = sum(map(len, chunks))
+    assert size > 20_000 * 1000
+    assert count(process) == 20_000
+
+
+def test_a_query_out_of_time_is_a_504(server: Start) -> None:
+    process = server(query_timeout="1ms")
+    body = b"".join(b'{"message":"line %d of many"}\n' % number for number in range(50_000))
+    assert process.post(body).status_code == 200
+    answer = process.client.get("/api/v1/query", params={"q": 'message=~"(a|b|c)+d.*e" | stats count()'})
+    assert answer.status_code == 504
+    assert "query_timeout" in answer.json()["error"]
+
+
+def test_a_query_out_of_memory_is_a_422(server: Start) -> None:
+    process = server(query_memory="16MiB")
+    body = b"".join(b'{"message":"%d %s"}\n' % (number, b"x" * 1000) for number in range(50_000))
+    assert process.post(body).status_code == 200
+    answer = process.client.get("/api/v1/query", params={"q": "* | sort by message | limit 40000"})
+    assert answer.status_code == 422
+    assert "query_memory" in answer.json()["error"]
+    assert count(process) == 50_000
