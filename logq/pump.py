@@ -80,6 +80,7 @@ class Pump:
         position = self._remembered.load()
         if position is None:
             self._trail.begin()
+            self._store()  # from here on, what is rotated away is wanted
         else:
             self._trail.resume(position)
             if position.flight is not None:

@@ -1,5 +1,6 @@
 """`logq push --follow`: over rotation, truncation, bad connections and kill -9, each line exactly once."""
 
+import json
 import random
 import signal
 import subprocess
@@ -20,6 +21,16 @@ def follow(path: Path, home: Path, url: str) -> "subprocess.Popen[bytes]":
     return start(["push", "--follow", *QUICK, str(path)], home, url)
 
 
+def await_position(home: Path) -> Path:
+    """The position file: what is rotated away from now on is wanted."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if found := list(home.glob(".local/state/logq/positions/*.json")):
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError("no position file")
+
+
 def end(process: "subprocess.Popen[bytes]") -> str:
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=20)
@@ -32,10 +43,10 @@ def test_any_rotation_schedule_with_kills_and_faults(standin: StandIn, tmp_path:
     """Random writes and rotations; the pusher killed and started again; the connection good and bad."""
     dice = random.Random(seed)
     standin.fault = lambda: dice.choice(["lose", "hush", "busy", "full", *[""] * 8])
-    log = Log(tmp_path / "logs" / "app.log", seed) if (tmp_path / "logs").mkdir() is None else None
-    assert log is not None
+    (tmp_path / "logs").mkdir()
+    log = Log(tmp_path / "logs" / "app.log", seed)
     process = follow(log.path, tmp_path, standin.url)
-    standin.await_lines(1, 0.5)
+    await_position(tmp_path)
     for _ in range(40):
         log.step()
         if dice.random() < 0.4:
@@ -171,10 +182,9 @@ def test_a_lost_flight_is_reported(standin: StandIn, tmp_path: Path) -> None:
     path.write_bytes(b"one\n")
     standin.fault = lambda: "lose"
     process = follow(path, tmp_path, standin.url)
-    for _ in range(100):
-        if list(tmp_path.glob(".local/state/logq/positions/*.json")):
-            break
-        time.sleep(0.05)
+    position = await_position(tmp_path)
+    while json.loads(position.read_text())["flight"] is None:
+        time.sleep(0.02)
     process.kill()
     process.communicate()
     path.unlink()
@@ -222,7 +232,7 @@ def test_an_unreadable_position_is_an_error_and_not_a_second_sending(standin: St
     end_of_first = follow(path, tmp_path, standin.url)
     standin.await_lines(1)
     end(end_of_first)
-    position = next(tmp_path.glob(".local/state/logq/positions/*.json"))
+    position = await_position(tmp_path)
     position.write_text("{")
     process = follow(path, tmp_path, standin.url)
     _, err = process.communicate(timeout=10)
