@@ -5,8 +5,10 @@ from typing import Final
 TEXT_BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 64
 """Of parentheses, `not`, function calls, arithmetic and subqueries in one another."""
-NODES_MAX: Final = 5_000
+NODES_MAX: Final = 1_000
 """Terms, values, fields and pipes in one query, members of `in` lists not counted."""
+COLUMNS_MAX: Final = 200
+"""Of one pipe: what it names, makes or groups by. DuckDB plans thousands of them for minutes."""
 LIST_MAX: Final = 10_000
 PIPES_MAX: Final = 64
 SQL_BYTES_MAX: Final = 1024 * 1024

@@ -75,5 +75,7 @@ def _check_node(node: ast.Node, nodes: int, depth: int) -> None:
         raise invalid(f"the query has more than {limits.NODES_MAX} parts", place)
     if isinstance(node, ast.OneOf) and len(node.values) > limits.LIST_MAX:
         raise invalid(f"the list has more than {limits.LIST_MAX} members", place)
+    if isinstance(node, ast.Pipe) and sum(1 for _ in children(node)) > limits.COLUMNS_MAX:
+        raise invalid(f"the pipe has more than {limits.COLUMNS_MAX} columns", place)
     if isinstance(node, ast.Query) and len(node.pipes) > limits.PIPES_MAX:
         raise invalid(f"the query has more than {limits.PIPES_MAX} pipes", place)

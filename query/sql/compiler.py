@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import Final, Literal
 
+from logstore.record import COLUMNS
 from query import ast
 from query.errors import invalid
 from query.sql.answer import Compiled, Place, Window
@@ -106,7 +107,8 @@ def _filtered(filter_: ast.Filter, rows: Relation) -> Relation:
 
 def _selected(rows: Relation, names: tuple[str, ...], limit: int | None, with_place: bool, dynamic: str) -> Compiled:
     columns = [column(rows, name, dynamic) for name in names]
-    pieces = aliased([(shown.name, piece) for shown, piece in columns])
+    reserved = frozenset(COLUMNS) if rows.of_records else frozenset[str]()
+    pieces = aliased([(shown.name, piece) for shown, piece in columns], reserved)
     if with_place:
         pieces += [Sql("time AS place_time"), Sql("_seq AS place_seq")]
     fewest = min((n for n in (limit, rows.rows) if n is not None), default=None)

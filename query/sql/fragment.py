@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from logstore.record import COLUMNS
 from query import limits
 from query.errors import invalid
 
@@ -63,16 +62,16 @@ def joined(operator: str, conditions: Sequence[Sql]) -> Sql:
     return sql(f"({{}}) {operator} ({{}})", *parts)
 
 
-def aliased(pieces: Sequence[tuple[str, Sql]]) -> list[Sql]:
+def aliased(pieces: Sequence[tuple[str, Sql]], reserved: frozenset[str]) -> list[Sql]:
     """Expressions with their names, for SELECT: a field's own name where that is safe and unique, else `column_1` …
 
-    ORDER BY would take a column of the answer before one of its source: so none is called as one of a source may be.
+    ORDER BY takes a column of the answer before one of its source: none is called as one of the source (`reserved`).
     """
     taken: set[str] = set()
     selected = []
     for index, (name, piece) in enumerate(pieces, 1):
         is_safe = _PLAIN_NAME.fullmatch(name) is not None and _INTERNAL_NAME.fullmatch(name) is None
-        is_own = is_safe and name.lower() not in taken and name.lower() not in COLUMNS
+        is_own = is_safe and name.lower() not in taken | reserved
         chosen = name if is_own else f"column_{index}"
         taken.add(chosen.lower())
         selected.append(piece if piece.text == name else Sql(f'{piece.text} AS "{chosen}"', piece.params))

@@ -56,13 +56,11 @@ def text(value: Value) -> Sql:
 
 
 def time_text(time: Sql) -> Sql:
-    """RFC 3339, UTC, nine digits. (DuckDB's own formats stop at microseconds, or cut trailing zeros.)"""
-    return sql(
-        "strftime(CAST({} AS TIMESTAMP_S), '%Y-%m-%dT%H:%M:%S.')"
-        " || lpad(CAST((epoch_ns({}) % 1000000000 + 1000000000) % 1000000000 AS VARCHAR), 9, '0') || 'Z'",
-        time,
-        time,
-    )
+    """RFC 3339, UTC, nine digits. (DuckDB's own format of nanoseconds is wrong.)"""
+    ns = sql("((epoch_ns({}) % 1000000000 + 1000000000) % 1000000000)", time)
+    second = sql("make_timestamp_ns(epoch_ns({}) - {})", time, ns)
+    digits = sql("lpad(CAST({} AS VARCHAR), 9, '0')", ns)
+    return sql("strftime({}, '%Y-%m-%dT%H:%M:%S.') || {} || 'Z'", second, digits)
 
 
 def number(value: Value, at: Position | None = None) -> Sql:

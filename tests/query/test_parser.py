@@ -140,8 +140,9 @@ def test_errors_say_what_and_where(text: str, line: int, column: int, message: s
         ("x" * (limits.TEXT_BYTES_MAX + 1), "longer than 65536 bytes"),
         ("not " * 5000 + "a", "deeper than 64"),
         ("| where " + "1 + " * 500 + "1 > 0", "deeper than 64"),
-        ("a " * 6000, "more than 5000 parts"),
+        ("a " * 6000, "more than 1000 parts"),
         ("x in (" + "a," * 10_000 + "a)", "more than 10000 members"),
+        ("| fields " + ", ".join(["a"] * 201), "more than 200 columns"),
         ("*" + "|limit 1" * 65, "more than 64 pipes"),
     ],
 )

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cmp_to_key
 from statistics import fmean
 from typing import Any
 
+from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 from query import ast
 from tests.reference.expressions import Row, World, evaluate, field, holds
-from tests.reference.values import INTEGER, NUMBER, Cell, Numeral, Raw, dump, finite, number, text
+from tests.reference.values import INTEGER, NUMBER, Cell, Numeral, Raw, dump, duration_ns, finite, number, text
 
 RECORD = ("time", "cluster", "namespace", "pod", "container", "stream", "severity", "message")
 RECORD = (*RECORD, "trace_id", "span_id", "labels", "attributes")
@@ -66,11 +68,17 @@ def _members(query: ast.Query, records: list[dict[str, Any]], now_ns: int) -> se
 
 
 def time_of(written: ast.Literal, now_ns: int) -> int:
-    """The times that tests write: ns since the epoch, seconds before now."""
-    form = written.value if isinstance(written, ast.Text) else written.text
-    if form.endswith("s"):
-        return now_ns + int(form[:-1].lstrip("+")) * 10**9 * (1 if form[0] in "+-" else -1)
-    return int(form) * (1 if abs(int(form)) >= 10**17 else 10**9)
+    """Seconds, ms, us or ns since the epoch by magnitude; a duration before now, or with a plus after it."""
+    form = (written.value if isinstance(written, ast.Text) else written.text).strip()
+    if NUMBER.fullmatch(form):
+        number_ = Decimal(form)
+        scale = next((ns for below, ns in ((11, 10**9), (14, 10**6), (17, 10**3)) if abs(number_) < 10**below), 1)
+        found = int(number_ * scale)
+    else:
+        length = duration_ns(form.lstrip("+-"))
+        assert length is not None, form
+        found = now_ns + int(length) * (1 if form.startswith("+") else -1)
+    return max(TIME_MIN_NS, min(found, TIME_MAX_NS + 1))
 
 
 def apply(pipe: ast.Pipe, table: Table, world: World) -> Table:
