@@ -26,6 +26,7 @@ from server.tls import server_context
 
 KEEP_ALIVE_S: Final = 75
 """Longer than the pools of common clients keep idle connections, so that they close them, not we."""
+CANCELLED_WAIT_S: Final = 3.0
 
 log = structlog.get_logger()
 
@@ -75,6 +76,9 @@ class _Server(uvicorn.Server):
         opening = asyncio.create_task(self._open())
         await super().serve(sockets)
         await opening
+        if self.server_state.tasks:
+            # What was still running has been cancelled; its queries are being interrupted.
+            await asyncio.wait(self.server_state.tasks, timeout=CANCELLED_WAIT_S)
         await self._close()
 
     @contextlib.contextmanager

@@ -102,10 +102,6 @@ class Service:
             wait_s=self.settings.ingest_wait,
         )
 
-    async def ask(self, function: Callable[[], Result]) -> Result:
-        """Run a query that has one whole answer."""
-        return await asyncio.get_running_loop().run_in_executor(self.query_threads, function)
-
     async def follow(self, function: Callable[[], Result]) -> Result:
         """Run a step of a tail that may block."""
         return await asyncio.get_running_loop().run_in_executor(self.tail_threads, function)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import Field
 from starlette.requests import Request
@@ -12,11 +12,14 @@ from logstore.errors import InvalidInput
 from query import execute
 from query.context import DEFAULT_LINES, MAX_LINES, context
 from query.encode import MEDIA_TYPES, Format, encode
+from query.engine import Engine
 from query.explain import explain
 from query.fields import fields
 from query.histogram import DEFAULT_BUCKETS, MAX_BUCKETS, Buckets, histogram
 from query.times import parse_duration_ns
 from query.values import DEFAULT_VALUES, MAX_VALUES, Wanted, values
+from server.asking import ask
+from server.body import ClientGone
 from server.encoding import encode_whole, negotiate
 from server.errors import to_json
 from server.outcome import Outcome
@@ -27,6 +30,8 @@ from server.service import Service
 AnyParams = TypeVar("AnyParams", bound=Params)
 
 JSON_TYPE = "application/json"
+CLIENT_GONE = 499
+"""Nobody reads this status but the metrics; its number is nginx's."""
 
 
 class HistogramParams(RangeParams):
@@ -84,35 +89,36 @@ class Reading:
         self,
         request: Request,
         model: type[AnyParams],
-        make: Callable[[AnyParams], bytes],
+        make: Callable[[AnyParams, Engine], bytes],
         media_type: str = JSON_TYPE,
     ) -> Response:
-        with Outcome(self._service.telemetry.query):
-            params = from_query_string(model, request.scope["query_string"])
-            coding = negotiate(request.headers.get("accept-encoding"))
-            content, headers = await self._service.ask(lambda: encode_whole(make(params), coding))
-            return Response(content, headers=headers, media_type=media_type)
+        try:
+            with Outcome(self._service.telemetry.query):
+                params = from_query_string(model, request.scope["query_string"])
+                coding = negotiate(request.headers.get("accept-encoding"))
+                content = await ask(self._service, request, lambda engine: make(params, engine))
+                encoded, headers = await self._service.administer(encode_whole, content, coding)
+                return Response(encoded, headers=headers, media_type=media_type)
+        except ClientGone:
+            return Response(status_code=CLIENT_GONE)
 
-    def _explain(self, params: QueryParams) -> bytes:
+    def _explain(self, params: QueryParams, _engine: Engine) -> bytes:
         return to_json(explain(self._service.store, params.request()))
 
-    def _histogram(self, params: HistogramParams) -> bytes:
+    def _histogram(self, params: HistogramParams, engine: Engine) -> bytes:
         buckets = Buckets(_interval_ns(params.interval), params.buckets, params.by)
-        return self._json(histogram, params, buckets)
+        return to_json(histogram(self._service.store, engine, range_request(params), buckets))
 
-    def _fields(self, params: RangeParams) -> bytes:
-        return self._json(fields, params)
+    def _fields(self, params: RangeParams, engine: Engine) -> bytes:
+        return to_json(fields(self._service.store, engine, range_request(params)))
 
-    def _values(self, params: ValuesParams) -> bytes:
-        return self._json(values, params, Wanted(params.field, params.prefix, params.limit))
+    def _values(self, params: ValuesParams, engine: Engine) -> bytes:
+        wanted = Wanted(params.field, params.prefix, params.limit)
+        return to_json(values(self._service.store, engine, range_request(params), wanted))
 
-    def _context(self, params: ContextParams) -> bytes:
-        store, engine = self._service.store, self._service.engine
-        found = context(store, engine, params.seq, params.before, params.after, with_seq=params.meta)
+    def _context(self, params: ContextParams, engine: Engine) -> bytes:
+        found = context(self._service.store, engine, params.seq, params.before, params.after, with_seq=params.meta)
         return b"".join(encode(found, Format.NDJSON))
-
-    def _json(self, function: Callable[..., dict[str, Any]], params: RangeParams, *more: object) -> bytes:
-        return to_json(function(self._service.store, self._service.engine, range_request(params), *more))
 
 
 def range_request(params: RangeParams) -> execute.Request:
