@@ -301,7 +301,7 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class Uniq:
-    """The first row, in the order that pipes see, of each combination of the fields."""
+    """Each combination of the fields once, as its first row has it, in the order that pipes see; nothing else of it."""
 
     names: tuple[Name, ...]
     at: Position = field(default=START, compare=False, repr=False)

@@ -83,7 +83,11 @@ def top(pipe: ast.Top, before: Relation) -> Relation:
 
 
 def uniq(pipe: ast.Uniq, before: Relation) -> Relation:
-    rows = before.settled()
+    """Grouping by the fields alone, with the values as the first row of each group has them."""
+    return fields(ast.Fields(pipe.names), _first_of_each(pipe, before.settled()))
+
+
+def _first_of_each(pipe: ast.Uniq, rows: Relation) -> Relation:
     keys = [key for key in (rows.value(name.name) for name in pipe.names) if key.sql != NULL.sql]
     if not keys:
         return replace(rows, rows=1).settled()

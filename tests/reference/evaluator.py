@@ -108,7 +108,7 @@ def apply(pipe: ast.Pipe, table: Table, world: World) -> Table:
             first: dict[tuple[str | None, ...], Row] = {}
             for row in table.rows:
                 first.setdefault(tuple(text(field(row, name.name)) for name in names), row)
-            return replace(table, rows=list(first.values()))
+            return _fields([name.name for name in names], replace(table, rows=list(first.values())))
 
 
 def _named(pipe: Any) -> Iterator[str]:
