@@ -8,6 +8,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 
 from logstore.store import Store
 from tests.corpus import records
@@ -23,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--crash-seed", type=int, default=None, help="seed of the crash test; printed by each run")
     group.addoption("--update-golden", action="store_true", help="write what queries compile to into tests/golden")
     group.addoption("--spark", action="store_true", help="also read the files with Spark (needs pyspark and Java)")
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """What a test sets up for logging ends with it, as the stream does that it logs to."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

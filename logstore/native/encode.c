@@ -3,6 +3,7 @@
  * The caller passes one `encode_column` a column and a range of rows, and an output buffer. Rows are written whole;
  * the kernel stops before the first row that might not fit. Strings are UTF-8 already and are not checked.
  */
+#include <fenv.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -124,6 +125,14 @@ static uint8_t *put_time(uint8_t *out, int64_t time_ns, clock_text *clock) {
     return out + 10;
 }
 
+/* `value` in so many digits, rounded towards `direction`, if that reads back as it; else 0. */
+static int put_digits_if_exact(uint8_t *out, int precision, double value, int direction) {
+    fesetround(direction);
+    int written = snprintf((char *)out, NUMBER_BYTES_MAX, "%.*g", precision, value);
+    fesetround(FE_TONEAREST);
+    return strtod((char *)out, NULL) == value ? written : 0;
+}
+
 /* The shortest decimal that reads back as `value`; whole numbers below 2^53 without a point. */
 static uint8_t *put_double(uint8_t *out, double value) {
     static const double powers[] = {1, 10, 100, 1e3, 1e4, 1e5, 1e6};
@@ -141,13 +150,15 @@ static uint8_t *put_double(uint8_t *out, double value) {
             return out + places;
         }
     }
-    int written = 0;
+    int away = value < 0 ? FE_DOWNWARD : FE_UPWARD;
     /* Fifteen digits without trailing zeros are the shortest, but for a denormal, which has fewer. */
-    for (int precision = size < 2.3e-308 ? 1 : 15; precision <= 17; precision++) {
-        written = snprintf((char *)out, NUMBER_BYTES_MAX, "%.*g", precision, value);
-        if (precision == 17 || strtod((char *)out, NULL) == value) break;
+    for (int precision = size < 2.3e-308 ? 1 : 15; precision < 17; precision++) {
+        int written = put_digits_if_exact(out, precision, value, FE_TONEAREST);
+        /* A tie is rounded to even, and it may be its other neighbour that reads back: 2^-24. */
+        if (!written) written = put_digits_if_exact(out, precision, value, away);
+        if (written) return out + written;
     }
-    return out + written;
+    return out + snprintf((char *)out, NUMBER_BYTES_MAX, "%.17g", value);
 }
 
 static int needs_escape(uint8_t byte) { return byte < 0x20 || byte == '"' || byte == '\\'; }
