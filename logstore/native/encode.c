@@ -150,6 +150,7 @@ static uint8_t *put_double(uint8_t *out, double value) {
             return out + places;
         }
     }
+    if (size >= 9007199254740992.0 && size < 1e16) return out + snprintf((char *)out, NUMBER_BYTES_MAX, "%.1f", value);
     int away = value < 0 ? FE_DOWNWARD : FE_UPWARD;
     /* Fifteen digits without trailing zeros are the shortest, but for a denormal, which has fewer. */
     for (int precision = size < 2.3e-308 ? 1 : 15; precision < 17; precision++) {
