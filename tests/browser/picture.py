@@ -27,7 +27,7 @@ FAULTS = (("error", "connection reset by payments-db:5432"), ("warn", "retrying 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder) / "data") as server:
-        body = "".join(json.dumps(record) + "\n" for record in _hour(lines.now(), random.Random(SEED)))
+        body = "".join(json.dumps(record) + "\n" for record in hour(lines.now(), random.Random(SEED)))
         assert server.post(body.encode()).json()["rejected"] == []
         server.query("*", limit=1)
         browser = Chromium(Path(folder) / "profile", 1240, 760)
@@ -40,7 +40,7 @@ def main() -> None:
     print(f"{PICTURE}: {PICTURE.stat().st_size:,} bytes")
 
 
-def _hour(now: datetime, chance: random.Random) -> Iterator[dict[str, Any]]:
+def hour(now: datetime, chance: random.Random) -> Iterator[dict[str, Any]]:
     """An hour in which the shop has its rush, and a few bad minutes."""
     containers = [(source, source.lines()) for source in SOURCES]
     for ago_s in range(3600, 0, -2):
