@@ -1,4 +1,4 @@
-"""Makes docs/terminal.svg: `python -m tests.logq.picture`. A real server, an hour of real lines, `logq` on a terminal."""
+"""Makes docs/terminal.svg, `logq` on a terminal over an hour of real lines: `python -m tests.logq.picture`."""
 
 import io
 import json
