@@ -1,14 +1,17 @@
 """What the routes share: the store, the query engine, the thread pools, and the bounds on all of them."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol, TypeVar
 
 from ingest.pipeline import Pipeline
+from logstore.errors import LogstoreError
 from logstore.store import Store
 from query.engine import Engine
+from query.execute import Request, run
 from query.tail import Hub
 from server.body import BodyBudget, BodyLimits
 from server.settings import ServeSettings
@@ -67,6 +70,12 @@ class Service:
         self.pipeline = Pipeline(self.store, pipeline_settings(self.settings))
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
+        self.admin_threads.submit(self._warm_up)
+
+    def _warm_up(self) -> None:
+        """Asks for nothing, so that a user's first query finds the parser built and the database awake."""
+        with suppress(LogstoreError), run(self.store, self.engine, Request("word", start_ns=0, end_ns=0)) as answer:
+            deque(answer.batches(), maxlen=0)
 
     def stop_tails(self) -> None:
         self.is_stopping = True
