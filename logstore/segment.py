@@ -42,7 +42,7 @@ class Layout:
 
     partition_by: tuple[str, ...]
     row_group_rows: int
-    compression_level: int = 3
+    compression_level: int = 1
 
     @property
     def path_columns(self) -> tuple[str, ...]:
@@ -248,8 +248,14 @@ def _write_parquet(
 _GROUPS_AT_ONCE: Final = 8
 
 
+def _codes(column: pa.ChunkedArray) -> Ints:
+    """The dictionary's codes of a column of one chunk: equal values are equal codes."""
+    codes: Ints = column.combine_chunks().indices.fill_null(-1).to_numpy()
+    return codes
+
+
 def _stream_ranges(table: pa.Table, times: Ints) -> Iterator[StreamRange]:
-    starts = _run_starts(stream_ranks(table))
+    starts = _run_starts(*(_codes(table[column]) for column in STREAM))
     ends = np.append(starts[1:], table.num_rows)
     names = table.select(list(STREAM)).take(pa.array(starts)).to_pylist()
     for name, start, end in zip(names, starts, ends, strict=True):
