@@ -12,7 +12,7 @@ from query import ast
 from query.parser import parse
 from query.sql import Column, Kind, Place, Window, compile  # noqa: A004
 from tests.query import strategies
-from tests.query.relation import answer
+from tests.query.relation import answer, table
 from tests.query.test_hostile import RECORD
 from tests.reference import evaluator
 
@@ -80,8 +80,6 @@ def test_pages_make_up_the_whole_answer(
 def test_places_come_last_and_are_not_columns(connection: duckdb.DuckDBPyConnection) -> None:
     compiled = compile(parse("| fields message"), with_place=True, limit=1)
     assert compiled.columns == (Column("message", Kind.TEXT),)
-    from tests.query.relation import table
-
     connection.register("records", table(RECORDS))
     found = connection.execute(compiled.sql, compiled.params).to_arrow_table()
     assert found.column_names[1:] == ["place_time", "place_seq"]
