@@ -20,6 +20,7 @@ import pyarrow as pa
 import structlog
 
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
+from query import words
 
 log = structlog.get_logger("query.engine")
 
@@ -95,6 +96,7 @@ class Engine:
                 "python_enable_replacements": False,
             },
         )
+        words.register(instance)
         instance.execute("SET TimeZone = 'UTC'")
         instance.execute("SET parquet_metadata_cache = true")
         instance.execute("SET VARIABLE directories = ?", [[f"{segments.absolute()}/", f"{spill.absolute()}/"]])

@@ -1,29 +1,34 @@
 """Words, phrases and other tests of one text."""
 
-import unicodedata
-
+from logstore.words import is_word_character
 from query import ast
 from query.sql.fragment import bind, sql
 from query.sql.regex import check_pattern
 from query.sql.value import TRUE, Condition, Value, text
 
-_NOT_WORD = r"[^\pL\pN_]"
+_NOT_WORD = "[^0-9a-z_]"
+"""In a lower-cased text of ASCII characters."""
 _FUNCTIONS = {ast.Affix.ANYWHERE: "contains", ast.Affix.START: "starts_with", ast.Affix.END: "ends_with"}
 
 
 def phrase(target: Value, node: ast.Phrase) -> Condition:
-    """First whether the text is there at all, which is cheap; then whether it stands between words' ends."""
+    """First whether the text is there at all, which is cheap; then whether it stands between words' ends: by a pattern
+    in texts of ASCII characters only, else by a function of ours, since a pattern of all letters is slow to set up."""
     needle = lower(node.text)
-    hay = sql("lower({})", text(target)) if _has_case(needle) else text(target)
+    value = text(target)
+    hay = sql("lower({})", value) if _has_case(needle) else value
     if not needle:
-        return Condition(sql("{} IS NOT NULL", text(target)), nullable=False)
+        return Condition(sql("{} IS NOT NULL", value), nullable=False)
     found = sql("contains({}, {})", hay, bind(needle))
-    begins, ends = is_word(needle[0]), is_word(needle[-1]) and not node.prefix
+    begins, ends = is_word_character(needle[0]), is_word_character(needle[-1]) and not node.prefix
     if not begins and not ends:
         return Condition(found, target.nullable)
-    before, after = f"(?:^|{_NOT_WORD})" if begins else "", f"(?:{_NOT_WORD}|$)" if ends else ""
-    pattern = before + escape(needle) + after
-    return Condition(sql("({} AND regexp_matches({}, {}))", found, hay, bind(pattern)), target.nullable)
+    free = sql("stands_free({}, {}, {})", hay, bind(needle), bind(node.prefix))
+    if needle.isascii():
+        before, after = f"(?:^|{_NOT_WORD})" if begins else "", f"(?:{_NOT_WORD}|$)" if ends else ""
+        plain = sql("regexp_matches(lower({}), {})", value, bind(before + escape(needle) + after))
+        free = sql("CASE WHEN strlen({}) = length({}) THEN {} ELSE {} END", value, value, plain, free)
+    return Condition(sql("({} AND {})", found, free), target.nullable)
 
 
 def present(target: Value) -> Condition:
@@ -53,10 +58,6 @@ def one_of(target: Value, node: ast.OneOf) -> Condition:
 def lower(needle: str) -> str:
     """Simple lower-casing, character by character, as DuckDB's own."""
     return "".join(c.lower()[0] for c in needle)
-
-
-def is_word(char: str) -> bool:
-    return char == "_" or unicodedata.category(char)[0] in "LN"
 
 
 def escape(needle: str) -> str:

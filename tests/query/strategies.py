@@ -251,3 +251,44 @@ subquery = st.builds(
     named,
 )
 queries = st.builds(lambda kept, made: ast.Query(kept, tuple(made), NOW_NS), filters, st.lists(pipes, max_size=4))
+
+# Records and tests that are nearly always about the same field: where rules about values meet
+
+CLOSE_NAMES = ("a", "a_ms", "a.b", "labels.a", "attributes.a")
+close_text = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(UNITS), st.sampled_from(TEXTS))
+close_value = st.one_of(
+    json_number, close_text.map(json.dumps), close_text.map(json.dumps), st.sampled_from(["true", "null", '{"b":1}'])
+)
+
+
+@st.composite
+def close_object(draw: st.DrawFn) -> str:
+    keys = draw(st.lists(st.sampled_from(["a", "a_ms", "a.b"]), min_size=1, max_size=3, unique=True))
+    return "{" + ",".join(f'"{key}":{draw(close_value)}' for key in keys) + "}"
+
+
+@st.composite
+def close_records(draw: st.DrawFn) -> list[dict[str, Any]]:
+    blank = dict.fromkeys(("cluster", "namespace", "pod", "container", "stream", "severity", "message"), "")
+    columns = {"time": 0, "trace_id": None, "span_id": None, **blank}
+    objects = st.none() | close_object()
+    return [{**columns, "labels": draw(objects), "attributes": draw(objects), "_seq": seq} for seq in range(4)]
+
+
+close_name = st.sampled_from(CLOSE_NAMES).map(ast.Name)
+close_literal = st.one_of(
+    number, close_text.map(ast.Text), st.sampled_from(UNITS).map(quantity), st.sampled_from(UNITS).map(quantity)
+)
+close_tests = st.one_of(
+    st.builds(ast.Comparison, operator, close_name, close_literal),
+    st.builds(ast.Comparison, operator, close_name, close_literal),
+    st.builds(ast.Comparison, operator, close_name, close_name),
+    st.builds(ast.Phrase, close_name, close_text, st.booleans()),
+    st.builds(ast.OneOf, close_name, st.lists(close_text, min_size=1, max_size=3).map(tuple)),
+    st.builds(ast.Present, close_name),
+)
+close_conditions = st.one_of(close_tests, st.builds(ast.Not, close_tests))
+
+WORD_PARTS = ("error", "err", "or", "E", "4", "04", "_", "-", " ", ".", "é", "\u0301", "日", "²", "ß", "x")
+word_text = st.lists(st.sampled_from(WORD_PARTS), min_size=1, max_size=3).map("".join)
+word_message = st.lists(st.sampled_from(WORD_PARTS), max_size=8).map("".join)

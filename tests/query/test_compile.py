@@ -12,7 +12,7 @@ from query import ast
 from query.parser import parse
 from query.sql import Column, Kind, Place, Window, compile  # noqa: A004
 from tests.query import strategies
-from tests.query.relation import answer, table
+from tests.query.relation import answer, connect, table
 from tests.query.test_hostile import RECORD
 from tests.reference import evaluator
 
@@ -28,7 +28,7 @@ RECORDS = [record(1, 3), record(2, 1, pod="web-2"), record(3, 1), record(4, 2), 
 
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(":memory:", config={"threads": 1})
+    return connect()
 
 
 def seqs(connection: duckdb.DuckDBPyConnection, text: str, **options: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from logstore.errors import InvalidQuery
 from query import analyse
 from query.parser import parse
 from query.sql import compile  # noqa: A004
-from tests.query.relation import table
+from tests.query.relation import connect, table
 
 PIECES = (
     *(
@@ -104,7 +104,7 @@ RECORD = {
 
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
-    connected = duckdb.connect(":memory:", config={"threads": 1})
+    connected = connect()
     connected.register("records", table([RECORD]))
     return connected
 

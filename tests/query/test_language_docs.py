@@ -4,7 +4,6 @@ import json
 import re
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pytest
 
@@ -17,6 +16,7 @@ from query.parser import parse
 from query.sql import Kind, compile  # noqa: A004
 from query.sql.functions import FUNCTIONS
 from query.sql.stats import AGGREGATES
+from tests.query.relation import connect
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text()
 NOW_NS = 1_795_600_000 * 10**9
@@ -37,7 +37,7 @@ def records() -> pa.Table:
 
 def answer(query: str, records: pa.Table) -> list[dict[str, object]]:
     compiled = compile(parse(query.replace(r"\|", "|"), NOW_NS))
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+    with connect() as connection:
         connection.register("records", records)
         rows = connection.execute(compiled.sql, compiled.params).fetchall()
     found = []

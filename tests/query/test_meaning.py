@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from logstore.errors import InvalidQuery
 from query import ast
+from query.format import condition as format_condition
 from query.format import format  # noqa: A004
 from query.sql import compile, predicate  # noqa: A004
 from tests.query import strategies
-from tests.query.relation import answer, table
+from tests.query.relation import answer, connect, table
+from tests.query.test_hostile import RECORD
 from tests.reference import evaluator
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -21,7 +23,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too
 
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(":memory:", config={"threads": 1})
+    return connect()
 
 
 def same(left: Any, right: Any) -> bool:
@@ -67,3 +69,23 @@ def test_a_predicate_is_true_of_what_the_filter_keeps_and_never_null(
     found = connection.execute(f"SELECT _seq, {condition} FROM records ORDER BY _seq", params).fetchall()
     kept = {row[0] for row in evaluator.answer(query, records).rows}
     assert found == [(seq, seq in kept) for seq in range(len(records))], format(query)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=SLOW)
+@given(strategies.close_records(), strategies.close_conditions)
+def test_tests_of_one_field(
+    connection: duckdb.DuckDBPyConnection, records: list[dict[str, Any]], condition: ast.Expression
+) -> None:
+    query = ast.Query(ast.All(), (ast.Where(condition), ast.Fields((ast.Name("_seq"),))), strategies.NOW_NS)
+    assert answer(connection, query, records).rows == evaluator.answer(query, records).rows, format_condition(condition)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(strategies.word_message, min_size=20, max_size=20), strategies.word_text, st.booleans())
+def test_phrases_stand_free(
+    connection: duckdb.DuckDBPyConnection, messages: list[str], phrase: str, prefix: bool
+) -> None:
+    filter_ = ast.Phrase(ast.Name("message"), phrase, prefix)
+    records = [{**RECORD, "message": message, "_seq": seq} for seq, message in enumerate(messages)]
+    query = ast.Query(filter_, (ast.Fields((ast.Name("message"),)),), strategies.NOW_NS)
+    assert answer(connection, query, records).rows == evaluator.answer(query, records).rows
