@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from logq.client import QUERY_PATH, Client, blocks
 from logq.config import Target
+from logq.errors import Refusal
 from logq.follow import Follower
 from logq.notes import note
-from logq.past import every, last, present, up_to
+from logq.past import OUT_OF_MEMORY, every, last, present, up_to
 from logq.pods import Run
 from logq.printing import Printer
 from logq.scope import quoted
@@ -26,9 +27,15 @@ class Lines:
         params = self._params(run)
         if self._tail is None and printer.takes_text:
             text = {**params, "order": "asc", "limit": "0", "format": "text"}
-            for piece in blocks(client.ask(QUERY_PATH, text)):
-                printer.write_text(piece)
-            return
+            try:
+                response = client.ask(QUERY_PATH, text)
+            except Refusal as refusal:
+                if refusal.http_status != OUT_OF_MEMORY:
+                    raise
+            else:
+                for piece in blocks(response):
+                    printer.write_text(piece)
+                return
         for rows in self._past(client, params):
             printer.write(rows)
             if printer.is_full:

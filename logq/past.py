@@ -14,12 +14,13 @@ from typing import Final
 from logq.answer import Answer, whole_lines
 from logq.client import QUERY_PATH, Client, blocks
 from logq.config import Target
-from logq.errors import Unreachable
+from logq.errors import Incomplete, Refusal, Unreachable
 
 SPOOL_BYTES: Final = 32 << 20
 """The last N lines arrive newest first; more than this of them wait in a temporary file."""
 RUN_ROWS: Final = 256
 ANSWER_TIMEOUT_S: Final = 30.0
+OUT_OF_MEMORY: Final = 422
 _SEQ_AT_END: Final = re.compile(rb',"_seq":(-?\d+)\}$')
 
 
@@ -40,13 +41,12 @@ def present(target: Target, query: str) -> str:
 def last(client: Client, params: Mapping[str, str], count: int) -> Iterator[bytes]:
     """The last `count` rows of a query, oldest first."""
     if count:
-        newest = {**params, "order": "desc", "limit": str(count)}
-        yield from reversed_lines(Answer(client.ask(QUERY_PATH, newest)).runs())
+        yield from reversed_lines(_rows(client, {**params, "order": "desc"}, count))
 
 
 def every(client: Client, params: Mapping[str, str]) -> Iterator[bytes]:
     """All rows of a query, oldest first."""
-    yield from Answer(client.ask(QUERY_PATH, {**params, "order": "asc", "limit": "0"})).runs()
+    yield from _rows(client, {**params, "order": "asc"}, 0)
 
 
 def up_to(cursor: str, numbered: Iterator[bytes]) -> Iterator[bytes]:
@@ -75,6 +75,37 @@ def reversed_lines(runs: Iterator[bytes]) -> Iterator[bytes]:
             lines = spool.read(end - start)[:-1].split(b"\n")
             yield b"".join(line + b"\n" for line in reversed(lines))
             end = start
+
+
+def _rows(client: Client, params: Mapping[str, str], count: int) -> Iterator[bytes]:
+    """At most `count` rows, 0 for all; page by page where the server has not the memory to sort them at once."""
+    try:
+        answer = Answer(client.ask(QUERY_PATH, {**params, "limit": str(count)}))
+    except Refusal as refusal:
+        if refusal.http_status != OUT_OF_MEMORY:
+            raise
+        return _pages(client, params, count)
+    return answer.runs()
+
+
+def _pages(client: Client, params: Mapping[str, str], count: int) -> Iterator[bytes]:
+    """The same rows by cursor, as many at a time as the server gives of itself."""
+    left = count
+    page = dict(params)
+    while True:
+        answer = Answer(client.ask(QUERY_PATH, page))
+        for run in answer.runs():
+            if count and run.count(b"\n") >= left:
+                yield b"".join(line + b"\n" for line in run.split(b"\n")[:left])
+                client.close()  # whatever is left of the answer
+                return
+            left -= run.count(b"\n")
+            yield run
+        if not answer.is_truncated:
+            return
+        if not answer.cursor or answer.cursor == page.get("cursor"):
+            raise Incomplete("the server gave no cursor for the next page", "the lines before are right, but not all")
+        page["cursor"] = answer.cursor
 
 
 def _without_seq(line: bytes) -> tuple[bytes, int]:
