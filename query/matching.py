@@ -11,7 +11,6 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from logstore.record import COLUMNS
 from query import ast, sql
@@ -96,11 +95,10 @@ def _evaluate(session: Session, records: pa.Table, conditions: Sequence[Conditio
     masks: list[Mask] = []
     for start in range(0, len(conditions), FILTERS_AT_ONCE):
         some = conditions[start : start + FILTERS_AT_ONCE]
-        columns = ", ".join(f"({text})" for text, _ in some)
-        found = session.fetch(f"SELECT _seq, {columns} FROM records", [v for _, params in some for v in params])
+        columns = ", ".join(f"({text}) AS m{i}" for i, (text, _) in enumerate(some))
+        sql = f"SELECT _seq, {columns} FROM records"
+        found = session.fetch_numbers(sql, [value for _, params in some for value in params])
         # The answer may come in another order than the records stand.
-        order = pc.sort_indices(found.column(0))
-        masks += [
-            found.column(i + 1).take(order).to_numpy(zero_copy_only=False).astype(np.bool_) for i in range(len(some))
-        ]
+        order = np.argsort(found["_seq"], kind="stable")
+        masks += [found[f"m{i}"][order].astype(np.bool_) for i in range(len(some))]
     return masks

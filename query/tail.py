@@ -29,6 +29,7 @@ from query.sql import Compiled
 log = structlog.get_logger("query.tail")
 
 TICK_S: Final = 0.05
+PAUSE_S: Final = 0.01
 BATCH_ROWS: Final = 8_192
 _IDLE_S: Final = 1.0
 
@@ -208,7 +209,9 @@ class Hub:
             follow.wait(_IDLE_S)
             started_s = time.monotonic()
             self._tick(follow)
-            self._stopping.wait(max(0.0, TICK_S - (time.monotonic() - started_s)))
+            took_s = time.monotonic() - started_s
+            # Also a late tick leaves time to those that write to its readers.
+            self._stopping.wait(max(TICK_S - took_s, PAUSE_S))
 
     def _tick(self, follow: Follow) -> None:
         with self._lock:
