@@ -17,7 +17,7 @@ SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("subject", nargs="+", choices=list(SUBJECTS))
-    parser.add_argument("--records", type=int, default=300_000, help="size of the corpus (%(default)s)")
+    parser.add_argument("--records", type=int, default=1_000_000, help="size of the corpus (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the corpus (%(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="how often each query is asked (%(default)s)")
     parser.add_argument("--followers", type=int, default=200, help="tails at once (%(default)s)")

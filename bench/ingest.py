@@ -3,11 +3,13 @@
 A client process posts the corpus with four connections in NDJSON bodies of 1 MB, uncompressed, then asks for a flush
 and waits until compaction has nothing left to do. CPU is that of the server process, user and system, from before
 the first body until then. The baseline is the CPU of a fresh process that runs
-`create temp table t as select * from read_json('…')` on two threads, less that of one that runs `select 1`.
+`create temp table t as select * from read_json('…')` on two threads, the median of three, less that of one that
+runs `select 1`.
 """
 
 import argparse
 import http.client
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -62,7 +64,8 @@ def run(options: argparse.Namespace) -> str:
 
 def read_json_cpu_s(source: Corpus) -> float:
     read = f"create temp table t as select * from read_json('{source.path}')"
-    return child_cpu_s(lambda: _duckdb(read)) - child_cpu_s(lambda: _duckdb("select 1"))
+    spent_s = statistics.median(child_cpu_s(lambda: _duckdb(read)) for _ in range(3))
+    return spent_s - child_cpu_s(lambda: _duckdb("select 1"))
 
 
 def _duckdb(sql: str) -> None:
