@@ -155,7 +155,7 @@ class CatchUp:
         compiled = self._tail.compiled(after_seq, up_to_seq)
         with self._store.snapshot() as snapshot:
             planned = plan(snapshot.segments, snapshot.buffer, limits)
-            size = Size.LARGE if planned.bytes >= self._engine.settings.large_bytes else Size.SMALL
+            size = Size.LARGE if planned.plain_bytes >= self._engine.settings.large_bytes else Size.SMALL
             with self._engine.session(size, _WAIT_S) as session:
                 define_records(session, planned.segments, planned.buffer)
                 for batch in session.stream(in_seq_order(compiled), compiled.params):

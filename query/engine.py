@@ -59,8 +59,8 @@ class QuerySettings:
     threads: int = 2
     spill_bytes: int = 1024 * MIB
     """Disk that large sorts and groups may use, for each instance."""
-    large_bytes: int = 32 * MIB
-    """Bytes of segments from which on a query counts as large."""
+    large_bytes: int = 64 * MIB
+    """Bytes of segments, before compression, from which on a query counts as large."""
 
     def share_bytes(self, size: Size) -> int:
         """An instance's part of the memory."""

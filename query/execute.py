@@ -7,13 +7,14 @@ does an answer of everything, slice by slice, without sorting it all at once.
 import contextlib
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import pyarrow as pa
 
 from logstore import pruning
+from logstore.errors import QueryTooExpensive
 from logstore.store import Store
 from query import analyse, sql
 from query.answer import Answer, Cost, End, shape
@@ -69,7 +70,7 @@ def run_parsed(
         snapshot = resources.enter_context(store.snapshot())
         limits = replace(bounds(query, request.start_ns, request.end_ns), up_to_seq=request.up_to_seq)
         planned = plan(snapshot.segments, snapshot.buffer, limits)
-        size = Size.LARGE if planned.bytes >= engine.settings.large_bytes else Size.SMALL
+        size = Size.LARGE if planned.plain_bytes >= engine.settings.large_bytes else Size.SMALL
         session = resources.enter_context(engine.session(size, wait_s))
         after = place_of(session, snapshot.segments, snapshot.buffer, request.cursor, first)
         has_place = is_default and first.is_rowwise
@@ -77,7 +78,7 @@ def run_parsed(
         compiled = compiled_for(query, request, wanted, after, with_place=has_place)
         answer = Answer(compiled.columns, is_grouped(query), _cost(planned), session)
         parts = _slices(query, compiled, planned, request, limit, after)
-        rows = _rows(session, compiled, parts, wanted)
+        rows = _rows(session, compiled, parts, wanted, request.order)
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
         answer.begin(shaped, resources.pop_all())
     return answer
@@ -176,21 +177,46 @@ def _slices(
     return (part for part in found if part.may_follow(place_ns, request.order))
 
 
-def _rows(session: Session, compiled: Compiled, parts: Iterator[Slice], wanted: int | None) -> Iterator[pa.RecordBatch]:
+def _rows(
+    session: Session,
+    compiled: Compiled,
+    parts: Iterator[Slice],
+    wanted: int | None,
+    order: Literal["asc", "desc"],
+) -> Iterator[pa.RecordBatch]:
     """The rows of all slices, one after the other, until there are enough."""
     left = wanted
     for part in parts:
         if left == 0:
             return
-        define_records(session, part.segments, part.buffer)
+        for batch in _rows_of(session, compiled, part, order):
+            kept = batch if left is None else batch.slice(0, left)
+            left = None if left is None else left - kept.num_rows
+            if kept.num_rows:
+                yield kept
+            if left == 0:
+                return
+
+
+def _rows_of(
+    session: Session, compiled: Compiled, part: Slice, order: Literal["asc", "desc"]
+) -> Generator[pa.RecordBatch, None, None]:
+    """The rows of one slice; one that is too much for the memory is read in halves."""
+    define_records(session, part.segments, part.buffer, part.between_ns)
+    has_begun = False
+    try:
         with contextlib.closing(session.stream(compiled.sql, compiled.params)) as batches:
             for batch in batches:
-                kept = batch if left is None else batch.slice(0, left)
-                left = None if left is None else left - kept.num_rows
-                if kept.num_rows:
-                    yield kept
-                if left == 0:
-                    return
+                has_begun = True
+                yield batch
+        return
+    except QueryTooExpensive:
+        halves = part.halves(order) if not has_begun else ()
+        if not halves:
+            raise
+    for half in halves:
+        with contextlib.closing(_rows_of(session, compiled, half, order)) as rows:
+            yield from rows
 
 
 def _shaped(answer: Answer, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -39,6 +39,11 @@ class Plan:
         """Compressed bytes of the files, all columns of them."""
         return sum(segment.bytes for segment in self.segments)
 
+    @property
+    def plain_bytes(self) -> int:
+        """The same before compression."""
+        return sum(segment.plain_bytes for segment in self.segments)
+
 
 def plan(segments: Sequence[Segment], buffer: pa.Table, bounds: Bounds) -> Plan:
     """Leaves out the segments, and the buffer, that cannot hold a matching record."""
@@ -64,15 +69,23 @@ def time_span(buffer: pa.Table) -> tuple[int, int] | None:
     return ends["min"].as_py(), ends["max"].as_py()
 
 
-def define_records(session: Session, segments: Sequence[Segment], buffer: pa.Table) -> None:
-    """Makes `records` mean these segments and buffered records, in this session."""
+def define_records(
+    session: Session, segments: Sequence[Segment], buffer: pa.Table, between_ns: tuple[int, int] | None = None
+) -> None:
+    """Makes `records` mean these segments and buffered records, in this session; of them only those `between_ns` two
+    times, both inclusive, where given."""
     # A column of words may have a dictionary for each chunk; DuckDB reads one chunk at a time.
     session.register("buffered", buffer)
     parts = [f"SELECT {', '.join(COLUMNS)} FROM buffered"] if buffer.num_rows or not segments else []
     for index, files in enumerate(_by_layout(segments)):
         session.execute(f"SET VARIABLE files_{index} = ?", [[str(file.path) for file in files.segments]])
         parts.append(_select_files(session, index, files))
-    session.execute(f"CREATE OR REPLACE TEMP VIEW records AS {' UNION ALL '.join(parts)}")
+    records = " UNION ALL ".join(parts)
+    if between_ns is not None:
+        first_ns, last_ns = between_ns
+        within = f"make_timestamp_ns({first_ns:d}) AND make_timestamp_ns({last_ns:d})"
+        records = f"FROM ({records}) WHERE time BETWEEN {within}"
+    session.execute(f"CREATE OR REPLACE TEMP VIEW records AS {records}")
 
 
 @dataclass(frozen=True, slots=True)
