@@ -201,22 +201,27 @@ def _rows(
 def _rows_of(
     session: Session, compiled: Compiled, part: Slice, order: Literal["asc", "desc"]
 ) -> Generator[pa.RecordBatch, None, None]:
-    """The rows of one slice; one that is too much for the memory is read in halves."""
+    """The rows of one slice; one that is too much for the memory is read in halves, less what had come already: the
+    order is total, so that the same rows come first again."""
     define_records(session, part.segments, part.buffer, part.between_ns)
-    has_begun = False
+    came = 0
     try:
         with contextlib.closing(session.stream(compiled.sql, compiled.params)) as batches:
             for batch in batches:
-                has_begun = True
+                came += batch.num_rows
                 yield batch
         return
     except QueryTooExpensive:
-        halves = part.halves(order) if not has_begun else ()
+        halves = part.halves(order)
         if not halves:
             raise
     for half in halves:
         with contextlib.closing(_rows_of(session, compiled, half, order)) as rows:
-            yield from rows
+            for batch in rows:
+                again = min(came, batch.num_rows)
+                came -= again
+                if again < batch.num_rows:
+                    yield batch.slice(again)
 
 
 def _shaped(answer: Answer, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -10,11 +10,14 @@ from logstore.catalog import Segment
 from logstore.record import STORED
 from query.plan import time_span
 
-FIRST_BYTES: Final = 4 << 20
+FIRST_BYTES: Final = 2 << 20
 """Records (before compression) read at once to begin with; a bounded answer that is not full yet then reads twice as
 much each time."""
 WHOLE_BYTES: Final = 64 << 20
 """Records (before compression) read at once by an answer of everything: about what is sorted at once."""
+
+
+CUTS_MAX: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,18 @@ class Slice:
     max_time_ns: int | None = None
     between_ns: tuple[int, int] | None = None
     """Where given, only what lies between these two times, both inclusive, belongs to it."""
+    cuts: int = 0
+    """How often it was halved to become what it is."""
 
     def halves(self, order: Literal["asc", "desc"]) -> tuple["Slice", ...]:
-        """Itself in two, for what cannot be sorted at once; none where it is of one time or of unknown ones.
+        """Itself in two, for what cannot be sorted at once; none where it is of one time or of unknown ones, or where
+        ten times did not help.
 
         Segments hold streams one after the other, so that a half reads nearly as much as the whole: a last resort.
         """
-        if self.min_time_ns is None or self.max_time_ns is None or self.min_time_ns == self.max_time_ns:
+        if self.min_time_ns is None or self.max_time_ns is None:
+            return ()
+        if self.min_time_ns == self.max_time_ns or self.cuts == CUTS_MAX:
             return ()
         middle_ns = (self.min_time_ns + self.max_time_ns) // 2
         older, newer = self._between(self.min_time_ns, middle_ns), self._between(middle_ns + 1, self.max_time_ns)
@@ -41,7 +49,9 @@ class Slice:
 
     def _between(self, min_time_ns: int, max_time_ns: int) -> "Slice":
         overlapping = (s for s in self.segments if s.min_time_ns <= max_time_ns and s.max_time_ns >= min_time_ns)
-        return Slice(tuple(overlapping), self.buffer, min_time_ns, max_time_ns, (min_time_ns, max_time_ns))
+        return Slice(
+            tuple(overlapping), self.buffer, min_time_ns, max_time_ns, (min_time_ns, max_time_ns), self.cuts + 1
+        )
 
     def may_follow(self, place_ns: int, order: Literal["asc", "desc"]) -> bool:
         """Whether some record of it may come at or after a place in that order."""

@@ -202,6 +202,20 @@ def test_a_query_out_of_memory_names_the_limit(store: Store) -> None:
     engine.close()
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_what_cannot_be_sorted_at_once_comes_in_order_all_the_same(store: Store, order: Any) -> None:
+    rng = random.Random(1)
+    for part in range(3):
+        append(store, [record(START_NS + rng.randrange(10**9), f"{part} {i} " + "x" * 900) for i in range(20_000)])
+        store.flush()
+    engine = _limited(store, memory_bytes=48 << 20, spill_bytes=1 << 20)
+    whole = lines(store, engine, "* | fields time, _seq", limit=0, order=order)
+    rows = lines(store, engine, "*", limit=0, order=order, with_seq=True)
+    assert len(rows) == 60_000
+    assert [(row["time"], row["_seq"]) for row in rows] == [(row["time"], row["_seq"]) for row in whole]
+    engine.close()
+
+
 def test_too_many_queries_are_told_the_limit(store: Store) -> None:
     append(store, RECORDS)
     engine = _limited(store, concurrency=1, wait_s=0.01)
