@@ -3,15 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from logstore import segment as segments
 from logstore.catalog import NewSegment, Segment
-
-if TYPE_CHECKING:
-    from logstore.store import Store
+from logstore.files import DataDirectory
+from logstore.segment import Layout
 
 
 def plan(
@@ -50,17 +48,13 @@ def _packed(group: list[Segment], at_most_bytes: int) -> list[tuple[Segment, ...
     return [*packed, tuple(part)]
 
 
-def merge(store: "Store", group: tuple[Segment, ...]) -> None:
-    """Writes the records of a group as new segments and publishes them in its place, in one transaction."""
+def merge(group: Sequence[Segment], directory: DataDirectory, layout: Layout, max_windows: int) -> list[NewSegment]:
+    """The records of a group, written as new segments that are not published yet."""
     records = pa.concat_tables([segments.read(segment) for segment in group])
-    ordered, runs = segments.sort(records, store.settings.flush_files)
+    ordered, runs = segments.sort(records, max_windows)
     received_ns = max(segment.received_ns for segment in group)
-    new: list[NewSegment] = []
-    for start, rows, window in runs:
-        new += segments.write(ordered.slice(start, rows), window, received_ns, store.directory, store.layout)
-    for segment in group:
-        store.directory.keep_merged(segment.path)
-    store.publish(added=store.catalog.replace(group, new), removed=group)
-    store.metrics.add("compactions")
-    store.metrics.add("compacted_segments", len(group))
-    store.metrics.add("compacted_bytes", sum(segment.bytes for segment in group))
+    return [
+        new
+        for start, rows, window in runs
+        for new in segments.write(ordered.slice(start, rows), window, received_ns, directory, layout)
+    ]

@@ -1,8 +1,11 @@
 """Flush: records of the buffer become segments, and the WAL lets go of them."""
 
+import threading
+import time
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Final
 
 import pyarrow as pa
 import structlog
@@ -10,17 +13,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from logstore import buffer as buffers
 from logstore import segment as segments
-from logstore.buffer import Chunk
-from logstore.catalog import NewSegment, Partition
+from logstore import wal
+from logstore.buffer import Buffer, Chunk
+from logstore.catalog import Catalog, NewSegment, Partition
+from logstore.errors import Unavailable
+from logstore.files import DataDirectory
+from logstore.keys import Keys
+from logstore.live import LiveSegments
+from logstore.metrics import Metrics
 from logstore.record import STORED
-
-if TYPE_CHECKING:
-    from logstore.store import Store
+from logstore.segment import Layout
+from logstore.settings import StoreSettings
 
 log = structlog.get_logger("logstore.flush")
 
 FAILURES_TO_QUARANTINE: Final = 2
 STORAGE_ERRORS: Final = (OSError, SQLAlchemyError)
+
+Choose = Callable[[tuple[Chunk, ...]], frozenset[Partition]]
 
 
 def due(chunks: Sequence[Chunk], now_s: float, flush_bytes: int, flush_age_s: float) -> frozenset[Partition]:
@@ -38,44 +48,125 @@ def partitions_of(chunks: Sequence[Chunk]) -> frozenset[Partition]:
     return frozenset(partition for chunk in chunks for partition in chunk.partitions)
 
 
-def flush(store: "Store", chunks: tuple[Chunk, ...], partitions: frozenset[Partition]) -> None:
-    """Publishes what sealed `chunks` hold of `partitions`.
+class Flusher:
+    """Takes records out of the buffer, one flush at a time."""
 
-    A partition that fails twice by itself is quarantined: it stays in the WAL and in memory, and the rest goes on.
+    def __init__(
+        self,
+        directory: DataDirectory,
+        settings: StoreSettings,
+        layout: Layout,
+        buffer: Buffer,
+        catalog: Catalog,
+        keys: Keys,
+        live: LiveSegments,
+        metrics: Metrics,
+    ) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._layout = layout
+        self._buffer = buffer
+        self._catalog = catalog
+        self._keys = keys
+        self._live = live
+        self._metrics = metrics
+        self._one_at_a_time = threading.Lock()
+        self._failures: Counter[Partition] = Counter()
+        self.quarantined: set[Partition] = set()
+        """Partitions that failed twice by themselves: they stay in the WAL and in memory, and the rest goes on."""
 
-    Raises:
-        OSError, SQLAlchemyError: the disk or the catalog is at fault, not a partition; nothing changed.
-    """
-    try:
-        _flush(store, chunks, partitions)
-    except STORAGE_ERRORS:
-        raise
-    except Exception:
-        if len(partitions) > 1:
-            for partition in sorted(partitions):
-                flush(store, store.buffer.seal(), frozenset([partition]))
-            return
-        _count_failure(store, next(iter(partitions)))
+    def flush_all(self) -> None:
+        """Flushes everything accepted so far. Raises Unavailable."""
+        self._flush(partitions_of)
 
+    def flush_due(self) -> None:
+        """Flushes what is large or old enough, or everything where memory or the WAL fill up. Raises Unavailable."""
+        self._flush(self._due)
 
-def _flush(store: "Store", chunks: tuple[Chunk, ...], partitions: frozenset[Partition]) -> None:
-    records, received_ns = _collect(chunks, partitions)
-    up_to_seq = chunks[-1].last_seq
-    ordered, runs = segments.sort(records, store.settings.flush_files)
-    new: list[NewSegment] = []
-    for start, rows, window in runs:
-        part = ordered.slice(start, rows)
-        new += segments.write(part, window, received_ns, store.directory, store.layout)
-    keys = store.keys.fresh(up_to_seq)
-    added = store.catalog.publish_flush(new, partitions, up_to_seq, keys)
-    store.publish(added=added, removed=(), buffered=(buffers.without(chunks, partitions), up_to_seq))
-    store.keys.persisted(keys)
-    store.metrics.add("flushes")
-    store.metrics.add("flushed_records", records.num_rows)
-    store.metrics.add("flushed_bytes", sum(segment.bytes for segment in added))
+    def wal_bytes(self) -> int:
+        return sum(path.stat().st_size for path in wal.wal_files(self._directory.wal))
+
+    def _due(self, chunks: tuple[Chunk, ...]) -> frozenset[Partition]:
+        settings = self._settings
+        is_full = sum(chunk.bytes for chunk in chunks) >= settings.buffer_bytes // 2
+        if is_full or self.wal_bytes() >= settings.wal_max_bytes:
+            return partitions_of(chunks)
+        return due(chunks, time.monotonic(), settings.flush_bytes, settings.flush_age_s)
+
+    def _flush(self, choose: Choose) -> None:
+        with self._one_at_a_time:
+            chunks = self._buffer.seal()
+            partitions = choose(chunks) - self.quarantined
+            try:
+                if partitions:
+                    self._flush_or_divide(chunks, partitions)
+            except STORAGE_ERRORS as error:
+                self._metrics.add("flush_failures")
+                log.error("flush failed", error=str(error), kept="everything, in the WAL")
+                raise Unavailable(f"segments could not be written: {error}") from error
+
+    def _flush_or_divide(self, chunks: tuple[Chunk, ...], partitions: frozenset[Partition]) -> None:
+        """A failure that is not the disk's or the catalog's is one partition's: each then goes by itself."""
+        try:
+            self._publish(chunks, partitions)
+        except STORAGE_ERRORS:
+            raise
+        except Exception:
+            if len(partitions) > 1:
+                for partition in sorted(partitions):
+                    self._flush_or_divide(self._buffer.seal(), frozenset([partition]))
+                return
+            self._count_failure(next(iter(partitions)))
+
+    def _publish(self, chunks: tuple[Chunk, ...], partitions: frozenset[Partition]) -> None:
+        records, received_ns = _collect(chunks, partitions)
+        up_to_seq = chunks[-1].last_seq
+        new = self._write(records, received_ns)
+        keys = self._keys.fresh(up_to_seq)
+        added = self._catalog.publish_flush(new, partitions, up_to_seq, keys)
+        with self._live.lock:
+            self._live.change(added, ())
+            self._buffer.replace(buffers.without(chunks, partitions), up_to_seq)
+        self._keys.persisted(keys)
+        self._metrics.add("flushes")
+        self._metrics.add("flushed_records", records.num_rows)
+        self._metrics.add("flushed_bytes", sum(segment.bytes for segment in added))
+
+    def _write(self, records: pa.Table, received_ns: int) -> list[NewSegment]:
+        ordered, runs = segments.sort(records, self._settings.flush_files)
+        return [
+            new
+            for start, rows, window in runs
+            for new in segments.write(ordered.slice(start, rows), window, received_ns, self._directory, self._layout)
+        ]
+
+    def release_wal(self) -> None:
+        """Deletes the WAL files whose records are all in segments; not while they are still being replayed."""
+        oldest = self._buffer.oldest_seq()
+        for path, following in pairwise(wal.wal_files(self._directory.wal)):
+            if oldest is not None and wal.first_seq_of(following) > oldest:
+                break
+            path.unlink()
+        self._metrics.set("wal_disk_bytes", self.wal_bytes())
+
+    def _count_failure(self, partition: Partition) -> None:
+        self._failures[partition] += 1
+        self._metrics.add("flush_failures")
+        if self._failures[partition] >= FAILURES_TO_QUARANTINE:
+            self.quarantined.add(partition)
+            self._metrics.set("quarantined_partitions", len(self.quarantined))
+        cluster, namespace = partition
+        log.exception(
+            "flush failed",
+            cluster=cluster,
+            namespace=namespace,
+            quarantined=partition in self.quarantined,
+            kept="in the WAL",
+        )
 
 
 def _collect(chunks: Sequence[Chunk], partitions: frozenset[Partition]) -> tuple[pa.Table, int]:
+    """The records of these partitions, and when the last of them was accepted."""
     parts: list[pa.RecordBatch] = []
     received_ns = 0
     for chunk in chunks:
@@ -85,14 +176,3 @@ def _collect(chunks: Sequence[Chunk], partitions: frozenset[Partition]) -> tuple
         parts.append(chunk.records if is_whole else chunk.records.filter(buffers.rows_of(chunk.records, partitions)))
         received_ns = max(received_ns, chunk.received_ns)
     return pa.Table.from_batches(parts, schema=STORED), received_ns
-
-
-def _count_failure(store: "Store", partition: Partition) -> None:
-    store.flush_failures[partition] += 1
-    store.metrics.add("flush_failures")
-    is_quarantined = store.flush_failures[partition] >= FAILURES_TO_QUARANTINE
-    if is_quarantined:
-        store.quarantined.add(partition)
-        store.metrics.set("quarantined_partitions", len(store.quarantined))
-    cluster, namespace = partition
-    log.exception("flush failed", cluster=cluster, namespace=namespace, quarantined=is_quarantined, kept="in the WAL")

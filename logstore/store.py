@@ -7,10 +7,8 @@ segments of it; the tending thread merges and retires those. One lock guards the
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -18,12 +16,13 @@ from typing import Final, Self
 import pyarrow as pa
 import structlog
 
-from logstore import compact, flush, recover, retain, wal
+from logstore import compact, recover, retain
 from logstore.appending import Appender
-from logstore.buffer import Buffer, Chunk, Raw
-from logstore.catalog import Catalog, Partition, Segment
+from logstore.buffer import Buffer, Raw
+from logstore.catalog import Catalog, Segment
 from logstore.errors import OperatorError, Unavailable
 from logstore.files import DataDirectory
+from logstore.flush import Flusher
 from logstore.follow import Follow
 from logstore.keys import Ack, IdempotencyKey, Keys
 from logstore.live import LiveSegments
@@ -77,9 +76,6 @@ class Store:
         self.layout = Layout(settings.partition_by, settings.row_group_rows)
         self.metrics = Metrics()
         self.buffer = Buffer(settings.recent_bytes)
-        self.flush_failures: Counter[Partition] = Counter()
-        self.quarantined: set[Partition] = set()
-        self._flushing = threading.Lock()
         self._tending = threading.Lock()
         self._stopping = threading.Event()
         self._flush_soon = threading.Event()
@@ -151,62 +147,17 @@ class Store:
             stored = self.catalog.stream_totals()
         return stream_totals(stored, [chunk.records for chunk in chunks])
 
-    def publish(
-        self,
-        added: Sequence[Segment],
-        removed: Sequence[Segment],
-        buffered: tuple[tuple[Chunk, ...], int] | None = None,
-    ) -> None:
-        """Makes a committed catalog change visible, in one step with what it takes out of the buffer."""
-        with self._live.lock:
-            self._live.change(added, removed)
-            if buffered is not None:
-                self.buffer.replace(*buffered)
-        self._live.sweep()
-
     def flush(self) -> None:
         """Returns when everything accepted so far is in segments.
 
         Raises:
             Unavailable: the disk is full, or a partition is quarantined.
         """
-        with self._flushing:
-            self._flush_sealed(flush.partitions_of)
-        if self.quarantined:
-            names = ", ".join("/".join(partition) for partition in sorted(self.quarantined))
+        self._flusher.flush_all()
+        self._flusher.release_wal()
+        if quarantined := self._flusher.quarantined:
+            names = ", ".join("/".join(partition) for partition in sorted(quarantined))
             raise Unavailable(f"these partitions cannot be flushed and stay in the WAL: {names}; see the server's log")
-
-    def _flush_sealed(self, choose: Callable[[tuple[Chunk, ...]], frozenset[Partition]]) -> None:
-        chunks = self.buffer.seal()
-        partitions = choose(chunks) - self.quarantined
-        if partitions:
-            try:
-                flush.flush(self, chunks, partitions)
-            except flush.STORAGE_ERRORS as error:
-                self.metrics.add("flush_failures")
-                log.error("flush failed", error=str(error), kept="everything, in the WAL")
-                raise Unavailable(f"segments could not be written: {error}") from error
-        self._release_wal()
-
-    def _release_wal(self) -> None:
-        """Deletes the WAL files whose records are all in segments."""
-        oldest = self.buffer.oldest_seq()
-        files = wal.wal_files(self.directory.wal)
-        for path, following in pairwise(files):
-            if oldest is not None and wal.first_seq_of(following) > oldest:
-                break
-            path.unlink()
-        self.metrics.set("wal_disk_bytes", self._wal_size())
-
-    def _due(self, chunks: tuple[Chunk, ...]) -> frozenset[Partition]:
-        settings = self.settings
-        is_full = sum(chunk.bytes for chunk in chunks) >= settings.buffer_bytes // 2
-        if is_full or self._wal_size() >= settings.wal_max_bytes:
-            return flush.partitions_of(chunks)
-        return flush.due(chunks, time.monotonic(), settings.flush_bytes, settings.flush_age_s)
-
-    def _wal_size(self) -> int:
-        return sum(path.stat().st_size for path in wal.wal_files(self.directory.wal))
 
     def compact(self) -> int:
         """Merges the small segments that are worth it; returns how many merges that were."""
@@ -221,8 +172,18 @@ class Store:
             for group in groups:
                 if self._stopping.is_set():
                     break
-                compact.merge(self, group)
+                self._merge(group)
             return len(groups)
+
+    def _merge(self, group: tuple[Segment, ...]) -> None:
+        new = compact.merge(group, self.directory, self.layout, self.settings.flush_files)
+        for segment in group:
+            self.directory.keep_merged(segment.path)
+        self._live.change(self.catalog.replace(group, new), group)
+        self._live.sweep()
+        self.metrics.add("compactions")
+        self.metrics.add("compacted_segments", len(group))
+        self.metrics.add("compacted_bytes", sum(segment.bytes for segment in group))
 
     def retain(self) -> int:
         """Removes the segments that retention has run out for; returns how many."""
@@ -233,7 +194,8 @@ class Store:
             )
             if gone:
                 self.catalog.remove(gone)
-                self.publish(added=(), removed=gone)
+                self._live.change((), gone)
+                self._live.sweep()
                 self.metrics.add("expired_segments", len(gone))
                 log.info("retention removed segments", segments=len(gone), bytes=sum(s.bytes for s in gone))
             return len(gone)
@@ -250,8 +212,8 @@ class Store:
             self._flush_soon.wait(interval_s)
             self._flush_soon.clear()
             try:
-                with self._flushing:
-                    self._flush_sealed(self._due)
+                self._flusher.flush_due()
+                self._flusher.release_wal()
             except Exception as error:
                 if not isinstance(error, OperatorError):
                     log.exception("flush failed", kept="everything, in the WAL")
@@ -306,6 +268,16 @@ class Store:
         self.directory.prepare()
         self.catalog = Catalog(self.directory.catalog, self.directory.segments)
         self.keys = Keys(self.catalog)
+        self._flusher = Flusher(
+            self.directory,
+            self.settings,
+            self.layout,
+            self.buffer,
+            self.catalog,
+            self.keys,
+            self._live,
+            self.metrics,
+        )
         found = recover.check_segments(self.directory, self.catalog)
         self._live.change(found.segments, ())
         recover.replay(self.directory, self.catalog, found, self._take_replayed, self._remember_replayed)
@@ -340,8 +312,7 @@ class Store:
     def _take_replayed(self, batch: pa.RecordBatch, received_ns: int) -> None:
         self.buffer.add([Raw(batch, received_ns, time.monotonic())])
         if self.buffer.bytes >= self.settings.buffer_bytes // 2:
-            chunks = self.buffer.seal()
-            flush.flush(self, chunks, flush.partitions_of(chunks))
+            self._flusher.flush_all()
 
     def _remember_replayed(self, key: KeyedReceipt, received_ns: int) -> bool:
         known = self.catalog.key(key.key)

@@ -1,6 +1,7 @@
 """The store end to end: what is acknowledged is there once, whatever is flushed, merged, copied or killed when."""
 
 import json
+import os
 import random
 import shutil
 import threading
@@ -412,3 +413,15 @@ def _no_threads_left() -> Iterator[None]:
     before = threading.active_count()
     yield
     _until(lambda: threading.active_count() <= before, timeout_s=5)
+
+
+def test_a_wal_larger_than_memory_is_replayed_whole(tmp_path: Path) -> None:
+    settings = StoreSettings(wal_file_bytes=20_000, flush_age_s=3_600, compact_interval_s=3_600)
+    with Store.open(tmp_path / "live", settings) as store:
+        for i in range(40):
+            store.append(batch([f"{i} {j} " + os.urandom(60).hex() for j in range(100)])).result()
+        expected = messages(store)
+        image = copy_of(store, tmp_path / "image")
+    assert len(wal.wal_files(image / "wal")) > 10
+    with Store.open(image, StoreSettings(buffer_bytes=100_000, compact_interval_s=3_600)) as store:
+        assert messages(store) == expected
