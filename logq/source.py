@@ -106,6 +106,8 @@ class Source:
         window = os.pread(self.fd, len(self.guard) + batch_bytes, self.offset - len(self.guard))
         if not window.startswith(self.guard) or not self._begins_as_before(window):
             raise Replaced
+        if not self.offset:
+            self.head = window[:GUARD_BYTES]  # it may have grown since the last check, and its copy is known by it
         fresh = window[len(self.guard) :]
         end = fresh.rfind(b"\n") + 1
         if not end and len(fresh) == batch_bytes:

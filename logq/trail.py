@@ -159,9 +159,15 @@ class Trail:
         self._seen = present
 
     def _is_copy(self, head: bytes, source: Source) -> bool:
-        """Also of what the source holds since the last look: the copy was made of that."""
-        heads = (source.head, os.pread(source.fd, GUARD_BYTES, 0))
-        return any(own and _begin_alike(head, own) for own in heads)
+        """Also of what the source holds since the last look: the copy was made of that, and is to be known again."""
+        if source.head and _begin_alike(head, source.head):
+            return True
+        begins = os.pread(source.fd, GUARD_BYTES, 0)
+        if not begins or not _begin_alike(head, begins):
+            return False
+        if not source.head:
+            source.head = begins
+        return True
 
     def _insert(self, missed: Source) -> None:
         """Before the file at the path, which is younger."""

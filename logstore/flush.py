@@ -83,13 +83,13 @@ class Flusher:
         """Flushes what is large or old enough, or everything where memory or the WAL fill up. Raises Unavailable."""
         self._flush(self._due)
 
-    def wal_bytes(self) -> int:
+    def _wal_bytes(self) -> int:
         return sum(path.stat().st_size for path in wal.wal_files(self._directory.wal))
 
     def _due(self, chunks: tuple[Chunk, ...]) -> frozenset[Partition]:
         settings = self._settings
         is_full = sum(chunk.bytes for chunk in chunks) >= settings.buffer_bytes // 2
-        if is_full or self.wal_bytes() >= settings.wal_max_bytes:
+        if is_full or self._wal_bytes() >= settings.wal_max_bytes:
             return partitions_of(chunks)
         return due(chunks, time.monotonic(), settings.flush_bytes, settings.flush_age_s)
 
@@ -142,12 +142,13 @@ class Flusher:
 
     def release_wal(self) -> None:
         """Deletes the WAL files whose records are all in segments; not while they are still being replayed."""
-        oldest = self._buffer.oldest_seq()
-        for path, following in pairwise(wal.wal_files(self._directory.wal)):
-            if oldest is not None and wal.first_seq_of(following) > oldest:
-                break
-            path.unlink()
-        self._metrics.set("wal_disk_bytes", self.wal_bytes())
+        with self._one_at_a_time:
+            oldest = self._buffer.oldest_seq()
+            for path, following in pairwise(wal.wal_files(self._directory.wal)):
+                if oldest is not None and wal.first_seq_of(following) > oldest:
+                    break
+                path.unlink()
+            self._metrics.set("wal_disk_bytes", self._wal_bytes())
 
     def _count_failure(self, partition: Partition) -> None:
         self._failures[partition] += 1

@@ -108,6 +108,13 @@ class ServerProcess:
         answer = self.client.post("/api/v1/flush")
         assert answer.is_success, answer.text
 
+    def await_metric(self, line: str, within_s: float = 20.0) -> None:
+        """Returns once /metrics has this line."""
+        deadline_s = time.monotonic() + within_s
+        while line not in self.client.get("/metrics").text.splitlines():
+            assert time.monotonic() < deadline_s, f"{line} never came"
+            time.sleep(0.05)
+
     def _end(self, how: signal.Signals) -> int:
         assert self._process is not None, "the server is not running"
         self._process.send_signal(how)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from logq.source import Batch
+from logq.trail import Trail
 from tests.logq.programs import start
 from tests.logq.rotating import Log
 from tests.logq.standin import StandIn
@@ -210,6 +213,24 @@ def test_the_flight_is_on_disk_before_it_is_sent_and_sent_the_same_again(standin
     assert standin.await_lines(3) == [b"one", b"two", b"three"]
     end(process)
     assert len({post.key for post in standin.posted}) == 2
+
+
+def test_what_came_after_the_last_look_is_known_in_a_copy(tmp_path: Path) -> None:
+    """An empty file is looked at, grows, is read, then copied and truncated: the copy holds nothing new."""
+    path = tmp_path / "app.log"
+    path.touch()
+    trail = Trail(path, lambda told: None, follows=True)
+    trail.begin()
+    path.write_bytes(b"sent\n")
+    batch = trail.sources[0].read(1000, 1000, is_final=False)
+    assert isinstance(batch, Batch)
+    trail.sources[0].sent(batch)
+    shutil.copy(path, tmp_path / "app.log.1")
+    path.write_bytes(b"after the copy\n")  # opened with O_TRUNC: the same inode
+    trail.look()
+    read = [source.read(1000, 1000, is_final=True) for source in trail.sources]
+    assert [item.body for item in read if isinstance(item, Batch)] == [b"after the copy\n"]
+    trail.close()
 
 
 def test_several_files_at_once_and_memory_stays_bounded(standin: StandIn, tmp_path: Path) -> None:

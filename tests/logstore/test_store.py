@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -425,3 +426,17 @@ def test_a_wal_larger_than_memory_is_replayed_whole(tmp_path: Path) -> None:
     assert len(wal.wal_files(image / "wal")) > 10
     with Store.open(image, StoreSettings(buffer_bytes=100_000, compact_interval_s=3_600)) as store:
         assert messages(store) == expected
+
+
+def test_flushes_from_many_threads_get_in_nobodys_way(tmp_path: Path) -> None:
+    settings = StoreSettings(flush_age_s=3_600, compact_interval_s=3_600, wal_file_bytes=1)
+    with Store.open(tmp_path, settings) as store, ThreadPoolExecutor(4) as threads:
+
+        def write(name: int) -> None:
+            for turn in range(25):
+                store.append(batch([f"{name}-{turn}"])).result()
+                store.flush()
+
+        for done in [threads.submit(write, name) for name in range(4)]:
+            done.result()
+        assert sorted(map(str, messages(store))) == sorted(f"{name}-{turn}" for name in range(4) for turn in range(25))

@@ -75,9 +75,9 @@ def test_a_client_that_takes_nothing_is_cut(server: Start) -> None:
     with socket.create_connection(("127.0.0.1", process.port), 20) as connection:
         connection.sendall(b"GET /api/v1/query?q=*&limit=0 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
-        _until_metric(process, 'logstore_clients_cut_total{what="send"} 1.0')
-        _until_metric(process, "logstore_queries_running 0.0")
-        _until_metric(process, 'logstore_queries_total{outcome="cancelled"} 1.0')
+        process.await_metric('logstore_clients_cut_total{what="send"} 1.0')
+        process.await_metric("logstore_queries_running 0.0")
+        process.await_metric('logstore_queries_total{outcome="cancelled"} 1.0')
 
 
 def test_a_client_that_sends_nothing_is_cut(server: Start) -> None:
@@ -96,8 +96,8 @@ def test_a_client_that_goes_away_stops_its_query(server: Start) -> None:
     process.client.headers["Accept-Encoding"] = "identity"
     with process.client.stream("GET", "/api/v1/query", params={"q": "*", "limit": 0}) as answer:
         next(answer.iter_raw(1000))
-    _until_metric(process, 'logstore_queries_total{outcome="cancelled"} 1.0')
-    _until_metric(process, "logstore_queries_running 0.0")
+    process.await_metric('logstore_queries_total{outcome="cancelled"} 1.0')
+    process.await_metric("logstore_queries_running 0.0")
 
 
 def test_an_answer_that_fails_midway_says_so_and_breaks_off(server: Start) -> None:
@@ -130,14 +130,6 @@ def test_an_answer_that_fails_midway_says_so_and_breaks_off(server: Start) -> No
 def _hour(file: Path) -> int:
     time = pq.read_table(file, columns=["time"])["time"][0]
     return int(time.value // 3_600_000_000_000 % 24)
-
-
-def _until_metric(process: ServerProcess, line: str) -> None:
-    for _ in range(400):
-        if line in process.client.get("/metrics").text.splitlines():
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{line} never came")
 
 
 def test_a_second_server_on_the_same_directory_does_not_start(server: Start) -> None:

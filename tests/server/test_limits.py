@@ -60,7 +60,7 @@ def test_bodies_wait_for_memory_and_then_are_refused(server: Start) -> None:
     process = server(max_body="1MiB", ingest_memory="1MiB", ingest_wait="500ms")
     with socket.create_connection(("127.0.0.1", process.port), 20) as holder:
         holder.sendall(b"POST /api/v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n[")
-        process.client.get("/healthz")
+        process.await_metric("logstore_ingest_held_bytes 1.048576e+06")
         refused = process.post(b'{"message":"no room"}')
         assert refused.status_code == 429
         assert "ingest_memory" in refused.json()["error"]
