@@ -1,10 +1,13 @@
 """The catalog: which segments there are, what is in them, and how far each partition is flushed. One transaction
 publishes a change; what it does not name is not there."""
 
+import os
+import struct
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +15,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from logstore import tables
+from logstore.attributes import Kind
+from logstore.columns import AttributeColumns
 from logstore.errors import Damaged
 from logstore.wal import KeyedReceipt
 
-VERSION: Final = 1
+VERSION: Final = 2
+INDEXED_FORMAT: Final = 2
+"""Version of the segments' layout from which on they have an index."""
 _BATCH: Final = 500
 
 Partition = tuple[str, str]
@@ -53,6 +60,14 @@ class Segment:
     """Size before compression: what a merge has to hold in memory."""
     received_ns: int
     """When the last of its records was accepted."""
+    format: int
+    """Version of the file's layout."""
+    columns: AttributeColumns
+    """Which attributes are columns of the file."""
+
+    @property
+    def has_index(self) -> bool:
+        return self.format >= INDEXED_FORMAT
 
     @property
     def age_time_ns(self) -> int:
@@ -76,15 +91,11 @@ class Catalog:
         self._writing = threading.Lock()
         self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         sa.event.listen(self._engine, "connect", _configure)
-        tables.metadata.create_all(self._engine)
         with self._engine.begin() as connection:
-            version = connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.name == "version"))
-            if version is None:
-                connection.execute(
-                    tables.meta.insert(), [{"name": "version", "value": VERSION}, {"name": "next_seq", "value": 0}]
-                )
-            elif version > VERSION:
+            version = _version(connection)
+            if version > VERSION:
                 raise Damaged(f"{path} is in catalog format {version}; this program reads up to {VERSION}")
+            upgrade(connection, version)
         self._stream_ids: dict[tuple[str, ...], int] = {}
 
     def close(self) -> None:
@@ -101,6 +112,23 @@ class Catalog:
         """The lowest record number that no flush has seen."""
         with self._engine.connect() as connection:
             return int(connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.name == "next_seq")) or 0)
+
+    def secret(self) -> bytes:
+        """16 bytes that are this store's own, for the ids of templates."""
+        query = sa.select(tables.meta.c.value).where(tables.meta.c.name.in_(SECRET)).order_by(tables.meta.c.name)
+        with self._engine.connect() as connection:
+            return struct.pack("<qq", *connection.scalars(query))
+
+    def attribute_kinds(self) -> dict[str, Kind]:
+        """The keys of attributes whose kind of column is chosen."""
+        with self._engine.connect() as connection:
+            return {row.key: Kind(row.kind) for row in connection.execute(sa.select(tables.attribute_kinds))}
+
+    def add_attribute_kinds(self, kinds: Mapping[str, Kind]) -> None:
+        with self._transaction() as connection:
+            connection.execute(
+                tables.attribute_kinds.insert(), [{"key": key, "kind": kind.value} for key, kind in kinds.items()]
+            )
 
     def flushed(self) -> dict[Partition, int]:
         """Up to which record number each partition is in segments."""
@@ -183,6 +211,25 @@ class Catalog:
                 for row in connection.execute(query)
             ]
 
+    def rows_of(
+        self, identity: Mapping[str, Collection[str]], segment_ids: Sequence[int]
+    ) -> dict[int, list[tuple[int, int]]]:
+        """For each of the segments that has records of such streams, their (first row, rows)."""
+        named = [tables.streams.c[column].in_(values) for column, values in identity.items()]
+        found: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        with self._engine.connect() as connection:
+            streams = list(connection.scalars(sa.select(tables.streams.c.id).where(*named).limit(_STREAMS_MAX + 1)))
+            if len(streams) > _STREAMS_MAX:
+                return {segment_id: [(0, _ALL_ROWS)] for segment_id in segment_ids}
+            wanted = set(segment_ids)
+            for start in range(0, len(streams), _BATCH):
+                some = tables.ranges.c.stream.in_(streams[start : start + _BATCH])
+                query = sa.select(tables.ranges.c.segment, tables.ranges.c.first_row, tables.ranges.c.rows).where(some)
+                for segment_id, first_row, rows in connection.execute(query):
+                    if segment_id in wanted:
+                        found[segment_id].append((first_row, rows))
+        return found
+
     def key(self, key: str) -> KeyedReceipt | None:
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(tables.keys).where(tables.keys.c.key == key)).first()
@@ -212,6 +259,7 @@ class Catalog:
     def _segment(self, row: Any) -> Segment:
         values = dict(row._mapping)
         values["path"] = self._root / values["path"]
+        values["columns"] = AttributeColumns.from_json(values["columns"])
         return Segment(**values)
 
     def _insert_segments(self, connection: sa.Connection, new: Sequence[NewSegment]) -> list[Segment]:
@@ -236,9 +284,10 @@ class Catalog:
         segment = item.segment
         values = {column.name: getattr(segment, column.name) for column in tables.segments.c if column.name != "id"}
         values["path"] = segment.path.relative_to(self._root).as_posix()
+        values["columns"] = segment.columns.to_json()
         result = connection.execute(tables.segments.insert().values(values))
         (segment_id,) = result.inserted_primary_key or (0,)
-        return Segment(**{**values, "id": segment_id, "path": segment.path})
+        return replace(segment, id=segment_id)
 
     def _delete_segments(self, connection: sa.Connection, ids: list[int]) -> None:
         for start in range(0, len(ids), _BATCH):
@@ -263,6 +312,38 @@ class Catalog:
 
 
 _STREAM_CACHE: Final = 100_000
+_STREAMS_MAX: Final = 2_000
+"""Streams whose rows are looked up; with more, all rows of a segment may be theirs."""
+_ALL_ROWS: Final = 1 << 40
+SECRET: Final = ("secret_0", "secret_1")
+
+
+def _version(connection: sa.Connection) -> int:
+    """0 for a new catalog."""
+    if not sa.inspect(connection).has_table(tables.meta.name):
+        return 0
+    return int(connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.name == "version")) or 0)
+
+
+def upgrade(connection: sa.Connection, version: int) -> None:
+    """Brings a catalog of an earlier version to this one's; a new one (0) is made."""
+    if version == 1:
+        connection.execute(sa.text("ALTER TABLE segments ADD COLUMN format INTEGER NOT NULL DEFAULT 1"))
+        none = AttributeColumns().to_json().replace("'", "''")
+        connection.execute(sa.text(f"ALTER TABLE segments ADD COLUMN columns TEXT NOT NULL DEFAULT '{none}'"))
+        connection.execute(sa.text("ALTER TABLE stream_ranges RENAME TO stream_ranges_1"))
+    tables.metadata.create_all(connection)
+    if version == 1:
+        names = ", ".join(column.name for column in tables.ranges.c)
+        connection.execute(sa.text(f"INSERT INTO stream_ranges ({names}) SELECT {names} FROM stream_ranges_1"))
+        connection.execute(sa.text("DROP TABLE stream_ranges_1"))
+        connection.execute(tables.meta.update().where(tables.meta.c.name == "version").values(value=VERSION))
+    if version < VERSION:
+        fresh = {"version": VERSION, "next_seq": 0} if version == 0 else {}
+        halves = dict(zip(SECRET, struct.unpack("<qq", os.urandom(16)), strict=True))
+        connection.execute(
+            tables.meta.insert(), [{"name": name, "value": value} for name, value in {**fresh, **halves}.items()]
+        )
 
 STREAM_TOTALS: Final = pa.schema(
     [

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from logstore import segment as segments
 from logstore.catalog import NewSegment, Segment
-from logstore.files import DataDirectory
-from logstore.segment import Layout
+from logstore.columns import COLUMNS_MAX, merged
+from logstore.order import sort
+from logstore.segment import SegmentWriter
 
 
 def plan(
@@ -19,7 +20,7 @@ def plan(
     groups: defaultdict[tuple[object, ...], list[Segment]] = defaultdict(list)
     stale: defaultdict[tuple[object, ...], list[Segment]] = defaultdict(list)
     for segment in found:
-        if path_columns(segment.path, root) != _columns_of(partition_by):
+        if segment.format < segments.FORMAT_VERSION or path_columns(segment.path, root) != _columns_of(partition_by):
             stale[(segment.cluster, segment.namespace, segment.window_ns)].append(segment)
         elif segment.plain_bytes * 2 <= at_most_bytes:
             groups[(segment.path.parent, segment.window_ns)].append(segment)
@@ -48,13 +49,21 @@ def _packed(group: list[Segment], at_most_bytes: int) -> list[tuple[Segment, ...
     return [*packed, tuple(part)]
 
 
-def merge(group: Sequence[Segment], directory: DataDirectory, layout: Layout, max_windows: int) -> list[NewSegment]:
+def merge(group: Sequence[Segment], writer: SegmentWriter, max_windows: int) -> list[NewSegment]:
     """The records of a group, written as new segments that are not published yet."""
-    records = pa.concat_tables([segments.read(segment) for segment in group])
-    ordered, runs = segments.sort(records, max_windows)
+    columns = merged([segment.columns for segment in group])
     received_ns = max(segment.received_ns for segment in group)
+    slice_rows = writer.layout.row_group_rows
+    if len(columns.kinds) > COLUMNS_MAX or any(segment.format < segments.FORMAT_VERSION for segment in group):
+        whole = pa.concat_tables([segments.read(segment) for segment in group])
+        ordered, runs = sort(whole, max_windows, slice_rows)
+        return [
+            new for start, rows, window in runs for new in writer.write(ordered.slice(start, rows), window, received_ns)
+        ]
+    records = segments.concat([segments.read_columns(segment) for segment in group], columns)
+    ordered, runs = sort(records, max_windows, slice_rows)
     return [
         new
         for start, rows, window in runs
-        for new in segments.write(ordered.slice(start, rows), window, received_ns, directory, layout)
+        for new in writer.write_merged(ordered.slice(start, rows), columns, window, received_ns)
     ]

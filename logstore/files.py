@@ -58,6 +58,7 @@ class DataDirectory:
             )
         self.wal = self.root / "wal"
         self.segments = self.root / "segments"
+        self.indexes = self.root / "indexes"
         self.temporary = self.root / "tmp"
         self.retired = self.root / "retired"
         self.merged = self.retired / "merged"
@@ -67,7 +68,7 @@ class DataDirectory:
 
     def prepare(self) -> None:
         """Makes the directories and empties the temporary one."""
-        for directory in (self.wal, self.segments, self.temporary, self.retired, self.merged, self.damaged):
+        for directory in (self.wal, self.segments, self.indexes, self.temporary, self.retired, self.merged, self.damaged):
             directory.mkdir(parents=True, exist_ok=True)
         for leftover in self.temporary.iterdir():
             leftover.unlink()
@@ -109,6 +110,18 @@ class DataDirectory:
     def segment_files(self) -> Iterator[Path]:
         return self.segments.rglob("*.parquet")
 
+    def index_of(self, segment: Path) -> Path:
+        """Where a segment's index is."""
+        return self.indexes / segment.relative_to(self.segments).with_suffix(".index")
+
+    def write_index(self, segment: Path, content: bytes) -> None:
+        """Not synced: an index that a crash cut off does not fit its checksum, and is built again."""
+        target = self.index_of(segment)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.temporary_file(".index")
+        temporary.write_bytes(content)
+        temporary.replace(target)
+
     def publish(self, temporary: Path, target: Path) -> None:
         """Moves a finished file to its place, durably: file, then every directory that is new or changed."""
         sync_file(temporary)
@@ -143,19 +156,23 @@ class DataDirectory:
         return len(old)
 
     def remove_segment(self, path: Path) -> None:
-        """Deletes a segment and the directories that it leaves empty."""
-        path.unlink(missing_ok=True)
-        for directory in path.parents:
-            if directory == self.segments:
-                return
-            try:
-                directory.rmdir()
-            except OSError:
-                return
+        """Deletes a segment, its index, and the directories that they leave empty."""
+        for file, top in ((path, self.segments), (self.index_of(path), self.indexes)):
+            file.unlink(missing_ok=True)
+            _remove_empty(file.parent, top)
 
     def free_bytes(self) -> int:
         status = os.statvfs(self.root)
         return status.f_bavail * status.f_frsize
+
+
+def _remove_empty(directory: Path, top: Path) -> None:
+    while directory != top:
+        try:
+            directory.rmdir()
+        except OSError:
+            return
+        directory = directory.parent
 
 
 def sync_file(path: Path) -> None:

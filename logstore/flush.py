@@ -12,7 +12,6 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from logstore import buffer as buffers
-from logstore import segment as segments
 from logstore import wal
 from logstore.buffer import Buffer, Chunk
 from logstore.catalog import Catalog, NewSegment, Partition
@@ -22,7 +21,8 @@ from logstore.keys import Keys
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
 from logstore.record import STORED
-from logstore.segment import Layout
+from logstore.order import sort
+from logstore.segment import SegmentWriter
 from logstore.settings import StoreSettings
 
 log = structlog.get_logger("logstore.flush")
@@ -55,7 +55,7 @@ class Flusher:
         self,
         directory: DataDirectory,
         settings: StoreSettings,
-        layout: Layout,
+        writer: SegmentWriter,
         buffer: Buffer,
         catalog: Catalog,
         keys: Keys,
@@ -64,7 +64,7 @@ class Flusher:
     ) -> None:
         self._directory = directory
         self._settings = settings
-        self._layout = layout
+        self._writer = writer
         self._buffer = buffer
         self._catalog = catalog
         self._keys = keys
@@ -133,11 +133,11 @@ class Flusher:
         self._metrics.add("flushed_bytes", sum(segment.bytes for segment in added))
 
     def _write(self, records: pa.Table, received_ns: int) -> list[NewSegment]:
-        ordered, runs = segments.sort(records, self._settings.flush_files)
+        ordered, runs = sort(records, self._settings.flush_files, self._settings.row_group_rows)
         return [
             new
             for start, rows, window in runs
-            for new in segments.write(ordered.slice(start, rows), window, received_ns, self._directory, self._layout)
+            for new in self._writer.write(ordered.slice(start, rows), window, received_ns)
         ]
 
     def release_wal(self) -> None:

@@ -25,10 +25,11 @@ from logstore.files import DataDirectory
 from logstore.flush import Flusher
 from logstore.follow import Follow
 from logstore.keys import Ack, IdempotencyKey, Keys
+from logstore.kinds import Kinds
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
 from logstore.record import STORED
-from logstore.segment import Layout
+from logstore.segment import Layout, SegmentWriter
 from logstore.settings import StoreSettings
 from logstore.streams import stream_totals
 from logstore.wal import KeyedReceipt
@@ -73,7 +74,6 @@ class Store:
         self.settings = settings
         self.path = path.absolute()
         self.directory = DataDirectory(path)
-        self.layout = Layout(settings.partition_by, settings.row_group_rows)
         self.metrics = Metrics()
         self.buffer = Buffer(settings.recent_bytes)
         self._tending = threading.Lock()
@@ -176,7 +176,7 @@ class Store:
             return len(groups)
 
     def _merge(self, group: tuple[Segment, ...]) -> None:
-        new = compact.merge(group, self.directory, self.layout, self.settings.flush_files)
+        new = compact.merge(group, self._segments, self.settings.flush_files)
         for segment in group:
             self.directory.keep_merged(segment.path)
         self._live.change(self.catalog.replace(group, new), group)
@@ -268,10 +268,12 @@ class Store:
         self.directory.prepare()
         self.catalog = Catalog(self.directory.catalog, self.directory.segments)
         self.keys = Keys(self.catalog)
+        layout = Layout(self.settings.partition_by, self.settings.row_group_rows, self.catalog.secret())
+        self._segments = SegmentWriter(self.directory, layout, Kinds(self.catalog))
         self._flusher = Flusher(
             self.directory,
             self.settings,
-            self.layout,
+            self._segments,
             self.buffer,
             self.catalog,
             self.keys,

@@ -1,11 +1,12 @@
 """The catalog's tables, readable by others: SQLAlchemy Core, and nothing here that PostgreSQL lacks.
 
-meta            format version, next free record number
+meta            format version, next free record number, the secret of the templates' ids in two halves
 segments        one row a published Parquet file
 streams         one row a (cluster, namespace, pod, container, labels)
 stream_ranges   which rows of a segment belong to a stream
 partitions      up to which record number a (cluster, namespace) is flushed
 keys            idempotency keys and what they were answered
+attribute_kinds what kind of column a key of attributes is, in the whole store
 """
 
 import sqlalchemy as sa
@@ -33,6 +34,8 @@ segments = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("plain_bytes", sa.BigInteger, nullable=False),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
+    sa.Column("format", sa.Integer, nullable=False),
+    sa.Column("columns", sa.Text, nullable=False),
 )
 streams = sa.Table(
     "streams",
@@ -49,8 +52,8 @@ ranges = sa.Table(
     "stream_ranges",
     metadata,
     sa.Column("segment", sa.Integer, nullable=False, primary_key=True),
-    sa.Column("stream", sa.Integer, nullable=False, primary_key=True),
-    sa.Column("first_row", sa.BigInteger, nullable=False),
+    sa.Column("first_row", sa.BigInteger, nullable=False, primary_key=True),
+    sa.Column("stream", sa.Integer, nullable=False, index=True),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("min_time_ns", sa.BigInteger, nullable=False),
     sa.Column("max_time_ns", sa.BigInteger, nullable=False),
@@ -71,4 +74,10 @@ keys = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("receipt", sa.LargeBinary, nullable=False),
     sa.Column("received_ns", sa.BigInteger, nullable=False, index=True),
+)
+attribute_kinds = sa.Table(
+    "attribute_kinds",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
 )

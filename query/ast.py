@@ -191,6 +191,14 @@ class InQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """A condition whose answer `records` has as a column, in the place of one that a query says."""
+
+    column: str
+    at: Position = field(default=START, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class And:
     items: tuple["Expression", ...]
     at: Position = field(default=START, compare=False, repr=False)
@@ -208,7 +216,9 @@ class Not:
     at: Position = field(default=START, compare=False, repr=False)
 
 
-Condition: TypeAlias = All | Phrase | Present | Comparison | Match | Contains | OneOf | InQuery | And | Or | Not
+Condition: TypeAlias = (
+    All | Phrase | Present | Comparison | Match | Contains | OneOf | InQuery | Decided | And | Or | Not
+)
 Expression: TypeAlias = Text | Number | Quantity | Boolean | Null | Name | Call | Negative | Arithmetic | Condition
 Filter: TypeAlias = Expression
 """What stands before the first pipe; always a condition."""

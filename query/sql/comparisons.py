@@ -72,6 +72,8 @@ def _with_number(left: Value, operator: str, right: str) -> Condition:
         return _with_large_integer(left, operator, right)
     if left.kind in (Kind.INTEGER, Kind.FLOAT):
         return Condition(sql(f"{{}} {operator} {{}}", left.sql, bind(float(right))), left.nullable)
+    if left.number is not None:
+        return Condition(sql(f"{{}} {operator} {{}}", left.number, bind(float(right))))
     value = left.sql
     near = sql(f"TRY_CAST({{}} AS DOUBLE) {operator} {{}}", value, bind(float(right)))
     return Condition(sql("({} AND regexp_full_match({}, {}))", near, value, bind(literals.NUMBER)))

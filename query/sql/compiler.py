@@ -9,7 +9,7 @@ from query import ast
 from query.errors import invalid
 from query.sql.answer import Compiled, Place, Window
 from query.sql.expressions import Context, condition_of
-from query.sql.fields import Scope
+from query.sql.fields import ANYTHING, Scope, Stored
 from query.sql.fragment import Sql, aliased, bind, join, sql
 from query.sql.pipes import apply, check_one_column
 from query.sql.relation import RECORDS, Relation, column, total_order
@@ -31,6 +31,7 @@ def compile_query(
     after_seq: int | None = None,
     up_to_seq: int | None = None,
     dynamic: Literal["json", "text"] = "json",
+    stored: Stored = ANYTHING,
 ) -> Compiled:
     """Compile a query; every error that its text can cause is raised here, before anything is read.
 
@@ -44,12 +45,13 @@ def compile_query(
         after_seq: only records with a greater `_seq` (not in subqueries).
         up_to_seq: only records with at most this `_seq` (in subqueries too).
         dynamic: whether values of attributes and labels come as JSON (kind `json`) or as their text form (`text`).
+        stored: what is known of the records that are read.
 
     Raises:
         InvalidQuery: with position and hint.
     """
     visible = (*_in_window(window), *_up_to(up_to_seq))
-    rows = _Pipeline(order, visible, query.now_ns).run(query, (*_after_seq(after_seq), *_after(after, order)))
+    rows = _Pipeline(order, visible, query.now_ns, stored).run(query, (*_after_seq(after_seq), *_after(after, order)))
     if (after is not None or with_place) and not rows.is_rowwise:
         raise ValueError("only row-wise queries have places")
     names = rows.names if not with_seq or not rows.of_records else tuple(dict.fromkeys((*rows.names, SEQ)))
@@ -76,13 +78,16 @@ def _no_subquery(query: ast.Query) -> Sql:
 class _Pipeline:
     """Compiles a query and its subqueries, which see the same records in the same order."""
 
-    def __init__(self, order: Literal["asc", "desc"], visible: tuple[Sql, ...], now_ns: int) -> None:
+    def __init__(self, order: Literal["asc", "desc"], visible: tuple[Sql, ...], now_ns: int, stored: Stored) -> None:
         self._order = order
+        self._stored = stored
         self._visible = visible
         self._now_ns = now_ns
 
     def run(self, query: ast.Query, more: tuple[Sql, ...] = ()) -> Relation:
-        records = Relation(RECORDS, self._now_ns, self._subquery, conditions=(*self._visible, *more))
+        records = Relation(
+            RECORDS, self._now_ns, self._subquery, Scope(stored=self._stored), conditions=(*self._visible, *more)
+        )
         ordered = replace(records, order=total_order(self._order))
         return reduce(lambda rows, pipe: apply(pipe, rows), query.pipes, _filtered(query.filter, ordered))
 

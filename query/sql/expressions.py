@@ -76,6 +76,8 @@ def condition_of(node: ast.Expression, context: Context) -> Condition:
         case ast.InQuery(target, query):
             found = sql("{} IN ({})", text(value_of(target, context)), context.subquery(query))
             return Condition(found)
+        case ast.Decided(column):
+            return Condition(Sql(f'"{column}"'), nullable=False)
         case ast.Comparison():
             return _comparison(node, context)
         case ast.And(items):

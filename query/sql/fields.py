@@ -1,20 +1,23 @@
 """Which SQL answers for a field's name."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from logstore.record import COLUMNS
 from query import limits
 from query.sql.answer import Kind
 from query.sql.fragment import Sql, bind, sql
-from query.sql.value import Value, json
+from query.sql.value import Value, json, number
 
 ALIASES: Final = {"level": "severity"}
 
 _KINDS: Final = {"time": Kind.TIME, "_seq": Kind.INTEGER, "labels": Kind.JSON, "attributes": Kind.JSON}
 _NULLABLE: Final = frozenset(("labels", "trace_id", "span_id", "attributes"))
+_CORRELATION: Final = frozenset(("trace_id", "span_id"))
+"""Columns that a sender may leave empty, whose attribute or label of the same name then counts."""
 
 
 class Source(StrEnum):
@@ -26,6 +29,34 @@ class Source(StrEnum):
 
 SOURCES: Final = frozenset(source.value for source in Source)
 
+Path: TypeAlias = tuple[str, ...]
+"""Where a value stands in `attributes` or `labels`: a key, and what is inside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A value of `attributes` or `labels`: its text form (null if it is missing or JSON null), its JSON text, and, where
+    it need not be made of the text, its number (null where it is none)."""
+
+    text: Sql
+    json: Sql
+    number: Sql | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is known of the records that a query reads.
+
+    `columns`: the paths in `attributes` that `records` has columns for, called as `column_name` says.
+    `labels`: the keys that there may be in `labels`; None: any.
+    """
+
+    columns: frozenset[Path] = frozenset()
+    labels: frozenset[str] | None = None
+
+
+ANYTHING: Final = Stored()
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -33,6 +64,7 @@ class Scope:
 
     made: Mapping[str, Value] = field(default_factory=dict)
     is_open: bool = True
+    stored: Stored = ANYTHING
 
     def with_field(self, name: str, value: Value) -> "Scope":
         return replace(self, made={**self.made, name: replace(value, name=name)})
@@ -46,14 +78,14 @@ def resolve(scope: Scope, name: str) -> Value | None:
     found = _made(scope, name)
     if found is not None or not scope.is_open:
         return found
-    return _of_record(name)
+    return _of_record(name, scope.stored)
 
 
 def stored_columns(name: str) -> frozenset[str]:
     """The columns of a stored record that this field's name reads."""
     name = ALIASES.get(name, name)
     if name in COLUMNS:
-        return frozenset((name,))
+        return frozenset((name, *(Source if name in _CORRELATION else ())))
     source, _, _ = name.partition(".")
     if source in SOURCES and name != source:
         return frozenset((source,))
@@ -77,21 +109,27 @@ def _made(scope: Scope, name: str) -> Value | None:
 
 def _inside(outer: Value, key: str, name: str) -> Value:
     """A key of an object that is itself a value."""
-    pieces = [(_extract_text(json(outer), path), _extract_json(json(outer), path)) for path in key_paths(key)]
-    return _dynamic(pieces, name)
+    return _dynamic([_in_json(json(outer), path) for path in key_paths(key)], name)
 
 
-def _of_record(name: str) -> Value:
+def _of_record(name: str, stored: Stored) -> Value:
     column = ALIASES.get(name, name)
     if column in COLUMNS:
-        return _column(column, name)
+        found = own_column(name)
+        return _or_key(found, name, stored) if column in _CORRELATION else found
     source, dot, key = name.partition(".")
     if dot and source in SOURCES:
-        return _dynamic(list(_keys(Source(source), key)), name)
-    return _dynamic([*_keys(Source.ATTRIBUTES, name), *_keys(Source.LABELS, name)], name)
+        return _dynamic(list(_keys(Source(source), key, stored)), name)
+    return _dynamic(_bare_keys(name, stored), name)
 
 
-def _column(column: str, name: str) -> Value:
+def _bare_keys(name: str, stored: Stored) -> list[Key]:
+    return [*_keys(Source.ATTRIBUTES, name, stored), *_keys(Source.LABELS, name, stored)]
+
+
+def own_column(name: str) -> Value:
+    """A column of the record itself."""
+    column = ALIASES.get(name, name)
     kind = _KINDS.get(column, Kind.TEXT)
     return Value(
         Sql(column),
@@ -103,16 +141,55 @@ def _column(column: str, name: str) -> Value:
     )
 
 
-def _keys(source: Source, name: str) -> Iterator[tuple[Sql, Sql]]:
+def _or_key(column: Value, name: str, stored: Stored) -> Value:
+    """The column where the sender filled it, else the attribute or label of that name."""
+    keys = _bare_keys(name, stored)
+    return replace(column, sql=_first([column.sql, *(key.text for key in keys)]))
+
+
+def _keys(source: Source, name: str, stored: Stored) -> Iterator[Key]:
     for path in key_paths(name):
-        yield key_text(source, path), key_json(source, path)
+        if source is Source.ATTRIBUTES and path in stored.columns:
+            yield Key(column_name(path, "text"), column_name(path, "json"), column_name(path, "number"))
+        elif source is Source.ATTRIBUTES or stored.labels is None or path[0] in stored.labels:
+            yield _in_json(Sql(source.value), path)
 
 
-def _dynamic(pieces: list[tuple[Sql, Sql]], name: str) -> Value:
-    """The first of these (text form, JSON) that is not null."""
-    texts = [text for text, _ in pieces]
-    jsons = [_not_null(as_json) for _, as_json in pieces]
-    return Value(_first(texts), Kind.JSON, json=_first(jsons), name=name)
+def attribute_paths(name: str) -> list[Path]:
+    """The paths in `attributes` that this field's name may read."""
+    column = ALIASES.get(name, name)
+    if column in COLUMNS and column not in _CORRELATION:
+        return []
+    source, dot, key = name.partition(".")
+    if dot and source in SOURCES:
+        return key_paths(key) if source == Source.ATTRIBUTES else []
+    return key_paths(name)
+
+
+def column_name(path: Path, form: Literal["text", "json", "number"]) -> Sql:
+    """What `records` calls the column of a path. DuckDB's names do not tell cases apart, so these say it otherwise."""
+    told = re.sub(r"[A-Z^]", lambda found: f"^{found[0].lower()}" if found[0] != "^" else "^^", pointer(path))
+    name = f"{form}:{told}".replace('"', '""')
+    return Sql(f'"{name}"')
+
+
+def _dynamic(keys: list[Key], name: str) -> Value:
+    """The first of these that is not null."""
+    if not keys:
+        return Value(Sql("CAST(NULL AS VARCHAR)"), Kind.JSON, json=Sql("CAST(NULL AS VARCHAR)"), name=name)
+    jsons = [sql("nullif({}, 'null')", key.json) for key in keys]
+    return Value(_first([key.text for key in keys]), Kind.JSON, json=_first(jsons), name=name, number=_number(keys))
+
+
+def _number(keys: list[Key]) -> Sql | None:
+    if not all(key.number for key in keys[:-1]) or not any(key.number for key in keys):
+        return None
+    last = keys[-1]
+    found = last.number if last.number is not None else number(Value(last.text, Kind.JSON))
+    for key in reversed(keys[:-1]):
+        assert key.number is not None
+        found = sql("CASE WHEN {} IS NOT NULL THEN {} ELSE {} END", key.text, key.number, found)
+    return found
 
 
 def _first(pieces: list[Sql]) -> Sql:
@@ -121,28 +198,15 @@ def _first(pieces: list[Sql]) -> Sql:
     return sql(f"coalesce({', '.join('{}' for _ in pieces)})", *pieces)
 
 
-def _not_null(as_json: Sql) -> Sql:
-    return sql("nullif({}, 'null')", as_json)
+def _in_json(of: Sql, path: Path) -> Key:
+    return Key(extract_text(of, path), extract_json(of, path))
 
 
-def key_text(source: Source, path: tuple[str, ...]) -> Sql:
-    """The text form of a key of `attributes` or `labels`; null if it is missing or JSON null.
-
-    This and `key_json` are the only places that read keys of records.
-    """
-    return _extract_text(Sql(source.value), path)
-
-
-def key_json(source: Source, path: tuple[str, ...]) -> Sql:
-    """The JSON text of a key of `attributes` or `labels`."""
-    return _extract_json(Sql(source.value), path)
-
-
-def _extract_text(of: Sql, path: tuple[str, ...]) -> Sql:
+def extract_text(of: Sql, path: Path) -> Sql:
     return sql("json_extract_string({}, {})", of, bind(pointer(path)))
 
 
-def _extract_json(of: Sql, path: tuple[str, ...]) -> Sql:
+def extract_json(of: Sql, path: Path) -> Sql:
     return sql("CAST(json_extract({}, {}) AS VARCHAR)", of, bind(pointer(path)))
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from query import ast
 from query.sql.answer import Column, Kind
 from query.sql.expressions import NULL, Context
-from query.sql.fields import Scope, resolve
+from query.sql.fields import Scope, own_column, resolve
 from query.sql.fragment import Sql, join, joined, sql
 from query.sql.value import Condition, Value, json, number, text
 
@@ -106,7 +106,7 @@ def stored_as(values: tuple[Value, ...], made: int) -> tuple[tuple[Value, ...], 
         if value.kind is Kind.JSON:
             as_json = Sql(f"{name}_json")
             columns.append(sql("{} AS " + as_json.text, json(value)))
-        stored.append(replace(value, sql=Sql(name), json=as_json))
+        stored.append(replace(value, sql=Sql(name), json=as_json, number=None))
     return tuple(stored), columns, made
 
 
@@ -128,8 +128,9 @@ def total_order(order: str) -> tuple[Sql, ...]:
 
 
 def column(relation: Relation, name: str, dynamic: str) -> tuple[Column, Sql]:
-    """A field as it comes out."""
-    value = relation.value(name)
+    """A field as it comes out; of a record's own columns that is what the sender put there."""
+    is_own = relation.scope.is_open and name in RECORD and name not in relation.scope.made
+    value = own_column(name) if is_own else relation.value(name)
     if value.kind is not Kind.JSON:
         return Column(name, value.kind), value.sql
     if dynamic == "text":

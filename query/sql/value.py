@@ -23,7 +23,8 @@ FALSE: Final = Sql("false")
 class Value:
     """`name`: the field's, if it is one; its last letters may tell the unit of bare numbers.
 
-    `verbatim`: a column that always compares as text. `nullable`: may be null.
+    `verbatim`: a column that always compares as text. `nullable`: may be null. `number`: of kind JSON, its number where
+    that need not be made of the text: null where it is none.
     """
 
     sql: Sql
@@ -32,6 +33,7 @@ class Value:
     name: str = ""
     verbatim: bool = False
     nullable: bool = True
+    number: Sql | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ def time_text(time: Sql) -> Sql:
 
 def number(value: Value, at: Position | None = None) -> Sql:
     """The value as DOUBLE, null where it is no number; may be infinite where a text names such a number."""
+    if value.number is not None:
+        return value.number
     match value.kind:
         case Kind.FLOAT:
             return value.sql

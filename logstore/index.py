@@ -1,0 +1,181 @@
+"""The index of one segment: what its row groups hold, so that a query need not read those that cannot match.
+
+A file of its own beside the segments' directory, built from the segment alone and so replaceable:
+
+    magic `LSIDX` · version u8 · 2 zero bytes · CRC32C of all that follows u32 · length of the header u32
+    header   JSON: the facts' names, types and lengths, in order; their size before and after compression
+    facts    those arrays one after the other, little-endian, zstd
+    filters  the token filters of logstore/tokens.py, one a row group, used where they lie in the file
+
+A reader knows every version up to its own.
+"""
+
+import json
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from logstore import templates, tokens
+from logstore.errors import Damaged
+from logstore.order import Ints
+
+VERSION: Final = 1
+TEMPLATES_MAX: Final = 4_096
+"""Templates that a segment tells apart, the most frequent ones."""
+ROWS_PER_TEMPLATE: Final = 4
+"""A segment has at most one template for so many rows: free text gains nothing from them."""
+_HEAD: Final = struct.Struct("<5sB2xII")
+_MAGIC: Final = b"LSIDX"
+_ZSTD: Final = pa.Codec("zstd", compression_level=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What is known of a segment's row groups; arrays have one entry a group unless said otherwise."""
+
+    ends: Ints
+    """The row after a group's last."""
+    min_times_ns: Ints
+    max_times_ns: Ints
+    templates: Ints
+    """Ids of the segment's templates."""
+    texts: pa.StringArray
+    """Their texts."""
+    presence_offsets: Ints
+    """Where a group's entries of `presence` begin; one more than there are groups."""
+    presence: npt.NDArray[np.int32]
+    """The templates in a group, as positions in `templates`; -1 for records without one."""
+    presence_rows: npt.NDArray[np.int32]
+    """How many records of the group have that template."""
+    filter_offsets: Ints
+    """Where a group's token filter begins in `filters`; one more than there are groups."""
+    filters: npt.NDArray[np.uint8]
+
+    @property
+    def groups(self) -> int:
+        return len(self.ends)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes, without the filters, which are the file system's to keep."""
+        return int(self.templates.nbytes + self.texts.nbytes + self.presence.nbytes * 2 + self.ends.nbytes * 5)
+
+
+_FACTS: Final = tuple(name for name in Index.__slots__ if name not in ("texts", "filters"))
+
+
+def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArray, ...] = ()) -> tuple[Ints, bytes]:
+    """The template of each record of a sorted segment, and the index file's content.
+
+    The table has one chunk; `ends` are the rows after each row group's last; `others` are columns whose words are in
+    the filters too.
+    """
+    message = one_chunk(table["message"])
+    rows = table.num_rows
+    found = templates.find(message, secret, min(TEMPLATES_MAX, rows // ROWS_PER_TEMPLATE + 1))
+    words = (one_chunk(table["trace_id"]), one_chunk(table["span_id"]), *others)
+    filters = tokens.build(message, one_chunk(table["attributes"]), words, ends)
+    starts = np.concatenate(([0], ends[:-1]))
+    times = table["time"].cast(pa.int64()).to_numpy()
+    offsets, presence, counts = _presence(found, ends)
+    index = Index(
+        ends,
+        np.minimum.reduceat(times, starts),
+        np.maximum.reduceat(times, starts),
+        found.distinct,
+        found.texts,
+        offsets,
+        presence,
+        counts,
+        filters.offsets,
+        np.frombuffer(filters.content, np.uint8),
+    )
+    return found.ids, _encode(index)
+
+
+def one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _presence(found: templates.Found, ends: Ints) -> tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    order = np.argsort(found.distinct)
+    sorted_ids = found.distinct[order]
+    count = len(sorted_ids)
+    near = np.minimum(np.searchsorted(sorted_ids, found.ids), max(count - 1, 0))
+    positions = np.where(sorted_ids[near] == found.ids, order[near], count) if count else np.zeros(len(found.ids), int)
+    present: list[npt.NDArray[np.int64]] = []
+    counts: list[npt.NDArray[np.int64]] = []
+    for start, end in zip(np.concatenate(([0], ends[:-1])), ends, strict=True):
+        rows = np.bincount(positions[start:end], minlength=count + 1)
+        present.append(np.flatnonzero(rows))
+        counts.append(rows[present[-1]])
+    offsets = np.concatenate(([0], np.cumsum([len(one) for one in present]))).astype(np.int64)
+    together = np.concatenate(present)
+    return offsets, np.where(together == count, -1, together).astype(np.int32), np.concatenate(counts).astype(np.int32)
+
+
+def _encode(index: Index) -> bytes:
+    offsets, text = _text_arrays(index.texts)
+    arrays = {**{name: getattr(index, name) for name in _FACTS}, "text_offsets": offsets, "text": text}
+    plain = b"".join(array.tobytes() for array in arrays.values())
+    facts = _ZSTD.compress(plain, asbytes=True)
+    header = json.dumps(
+        {
+            "facts": [[name, array.dtype.str, len(array)] for name, array in arrays.items()],
+            "plain_bytes": len(plain),
+            "bytes": len(facts),
+        }
+    ).encode()
+    body = b"".join((header, facts, index.filters.tobytes()))
+    return _HEAD.pack(_MAGIC, VERSION, google_crc32c.value(body), len(header)) + body
+
+
+def _text_arrays(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    whole = pa.concat_arrays([texts])
+    _, offsets, text = whole.buffers()
+    found = np.frombuffer(offsets, np.int32)[whole.offset : whole.offset + len(whole) + 1]
+    content = np.frombuffer(text, np.uint8) if text is not None else np.zeros(0, np.uint8)
+    return found - found[0] if len(found) else np.zeros(1, np.int32), content[found[0] : found[-1]] if len(
+        found
+    ) else content
+
+
+def load(path: Path) -> Index:
+    """An index as a file has it; its filters are read when they are asked.
+
+    Raises:
+        OSError: there is no such file.
+        Damaged: it is none, or of a newer version, or its checksum is wrong.
+    """
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        if size < _HEAD.size:
+            raise Damaged(f"{path} is cut off")
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    magic, version, checksum, header_bytes = _HEAD.unpack_from(content)
+    if magic != _MAGIC or version > VERSION:
+        raise Damaged(f"{path} is no index of version {VERSION} or before")
+    if google_crc32c.value(content[_HEAD.size :]) != checksum:
+        raise Damaged(f"{path} does not fit its checksum")
+    start = _HEAD.size + header_bytes
+    header = json.loads(content[_HEAD.size : start])
+    facts = _ZSTD.decompress(content[start : start + header["bytes"]], header["plain_bytes"])
+    return _index(header["facts"], facts, np.frombuffer(content, np.uint8)[start + header["bytes"] :])
+
+
+def _index(described: list[list[Any]], facts: pa.Buffer, filters: npt.NDArray[np.uint8]) -> Index:
+    arrays: dict[str, Any] = {}
+    at = 0
+    for name, dtype, count in described:
+        arrays[name] = np.frombuffer(facts, np.dtype(dtype), count, at)
+        at += arrays[name].nbytes
+    offsets, text = arrays.pop("text_offsets"), arrays.pop("text")
+    texts = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
+    return Index(**arrays, texts=texts, filters=filters)

@@ -1,0 +1,124 @@
+"""The indexes of live segments, in memory: loaded when first asked for, the least used let go past a bound.
+
+The templates of all loaded indexes get small numbers, so that what a condition says of a template is worked out once.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import structlog
+
+from logstore import index
+from logstore.catalog import Segment
+from logstore.errors import Damaged
+from logstore.files import DataDirectory
+from logstore.index import Index
+
+log = structlog.get_logger("logstore.indexes")
+
+TEXTS_MAX_BYTES: Final = 32 << 20
+"""Texts of templates that are numbered at once; past it all are numbered anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An index whose templates are numbered: `numbers` are those of `index.templates`, in the numbering `generation`."""
+
+    index: Index
+    numbers: npt.NDArray[np.int32]
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of numbered templates; a text's position is its number."""
+
+    generation: int
+    chunks: tuple[pa.StringArray, ...]
+    ids: npt.NDArray[np.int64]
+
+
+class Indexes:
+    """All methods are safe in any thread."""
+
+    def __init__(self, directory: DataDirectory, max_bytes: int) -> None:
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._known: OrderedDict[int, Known] = OrderedDict()
+        self._bytes = 0
+        self._generation = 0
+        self._numbers: dict[int, int] = {}
+        self._chunks: list[pa.StringArray] = []
+        self._ids: list[int] = []
+        self._text_bytes = 0
+
+    def of(self, segments: Sequence[Segment]) -> tuple[list[Known | None], Texts]:
+        """The index of each segment (None where it has none that can be read), and the texts of all their templates."""
+        with self._lock:
+            generation = self._generation
+            found = [self._of(segment) for segment in segments]
+            if self._generation != generation:  # numbered anew on the way
+                found = [self._of(segment) for segment in segments]
+            found = [known if known is not None and known.generation == self._generation else None for known in found]
+            return found, Texts(self._generation, tuple(self._chunks), np.array(self._ids, np.int64))
+
+    def forget(self, segments: Sequence[Segment]) -> None:
+        with self._lock:
+            for segment in segments:
+                gone = self._known.pop(segment.id, None)
+                self._bytes -= gone.index.bytes if gone else 0
+
+    def _of(self, segment: Segment) -> Known | None:
+        known = self._known.get(segment.id)
+        if known is None:
+            loaded = self._load(segment)
+            if loaded is None:
+                return None
+            self._bytes += loaded.bytes
+        elif known.generation == self._generation:
+            self._known.move_to_end(segment.id)
+            return known
+        else:
+            loaded = known.index
+        known = Known(loaded, self._number(loaded), self._generation)
+        self._known[segment.id] = known
+        while self._bytes > self._max_bytes and len(self._known) > 1:
+            _, gone = self._known.popitem(last=False)
+            self._bytes -= gone.index.bytes
+        return known
+
+    def _load(self, segment: Segment) -> Index | None:
+        if not segment.has_index:
+            return None
+        path = self._directory.index_of(segment.path)
+        try:
+            return index.load(path)
+        except (OSError, Damaged) as error:
+            log.warning("an index cannot be used", path=str(path), error=str(error), instead="the whole segment is read")
+            return None
+
+    def _number(self, loaded: Index) -> npt.NDArray[np.int32]:
+        if self._text_bytes + loaded.texts.nbytes > TEXTS_MAX_BYTES and self._numbers:
+            self._generation += 1
+            self._numbers, self._chunks, self._ids, self._text_bytes = {}, [], [], 0
+        numbers = np.empty(len(loaded.templates), np.int32)
+        new: list[int] = []
+        for position, template in enumerate(loaded.templates.tolist()):
+            number = self._numbers.get(template)
+            if number is None:
+                number = self._numbers[template] = len(self._ids)
+                self._ids.append(template)
+                new.append(position)
+            numbers[position] = number
+        if new:
+            texts = loaded.texts.take(pa.array(new))
+            self._chunks.append(texts)
+            self._text_bytes += texts.nbytes
+        return numbers

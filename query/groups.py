@@ -1,0 +1,175 @@
+"""Which row groups of the segments a query reads: those that time, streams, templates and words leave over."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from logstore import tokens
+from logstore.catalog import Catalog, Segment
+from logstore.indexes import Known
+from logstore.pruning import Bounds
+from query.verdicts import Flags, Verdict
+
+INSIDE: Final = ("pod", "container")
+"""Identity that is not a directory: streams of it are rows of a segment."""
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A segment, and the row groups of it that are read: None where it is all of them, or none is known."""
+
+    segment: Segment
+    known: Known | None = None
+    groups: tuple[int, ...] | None = None
+
+    @property
+    def plain_bytes(self) -> int:
+        """About what is read, before compression."""
+        if self.groups is None or self.known is None:
+            return self.segment.plain_bytes
+        return self.segment.plain_bytes * len(self.groups) // self.known.index.groups
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """All row groups of some segments, one after the other."""
+
+    pieces: tuple[Piece, ...]
+    """Segments without an index; they are read whole."""
+    known: tuple[tuple[Segment, Known], ...]
+    starts: Ints
+    """Where each known segment's groups begin; one more than there are segments."""
+    entries: Ints
+    """Where each group's templates begin in `numbers`; one more than there are groups."""
+    numbers: Ints
+    rows: Ints
+    """How many records have that template in that group."""
+    min_times_ns: Ints
+    max_times_ns: Ints
+
+    @property
+    def count(self) -> int:
+        return len(self.min_times_ns)
+
+
+@dataclass(slots=True)
+class Chosen:
+    """Which groups are still in, and how many went by reason."""
+
+    mask: Flags
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def keep(self, mask: Flags, reason: str) -> None:
+        gone = int(np.count_nonzero(self.mask & ~mask))
+        if gone:
+            self.skipped[reason] += gone
+            self.mask = self.mask & mask
+
+
+def groups_of(segments: Sequence[Segment], known: Sequence[Known | None], templates: int) -> Groups:
+    """The groups of these segments, with templates numbered up to `templates`."""
+    with_index = tuple((s, k) for s, k in zip(segments, known, strict=True) if k is not None)
+    without = tuple(Piece(s) for s, k in zip(segments, known, strict=True) if k is None)
+    indexes = [k.index for _, k in with_index]
+    sizes = [0]
+    for one in indexes:
+        sizes.append(sizes[-1] + len(one.presence))
+    return Groups(
+        without,
+        with_index,
+        np.concatenate(([0], np.cumsum([one.groups for one in indexes]))).astype(np.int64),
+        _joined([*(one.presence_offsets[:-1] + size for one, size in zip(indexes, sizes, strict=False)), sizes[-1:]]),
+        _joined([_numbered(k, templates) for _, k in with_index]),
+        _joined([one.presence_rows for one in indexes]),
+        _joined([one.min_times_ns for one in indexes]),
+        _joined([one.max_times_ns for one in indexes]),
+    )
+
+
+def _joined(parts: Sequence[npt.ArrayLike]) -> Ints:
+    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
+
+
+def _numbered(known: Known, templates: int) -> Ints:
+    """The store-wide numbers of a segment's entries; `templates` for records without a template."""
+    return np.append(known.numbers, templates)[known.index.presence]
+
+
+def choose(
+    groups: Groups,
+    bounds: Bounds,
+    verdict: Verdict,
+    words: Sequence[frozenset[str]],
+    catalog: Catalog,
+) -> Chosen:
+    """Leaves out the groups that cannot hold a matching record."""
+    chosen = Chosen(np.ones(groups.count, np.bool_))
+    if not groups.count:
+        return chosen
+    if bounds.start_ns is not None:
+        chosen.keep(groups.max_times_ns >= bounds.start_ns, "time")
+    if bounds.end_ns is not None:
+        chosen.keep(groups.min_times_ns < bounds.end_ns, "time")
+    inside = {column: values for column, values in bounds.identity.items() if column in INSIDE}
+    if inside:
+        chosen.keep(_with_streams(groups, inside, catalog), "stream")
+    if not verdict.may.all():
+        chosen.keep(np.logical_or.reduceat(verdict.may[groups.numbers], groups.entries[:-1]), "template")
+    for alternatives in words:
+        chosen.keep(_with_words(groups, alternatives, chosen.mask), "words")
+    return chosen
+
+
+def _with_streams(groups: Groups, identity: Mapping[str, frozenset[str]], catalog: Catalog) -> Flags:
+    rows = catalog.rows_of(identity, [segment.id for segment, _ in groups.known])
+    mask = np.zeros(groups.count, np.bool_)
+    for at, (segment, known) in enumerate(groups.known):
+        for first_row, count in rows.get(segment.id, ()):
+            first = int(np.searchsorted(known.index.ends, first_row, side="right"))
+            last = int(np.searchsorted(known.index.ends, first_row + count - 1, side="right"))
+            mask[groups.starts[at] + first : groups.starts[at] + min(last + 1, known.index.groups)] = True
+    return mask
+
+
+def _with_words(groups: Groups, alternatives: frozenset[str], mask: Flags) -> Flags:
+    """Which groups may hold one of these words; those that are out already are not looked at."""
+    found = np.zeros(groups.count, np.bool_)
+    for at, (_, known) in enumerate(groups.known):
+        start, end = groups.starts[at], groups.starts[at + 1]
+        if not mask[start:end].any():
+            continue
+        for word in alternatives:
+            found[start:end] |= tokens.may_hold(known.index.filters, known.index.filter_offsets, [word])
+    return found
+
+
+def decided(groups: Groups, verdict: Verdict) -> Flags:
+    """Which groups' records are all decided by their templates."""
+    if not groups.count:
+        return np.zeros(0, np.bool_)
+    is_open = (verdict.must != verdict.may)[groups.numbers]
+    return ~np.logical_or.reduceat(is_open, groups.entries[:-1])
+
+
+def rows_that_must(groups: Groups, verdict: Verdict, mask: Flags) -> int:
+    """How many records of these groups the templates say yes to."""
+    of_group = np.add.reduceat(np.where(verdict.must[groups.numbers], groups.rows, 0), groups.entries[:-1])
+    return int(of_group[mask].sum())
+
+
+def pieces(groups: Groups, mask: Flags) -> tuple[Piece, ...]:
+    """What is left to read."""
+    found = list(groups.pieces)
+    for at, (segment, known) in enumerate(groups.known):
+        kept = np.flatnonzero(mask[groups.starts[at] : groups.starts[at + 1]])
+        if len(kept) == known.index.groups:
+            found.append(Piece(segment, known))
+        elif len(kept):
+            found.append(Piece(segment, known, tuple(kept.tolist())))
+    return tuple(found)

@@ -1,0 +1,111 @@
+"""What conditions on a message say of its template, before any message is read: yes, no, or maybe.
+
+A condition's two bounds (`must`: all messages of the template satisfy it; `may`: some might) are SQL over the templates'
+texts, so that there is one evaluator; a whole filter's follow from those of its parts.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from logstore.indexes import Texts
+from query import ast
+from query.engine import Session
+from query.sql.verdicts import Leaf, leaf
+from query.walk import children
+
+LEAVES_MAX: Final = 16
+"""Conditions of one query that are decided by templates; the others are read."""
+REMEMBERED: Final = 256
+
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of each numbered template, and last of records without a template."""
+
+    must: Flags
+    may: Flags
+
+
+class Verdicts:
+    """Works verdicts out, and remembers them; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[object, ...], Verdict] = OrderedDict()
+
+    def of(self, session: Session, leaves: Sequence[Leaf], texts: Texts) -> dict[ast.Expression, Verdict]:
+        """The verdict of each leaf on all templates."""
+        count = len(texts.ids)
+        keys = [(texts.generation, one.must, one.may) for one in leaves]
+        with self._lock:
+            known = [self._known.get(key) for key in keys]
+        found: dict[ast.Expression, Verdict] = {}
+        for key, one, old in zip(keys, leaves, known, strict=True):
+            done = len(old.must) - 1 if old is not None else 0
+            verdict = old if old is not None and done == count else _extended(session, one, old, texts, done)
+            found[one.condition] = verdict
+            with self._lock:
+                self._known[key] = verdict
+                self._known.move_to_end(key)
+                while len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+        return found
+
+
+def _extended(session: Session, one: Leaf, old: Verdict | None, texts: Texts, done: int) -> Verdict:
+    """The verdict on templates from number `done` on, after what is known already."""
+    messages = pa.chunked_array(list(texts.chunks), pa.string()).slice(done)
+    numbers = pa.array(np.arange(len(messages)))
+    session.register("templates", pa.table({"number": numbers, "message": messages}))
+    sql = f"SELECT number, ({one.must.text}) AS must, ({one.may.text}) AS may FROM templates"
+    rows = session.fetch_numbers(sql, [*one.must.params, *one.may.params])
+    order = np.argsort(rows["number"], kind="stable")
+    must, may = rows["must"][order].astype(np.bool_), rows["may"][order].astype(np.bool_)
+    before = (old.must[:-1], old.may[:-1]) if old is not None else (np.zeros(0, np.bool_), np.zeros(0, np.bool_))
+    return Verdict(np.concatenate((before[0], must, [False])), np.concatenate((before[1], may, [True])))
+
+
+def leaves(conditions: Sequence[ast.Expression]) -> list[Leaf]:
+    """The conditions on messages alone in these, each once."""
+    found: dict[ast.Expression, Leaf] = {}
+    for condition in conditions:
+        for part in _parts(condition):
+            one = leaf(part)
+            if one is not None and len(found) < LEAVES_MAX:
+                found[part] = one
+    return list(found.values())
+
+
+def _parts(condition: ast.Expression) -> Iterator[ast.Expression]:
+    if isinstance(condition, ast.And | ast.Or | ast.Not):
+        for child in children(condition):
+            if not isinstance(child, ast.Query):
+                yield from _parts(child)  # type: ignore[arg-type]
+        return
+    yield condition
+
+
+def combine(condition: ast.Expression, known: Mapping[ast.Expression, Verdict], count: int) -> Verdict:
+    """The verdict of a whole condition on `count` templates; what no leaf decides is a maybe."""
+    if (found := known.get(condition)) is not None:
+        return found
+    match condition:
+        case ast.All():
+            return Verdict(np.ones(count + 1, np.bool_), np.ones(count + 1, np.bool_))
+        case ast.Not(item):
+            inner = combine(item, known, count)
+            return Verdict(~inner.may, ~inner.must)
+        case ast.And(items) | ast.Or(items):
+            each = [combine(item, known, count) for item in items]
+            both = np.logical_and.reduce if isinstance(condition, ast.And) else np.logical_or.reduce
+            return Verdict(both([one.must for one in each]), both([one.may for one in each]))
+    return Verdict(np.zeros(count + 1, np.bool_), np.ones(count + 1, np.bool_))
