@@ -16,11 +16,16 @@ struct decimal {
 static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9, 1e10,
                                 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20};
 
-static uint128 power_of_ten(int exponent) {
-    uint128 power = 1;
-    for (; exponent >= 9; exponent -= 9) power *= 1000000000u;
-    for (; exponent > 0; exponent--) power *= 10;
-    return power;
+static const uint64_t UNITS[] = {
+    1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u, 10000000000u, 100000000000u,
+    1000000000000u, 10000000000000u, 100000000000000u, 1000000000000000u, 10000000000000000u, 100000000000000000u,
+    1000000000000000000u,
+};
+
+enum { UNIT_MAX = 18 };
+
+static uint128 unit_of(int places) {
+    return places <= UNIT_MAX ? UNITS[places] : (uint128)UNITS[UNIT_MAX] * UNITS[places - UNIT_MAX];
 }
 
 static int is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
@@ -65,6 +70,20 @@ static int read_decimal(const uint8_t *at, const uint8_t *end, struct decimal *d
     return !is_whole;
 }
 
+/* A double with few decimals, as most are; false if it has more. No other decimal of at most 15 digits reads back as
+ * the same double. */
+static int is_short(double value, struct decimal *decimal) {
+    for (int places = 0; places <= 6; places++) {
+        double scaled = value * POWERS[places];
+        if (scaled >= 1e15) return 0;
+        uint64_t digits = (uint64_t)(scaled + 0.5);
+        if ((double)digits / POWERS[places] != value) continue;
+        *decimal = (struct decimal){digits, 0, -places};
+        return 1;
+    }
+    return 0;
+}
+
 /* Of a plain double above zero the only decimal with the fewest digits that is nearest to it.
  *
  * The double is m / 2^s with s from 3 to 66, so that everything below is exact in 128 bits: in units of the 17th
@@ -77,7 +96,7 @@ static struct decimal shortest(double value) {
     int lead = LEAD_MIN;
     while (lead < LEAD_MAX && value >= (lead < -1 ? 1 / POWERS[-lead - 1] : POWERS[lead + 1])) lead++;
     int places = DIGITS_MAX - 1 - lead;
-    uint128 unit = power_of_ten(places), middle = unit * m * 4, one = (uint128)1 << shift;
+    uint128 unit = unit_of(places), middle = unit * m * 4, one = (uint128)1 << shift;
     uint128 high = middle + 2 * unit, low = middle - (fraction ? 2 : 1) * unit;
     int is_odd = m & 1;
     uint64_t last = (uint64_t)((high - is_odd) >> shift), first = (uint64_t)((low + is_odd + one - 1) >> shift);
@@ -100,7 +119,7 @@ static struct decimal shortest(double value) {
 /* digits / 10^places, rounded to the nearest double: more digits than a double holds exactly. */
 static double divided(uint64_t digits, int places) {
     int shift = __builtin_clzll(digits) + 63;
-    uint128 dividend = (uint128)digits << shift, divisor = power_of_ten(places), quotient = dividend / divisor;
+    uint128 dividend = (uint128)digits << shift, divisor = unit_of(places), quotient = dividend / divisor;
     if (quotient * divisor != dividend) quotient |= 1;
     uint64_t bits = (uint64_t)(1023 - shift) << 52;
     double scale;
@@ -178,16 +197,19 @@ uint8_t *number_print_double(uint8_t *out, double value) {
         *out++ = '-';
         value = -value;
     }
-    struct decimal decimal = value == 0 ? (struct decimal){0, 0, 0} : shortest(value);
+    struct decimal decimal;
+    if (!is_short(value, &decimal)) decimal = shortest(value);
     uint64_t whole = decimal.digits, fraction = 0;
     int places = 1;
-    if (decimal.exponent < 0) {
+    if (decimal.exponent < -UNIT_MAX) {
         places = (int)-decimal.exponent;
-        uint128 unit = power_of_ten(places);
-        whole = (uint64_t)(decimal.digits / unit);
-        fraction = (uint64_t)(decimal.digits - whole * unit);
+        fraction = whole, whole = 0;
+    } else if (decimal.exponent < 0) {
+        places = (int)-decimal.exponent;
+        whole = decimal.digits / UNITS[places];
+        fraction = decimal.digits % UNITS[places];
     } else {
-        whole *= (uint64_t)power_of_ten((int)decimal.exponent);
+        whole *= UNITS[decimal.exponent];
     }
     out = print_digits(out, whole, 1);
     *out++ = '.';
