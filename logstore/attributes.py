@@ -202,9 +202,7 @@ def split(
         raise ValueError("a key named twice, or not as many messages as attributes")
     texts = _Texts()
     asked = [*(texts.key(key, _KINDS.index(kind)) for key, kind in keys), *(texts.key(key, _NO_KIND) for key in omit)]
-    request = _SplitRequest(
-        rows, _array(attributes), _array(messages), _c_array(_Key, asked), len(asked), len(keys)
-    )
+    request = _SplitRequest(rows, _array(attributes), _array(messages), _c_array(_Key, asked), len(asked), len(keys))
     rest, columns = TextColumn(), (_TypedColumn * len(keys))()
     _check(_split(ctypes.byref(request), ctypes.byref(rest), columns))
     return Split(
