@@ -5,10 +5,6 @@
 #include "columns.h"
 #include "lines.h"
 
-struct span {
-    const uint8_t *at, *end;
-};
-
 struct enricher {
     struct memory memory;
     const struct enrich_request *request;
@@ -26,26 +22,22 @@ static int has_attributes(const struct enrich_request *request, int64_t row) {
     return !request->attribute_validity || request->attribute_validity[bit / 8] >> bit % 8 & 1;
 }
 
-static struct span message_of(const struct enrich_request *request, int64_t row) {
-    return (struct span){request->message + request->message_offsets[row],
-                         request->message + request->message_offsets[row + 1]};
+static struct json_text message_of(const struct enrich_request *request, int64_t row) {
+    return (struct json_text){request->message + request->message_offsets[row],
+                              request->message + request->message_offsets[row + 1]};
 }
 
-static struct span attributes_of(const struct enrich_request *request, int64_t row) {
-    if (!has_attributes(request, row)) return (struct span){NULL, NULL};
-    return (struct span){request->attributes + request->attribute_offsets[row],
-                         request->attributes + request->attribute_offsets[row + 1]};
+static struct json_text attributes_of(const struct enrich_request *request, int64_t row) {
+    if (!has_attributes(request, row)) return (struct json_text){NULL, NULL};
+    return (struct json_text){request->attributes + request->attribute_offsets[row],
+                              request->attributes + request->attribute_offsets[row + 1]};
 }
 
 /* Reads the pushed attributes into `pushed`; false where they are no object. */
-static int read_pushed(struct enricher *e, struct span text) {
+static int read_pushed(struct enricher *e, struct json_text text) {
+    if (text.at) return json_read_only_object(&e->reader, text, &e->pushed);
     json_members_clear(&e->pushed);
-    if (!text.at) return 1;
-    e->reader.end = text.end;
-    const uint8_t *at = json_skip_space(text.at, text.end);
-    if (at == text.end || *at != '{') return 0;
-    at = json_read_object(&e->reader, at, 0, &e->pushed);
-    return at && json_skip_space(at, text.end) == text.end;
+    return 1;
 }
 
 /* Replaces what the line said by one note. */
@@ -78,30 +70,15 @@ static enum severity severity_of_members(struct enricher *e) {
     return SEVERITY_NONE;
 }
 
-/* Can the line's own text stand as the attributes? */
-static int is_verbatim(const struct json_members *members) {
-    if (members->repeats) return 0;
-    for (int32_t i = 0; i < members->count; i++) {
-        if (members->items[i].value.is_dirty || !members->items[i].key_is_plain) return 0;
-    }
-    return 1;
-}
-
-static struct span trimmed(struct span text) {
-    while (json_is_space(*text.at)) text.at++;
-    while (json_is_space(text.end[-1])) text.end--;
-    return text;
-}
-
 /* The pushed attributes, and after them those of the line that they do not have. */
-static void append_merged(struct enricher *e, struct span pushed) {
+static void append_merged(struct enricher *e, struct json_text pushed) {
     struct buffer *out = &e->attributes.text;
     size_t from = out->length;
     int is_empty = e->pushed.count == 0;
     if (is_empty) {
         buffer_byte(out, '{');
     } else {
-        pushed = trimmed(pushed);
+        pushed = json_trimmed(pushed);
         buffer_append(out, pushed.at, (size_t)(pushed.end - pushed.at - 1));
     }
     for (int32_t i = 0; i < e->line.count; i++) {
@@ -118,19 +95,19 @@ static void append_merged(struct enricher *e, struct span pushed) {
     text_end_row(&e->attributes, !is_empty);
 }
 
-static void append_text(struct enricher *e, struct span text) {
+static void append_text(struct enricher *e, struct json_text text) {
     buffer_append(&e->attributes.text, text.at, (size_t)(text.end - text.at));
     text_end_row(&e->attributes, text.at != NULL);
 }
 
 /* Would the row's attributes fit, whatever they become, with `growth` bytes for what the line adds? */
-static int fits(const struct enricher *e, struct span pushed, int64_t growth) {
+static int fits(const struct enricher *e, struct json_text pushed, int64_t growth) {
     int64_t length = (int64_t)e->attributes.text.length + (pushed.end - pushed.at) + growth;
     return length + e->pushed_bytes_ahead <= INT32_MAX;
 }
 
 static void enrich_row(struct enricher *e, int64_t row) {
-    struct span message = message_of(e->request, row), pushed = attributes_of(e->request, row);
+    struct json_text message = message_of(e->request, row), pushed = attributes_of(e->request, row);
     enum severity severity = (enum severity)e->request->severities[row], klog = SEVERITY_NONE;
     e->pushed_bytes_ahead -= pushed.end - pushed.at;
     arena_reset(&e->reader.arena);
@@ -146,7 +123,7 @@ static void enrich_row(struct enricher *e, int64_t row) {
     else if (!read_pushed(e, pushed)) {
         json_members_clear(&e->pushed);
         kind = note_error(e, "\"the pushed attributes are no JSON object\"");
-        pushed = (struct span){NULL, NULL};
+        pushed = (struct json_text){NULL, NULL};
     }
     if (severity == SEVERITY_NONE) severity = severity_of_members(e);
     if (severity == SEVERITY_NONE) severity = klog;
@@ -155,7 +132,7 @@ static void enrich_row(struct enricher *e, int64_t row) {
     }
     buffer_int32(&e->severities, (int32_t)severity);
     if (e->line.count == 0 || !fits(e, pushed, NOTE_BYTES)) append_text(e, pushed);
-    else if (kind == LINE_JSON && !pushed.at && is_verbatim(&e->line)) append_text(e, trimmed(message));
+    else if (kind == LINE_JSON && !pushed.at && json_is_clean(&e->line)) append_text(e, json_trimmed(message));
     else append_merged(e, pushed);
 }
 

@@ -38,6 +38,10 @@ struct json_members {
     int32_t is_indexed;
 };
 
+struct json_text {
+    const uint8_t *at, *end;
+};
+
 /* What reading needs besides the text. `is_valid_utf8`: the caller has found the text to be so; else strings
  * are rewritten with U+FFFD for what is not. */
 struct json_reader {
@@ -66,6 +70,13 @@ static inline int json_is_space(uint8_t byte) { return byte == ' ' || byte == '\
 static inline const uint8_t *json_skip_space(const uint8_t *at, const uint8_t *end) {
     while (at < end && json_is_space(*at)) at++;
     return at;
+}
+
+/* Without the blanks around it. */
+static inline struct json_text json_trimmed(struct json_text text) {
+    text.at = json_skip_space(text.at, text.end);
+    while (text.end > text.at && json_is_space(text.end[-1])) text.end--;
+    return text;
 }
 
 /* Reads the value that begins at `at`; returns its end, or NULL with `error` and `failed_at` set. `depth` is the
@@ -108,6 +119,13 @@ static inline int json_mark_key(uint64_t seen[4], const uint8_t *key, size_t len
 /* Reads the object at `at` (its `{`) into `members`, which keep what they had: a repeated key takes the new value.
  * Returns the object's end, or NULL. */
 const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, int depth, struct json_members *members);
+
+/* Reads a text that is exactly one object, blanks around it allowed; false if it is not, and `members`, which are
+ * cleared first, mean nothing. */
+int json_read_only_object(struct json_reader *reader, struct json_text text, struct json_members *members);
+
+/* Does the object's own text have unique keys and no lone surrogates? */
+int json_is_clean(const struct json_members *members);
 
 void json_members_clear(struct json_members *members);
 void json_members_free(struct json_members *members);

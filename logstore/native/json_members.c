@@ -136,6 +136,23 @@ const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, i
     return at + 1;
 }
 
+int json_read_only_object(struct json_reader *reader, struct json_text text, struct json_members *members) {
+    json_members_clear(members);
+    reader->end = text.end;
+    const uint8_t *at = json_skip_space(text.at, text.end);
+    if (at == text.end || *at != '{') return 0;
+    at = json_read_object(reader, at, 0, members);
+    return at && json_skip_space(at, text.end) == text.end;
+}
+
+int json_is_clean(const struct json_members *members) {
+    if (members->repeats) return 0;
+    for (int32_t i = 0; i < members->count; i++) {
+        if (members->items[i].value.is_dirty || !members->items[i].key_is_plain) return 0;
+    }
+    return 1;
+}
+
 void json_members_free(struct json_members *members) {
     free(members->items);
     free(members->table);

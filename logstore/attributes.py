@@ -1,0 +1,301 @@
+"""The JSON column `attributes` as typed columns of its frequent keys, and a rest; and back without a loss.
+
+Only keys at the top level of the object count, and a dot in one is a letter like any other. A value moves into the
+column of its key if it fits the column's kind:
+
+- **boolean**: `true` or `false`;
+- **integer**: a number written without fraction and exponent, within int64 (and not `-0`);
+- **number**: a number written with fraction or exponent that is zero or of a size from 1e-4 to below 1e15, and whose
+  double prints as the same number: `45.120` fits and comes back as `45.12`, a number with 20 digits does not;
+- **text**: a string without lone surrogates and without U+0000.
+
+Whatever else (null, arrays, objects, misfits) stays in the rest. A row that is no JSON object, or has a key twice,
+stays there as it is.
+
+Keys may be *omitted* altogether: in a row where the message is its attributes' very text, and nothing but omitted
+texts would be left, they are not stored, for `join` and `line_member` can read them in the message. The sign of it
+is that the row's rest is null. (So a row of which nothing is left, but whose message would tell something, has the
+rest `{}`.)
+"""
+
+import ctypes
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+import pyarrow as pa
+
+from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, address_of, kernel
+
+
+class Kind(StrEnum):
+    """What a typed column holds; every value fits at most one."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    NUMBER = "number"
+    TEXT = "text"
+
+
+ARROW: Final[Mapping[Kind, pa.DataType]] = MappingProxyType(
+    {Kind.BOOLEAN: pa.bool_(), Kind.INTEGER: pa.int64(), Kind.NUMBER: pa.float64(), Kind.TEXT: pa.string()}
+)
+
+_KINDS: Final = tuple(Kind)
+_NO_KIND: Final = len(_KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What a sample tells of a key; the counts are estimates for the whole array.
+
+    `rows` have it with a value that is not null; of these, `kinds` fit each kind. `is_near_unique`: it has long texts
+    that seldom come twice, as ids do.
+    """
+
+    key: str
+    rows: int
+    kinds: Mapping[Kind, int]
+    is_near_unique: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """For each key that was asked for: its column, null where the row has no value that fits, and whether some row
+    keeps a value of it in `rest`. `rest` are the texts of JSON objects, null where nothing is left."""
+
+    columns: tuple[pa.Array, ...]
+    rest: pa.StringArray
+    in_rest: tuple[bool, ...]
+
+
+class _Array(ctypes.Structure):
+    _fields_ = (
+        ("validity", ctypes.c_void_p),
+        ("at", ctypes.c_int64),
+        ("values", ctypes.c_void_p),
+        ("text", ctypes.c_void_p),
+    )
+
+
+class _Key(ctypes.Structure):
+    _fields_ = (("text", ctypes.c_void_p), ("length", ctypes.c_int64), ("kind", ctypes.c_int64))
+
+
+class _TypedColumn(ctypes.Structure):
+    _fields_ = (
+        ("validity", ColumnBuffer),
+        ("values", ColumnBuffer),
+        ("text", ColumnBuffer),
+        ("nulls", ctypes.c_int64),
+        ("in_rest", ctypes.c_int64),
+    )
+
+    def to_array(self, kind: Kind, rows: int) -> pa.Array:
+        """The column, which owns its memory; call it once."""
+        validity, values, text = self.validity.take(), self.values.take(), self.text.take()
+        buffers = [validity if self.nulls else None, values, *([text] if kind is Kind.TEXT else [])]
+        return pa.Array.from_buffers(ARROW[kind], rows, buffers, null_count=self.nulls)
+
+
+class _SplitRequest(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("attributes", _Array),
+        ("messages", _Array),
+        ("keys", ctypes.POINTER(_Key)),
+        ("key_count", ctypes.c_int64),
+        ("column_count", ctypes.c_int64),
+    )
+
+
+class _JoinColumn(ctypes.Structure):
+    _fields_ = (
+        ("key", ctypes.c_void_p),
+        ("key_length", ctypes.c_int64),
+        ("kind", ctypes.c_int64),
+        ("values", _Array),
+    )
+
+
+class _JoinRequest(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("rest", _Array),
+        ("messages", _Array),
+        ("columns", ctypes.POINTER(_JoinColumn)),
+        ("column_count", ctypes.c_int64),
+        ("omitted", ctypes.POINTER(_Key)),
+        ("omitted_count", ctypes.c_int64),
+    )
+
+
+class _KeyFacts(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("kinds", ctypes.c_int64 * len(_KINDS)),
+        ("is_near_unique", ctypes.c_int64),
+    )
+
+
+class _SurveyResult(ctypes.Structure):
+    _fields_ = (
+        ("surveyed", ctypes.c_int64),
+        ("keys", ctypes.c_int64),
+        ("facts", ColumnBuffer),
+        ("names", TextColumn),
+    )
+
+
+_survey: Final = kernel(
+    "kernel_attributes_survey", ctypes.c_int64, ctypes.POINTER(_Array), ctypes.POINTER(_SurveyResult)
+)
+_split: Final = kernel(
+    "kernel_attributes_split", ctypes.POINTER(_SplitRequest), ctypes.POINTER(TextColumn), ctypes.POINTER(_TypedColumn)
+)
+_join: Final = kernel("kernel_attributes_join", ctypes.POINTER(_JoinRequest), ctypes.POINTER(TextColumn))
+_line_member: Final = kernel(
+    "kernel_line_member",
+    ctypes.c_int64,
+    ctypes.POINTER(_Array),
+    ctypes.POINTER(_Key),
+    ctypes.POINTER(TextColumn),
+    ctypes.POINTER(TextColumn),
+)
+
+
+def survey(attributes: pa.StringArray, at_most: int) -> list[KeyFacts]:
+    """What keys there are, the most frequent first.
+
+    Looks at some 16,000 rows spread evenly, and remembers some 4,000 keys: of more, the rarest are forgotten.
+    """
+    result = _SurveyResult()
+    _check(_survey(len(attributes), ctypes.byref(_array(attributes)), ctypes.byref(result)))
+    names = result.names.to_array(result.keys).slice(0, at_most).to_pylist()
+    facts = (_KeyFacts * result.keys).from_buffer_copy(result.facts.take_bytes())
+
+    def estimate(count: int) -> int:
+        return count * len(attributes) // result.surveyed
+
+    return [
+        KeyFacts(
+            name,
+            estimate(fact.rows),
+            {kind: estimate(count) for kind, count in zip(_KINDS, fact.kinds, strict=True)},
+            bool(fact.is_near_unique),
+        )
+        for name, fact in zip(names, facts, strict=False)
+    ]
+
+
+def split(
+    attributes: pa.StringArray, keys: Sequence[tuple[str, Kind]], omit: Sequence[str], messages: pa.StringArray
+) -> Split:
+    """The keys as typed columns, and what is left; `omit` are keys that need not be stored where the row's message
+    has them. No key may be named twice."""
+    rows = len(attributes)
+    named = [*(key for key, _ in keys), *omit]
+    if len(set(named)) < len(named) or len(messages) != rows:
+        raise ValueError("a key named twice, or not as many messages as attributes")
+    texts = _Texts()
+    asked = [*(texts.key(key, _KINDS.index(kind)) for key, kind in keys), *(texts.key(key, _NO_KIND) for key in omit)]
+    request = _SplitRequest(rows, _array(attributes), _array(messages), _c_array(_Key, asked), len(asked), len(keys))
+    rest, columns = TextColumn(), (_TypedColumn * len(keys))()
+    _check(_split(ctypes.byref(request), ctypes.byref(rest), columns))
+    return Split(
+        tuple(column.to_array(kind, rows) for column, (_, kind) in zip(columns, keys, strict=True)),
+        rest.to_array(rows),
+        tuple(bool(column.in_rest) for column in columns),
+    )
+
+
+def join(
+    rest: pa.StringArray, columns: Sequence[tuple[str, pa.Array]], omitted: Sequence[str], messages: pa.StringArray
+) -> pa.StringArray:
+    """The attributes that `split` took apart: texts of JSON objects with the same members, null where there are none.
+
+    Of a row without rest, the omitted keys are read in its message.
+    """
+    rows = len(rest)
+    if any(len(column) != rows for _, column in columns) or len(messages) != rows:
+        raise ValueError("columns of different lengths")
+    texts = _Texts()
+    joined = [
+        _JoinColumn(*texts.place(f"{json.dumps(key, ensure_ascii=False)}:"), _kind_number(column), _array(column))
+        for key, column in columns
+    ]
+    asked = [texts.key(key, _NO_KIND) for key in omitted]
+    request = _JoinRequest(
+        rows,
+        _array(rest),
+        _array(messages),
+        _c_array(_JoinColumn, joined),
+        len(joined),
+        _c_array(_Key, asked),
+        len(asked),
+    )
+    attributes = TextColumn()
+    _check(_join(ctypes.byref(request), ctypes.byref(attributes)))
+    return attributes.to_array(rows)
+
+
+def line_member(messages: pa.StringArray, key: str) -> tuple[pa.StringArray, pa.StringArray]:
+    """The text form and the JSON text of a key of those messages that are one JSON object (blanks around it allowed)
+    with unique keys and without lone surrogates; null elsewhere, and for JSON null.
+
+    The text form of a string are its characters; a number is written as DuckDB writes it if it fits a kind, arrays,
+    objects and other numbers as they stand.
+    """
+    texts = _Texts()
+    text, as_json = TextColumn(), TextColumn()
+    asked = texts.key(key, _NO_KIND)
+    _check(
+        _line_member(
+            len(messages),
+            ctypes.byref(_array(messages)),
+            ctypes.byref(asked),
+            ctypes.byref(text),
+            ctypes.byref(as_json),
+        )
+    )
+    return text.to_array(len(messages)), as_json.to_array(len(messages))
+
+
+class _Texts:
+    """Keeps the texts alive whose places a kernel is told."""
+
+    def __init__(self) -> None:
+        self._kept: list[bytes] = []
+
+    def place(self, text: str) -> tuple[int, int]:
+        content = text.encode()
+        self._kept.append(content)
+        return address_of(content), len(content)
+
+    def key(self, text: str, kind: int) -> _Key:
+        return _Key(*self.place(text), kind)
+
+
+def _kind_number(column: pa.Array) -> int:
+    return [ARROW[kind] for kind in _KINDS].index(column.type)
+
+
+def _array(column: pa.Array) -> _Array:
+    """Where the column's first row stands in memory."""
+    validity, values, *text = (buffer.address if buffer else 0 for buffer in column.buffers())
+    width = {pa.string(): 4, pa.bool_(): 0}.get(column.type, 8)
+    return _Array(validity, column.offset, values + width * column.offset, *text)
+
+
+def _c_array(of: type[ctypes.Structure], items: Sequence[ctypes.Structure]) -> Any:
+    return (of * len(items))(*items)
+
+
+def _check(status: int) -> None:
+    if status == KERNEL_REFUSED:
+        raise OverflowError("the texts are more than one array can hold")
+    if status != KERNEL_OK:
+        raise MemoryError("attributes")

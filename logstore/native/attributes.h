@@ -1,0 +1,112 @@
+/* The JSON column `attributes` as typed columns of its frequent keys and a rest, and back. Mirrored in
+ * logstore/attributes.py. */
+#ifndef ATTRIBUTES_H
+#define ATTRIBUTES_H
+
+#include "decode.h"
+#include "json.h"
+
+/* A value fits at most one of the first four. */
+enum attribute_kind {
+    ATTRIBUTE_BOOLEAN,
+    ATTRIBUTE_INTEGER,
+    ATTRIBUTE_NUMBER,
+    ATTRIBUTE_TEXT,
+    ATTRIBUTE_KINDS,
+    ATTRIBUTE_NONE = ATTRIBUTE_KINDS /* of a value: fits none; of a key: omitted, no column */
+};
+
+/* An Arrow array; `at` is its first row in the bitmaps, `offsets` and `values` of other kinds than BOOLEAN point to
+ * the first row. */
+struct array_input {
+    const uint8_t *validity; /* NULL: none is null */
+    int64_t at;
+    const void *values;      /* of strings: int32 offsets */
+    const uint8_t *text;
+};
+
+struct attribute_key {
+    const uint8_t *text;
+    int64_t length;
+    int64_t kind;
+};
+
+struct typed_column {
+    struct column_buffer validity, values, text; /* values: of TEXT the offsets */
+    int64_t nulls;
+    int64_t in_rest; /* does some row keep a value of the key in the rest? */
+};
+
+struct split_request {
+    int64_t rows;
+    struct array_input attributes, messages;
+    const struct attribute_key *keys; /* those with a column first */
+    int64_t key_count, column_count;
+};
+
+/* KERNEL_OK or KERNEL_OUT_OF_MEMORY; only after KERNEL_OK the results hold anything. */
+EXPORT int32_t kernel_attributes_split(const struct split_request *request, struct text_column *rest,
+                                       struct typed_column *columns);
+
+struct join_column {
+    const uint8_t *key; /* in quotes, with a colon */
+    int64_t key_length;
+    int64_t kind;
+    struct array_input values;
+};
+
+struct join_request {
+    int64_t rows;
+    struct array_input rest, messages;
+    const struct join_column *columns;
+    int64_t column_count;
+    const struct attribute_key *omitted;
+    int64_t omitted_count;
+};
+
+/* As above, or KERNEL_REFUSED where the texts are too much for one array. */
+EXPORT int32_t kernel_attributes_join(const struct join_request *request, struct text_column *attributes);
+
+EXPORT int32_t kernel_line_member(int64_t rows, const struct array_input *messages, const struct attribute_key *key,
+                                  struct text_column *text, struct text_column *json);
+
+struct key_facts {
+    int64_t rows;
+    int64_t kinds[ATTRIBUTE_KINDS];
+    int64_t is_near_unique;
+};
+
+struct survey_result {
+    int64_t surveyed; /* rows that were looked at */
+    int64_t keys;
+    struct column_buffer facts; /* struct key_facts each */
+    struct text_column names;
+};
+
+EXPORT int32_t kernel_attributes_survey(int64_t rows, const struct array_input *attributes,
+                                        struct survey_result *result);
+
+union attribute_scalar {
+    int64_t integer; /* or 0, 1 */
+    double number;
+};
+
+/* Which kind the value fits; other than of a text, it is then in `scalar`. */
+enum attribute_kind attribute_read(const struct json_value *value, union attribute_scalar *scalar);
+
+/* The message's members, if it is one JSON object that stands as attributes just as it is. */
+int attribute_read_line(struct json_reader *reader, struct json_text message, struct json_members *members);
+
+static inline int array_is_valid(const struct array_input *array, int64_t row) {
+    int64_t bit = array->at + row;
+    return !array->validity || array->validity[bit / 8] >> bit % 8 & 1;
+}
+
+/* The row's text; of null without a place. */
+static inline struct json_text array_text(const struct array_input *array, int64_t row) {
+    if (!array_is_valid(array, row)) return (struct json_text){NULL, NULL};
+    const int32_t *offsets = array->values;
+    return (struct json_text){array->text + offsets[row], array->text + offsets[row + 1]};
+}
+
+#endif

@@ -1,0 +1,257 @@
+#include <stdlib.h>
+
+#include "attributes.h"
+#include "columns.h"
+
+enum { GUESSES = 64 };
+
+/* A column of which rows without a value cost nothing: all begin as null. */
+struct sparse_column {
+    struct buffer validity, values, text;
+    int64_t ended; /* of texts: rows whose end is written */
+    int64_t valid;
+    int in_rest;
+};
+
+struct splitter {
+    struct memory memory;
+    const struct split_request *request;
+    struct json_reader reader;
+    struct json_members asked, members, line; /* `asked`: the request's keys in their order */
+    struct sparse_column *columns;
+    struct text_builder rest;
+    int32_t guesses[GUESSES]; /* which asked key stood at this place in an earlier row */
+};
+
+static void append_zeros(struct buffer *buffer, size_t count) {
+    memset(buffer_reserve(buffer, count), 0, count);
+    buffer->length += count;
+}
+
+static void begin_column(struct sparse_column *column, struct memory *memory, int64_t kind, int64_t rows) {
+    size_t bitmap = (size_t)(rows + 7) / 8;
+    column->validity.memory = column->values.memory = column->text.memory = memory;
+    append_zeros(&column->validity, bitmap);
+    if (kind == ATTRIBUTE_TEXT) append_zeros(&column->values, (size_t)(rows + 1) * sizeof(int32_t));
+    else append_zeros(&column->values, kind == ATTRIBUTE_BOOLEAN ? bitmap : (size_t)rows * sizeof(int64_t));
+}
+
+/* Writes the ends of all texts before the row. */
+static void end_texts(struct sparse_column *column, int64_t row) {
+    int32_t *ends = (int32_t *)column->values.data + 1;
+    while (column->ended < row) ends[column->ended++] = (int32_t)column->text.length;
+}
+
+static void put_text(struct sparse_column *column, int64_t row, const struct json_value *string) {
+    end_texts(column, row);
+    uint8_t *to = buffer_reserve(&column->text, string->length);
+    if (string->has_backslash) {
+        column->text.length = (size_t)(json_unescape(string, to) - column->text.data);
+    } else {
+        memcpy(to, string->text + 1, string->length - 2);
+        column->text.length += string->length - 2;
+    }
+    end_texts(column, row + 1);
+}
+
+static void put_value(struct sparse_column *column, int64_t row, enum attribute_kind kind,
+                      const struct json_value *value, const union attribute_scalar *scalar) {
+    uint8_t bit = (uint8_t)(1u << row % 8);
+    column->validity.data[row / 8] |= bit;
+    column->valid++;
+    if (kind == ATTRIBUTE_TEXT) put_text(column, row, value);
+    else if (kind != ATTRIBUTE_BOOLEAN) memcpy(column->values.data + row * 8, scalar, 8);
+    else if (scalar->integer) column->values.data[row / 8] |= bit;
+}
+
+/* Which of the asked keys the member's is, or -1. */
+static int32_t asked_of(struct splitter *s, int32_t place, const struct json_member *member) {
+    if (place < GUESSES) {
+        const struct json_member *guess = &s->asked.items[s->guesses[place]];
+        if (s->asked.count && guess->key_length == member->key_length &&
+            memcmp(guess->key, member->key, member->key_length) == 0) return s->guesses[place];
+    }
+    const struct json_member *found = json_members_find(&s->asked, member->key, member->key_length);
+    if (!found) return -1;
+    int32_t asked = (int32_t)(found - s->asked.items);
+    if (place < GUESSES) s->guesses[place] = asked;
+    return asked;
+}
+
+/* A key with a lone surrogate (read as U+FFFD) could not be written back. */
+static int is_sound(const struct json_member *member) {
+    if (member->key_is_plain) return 1;
+    const uint8_t *at = member->key, *end = at + member->key_length;
+    while ((at = memchr(at, 0xEF, (size_t)(end - at)))) {
+        if (end - at >= 3 && at[1] == 0xBF && at[2] == 0xBD) return 0;
+        at++;
+    }
+    return 1;
+}
+
+/* Is the text an object that can be taken apart? If not, `members` are empty or what it has all the same. */
+static int read_row(struct splitter *s, struct json_text text) {
+    if (!json_read_only_object(&s->reader, text, &s->members)) {
+        for (int64_t i = 0; i < s->request->column_count; i++) s->columns[i].in_rest = 1;
+        json_members_clear(&s->members);
+        return 0;
+    }
+    if (s->members.repeats) return 0;
+    for (int32_t i = 0; i < s->members.count; i++) {
+        if (!is_sound(&s->members.items[i])) return 0;
+    }
+    return 1;
+}
+
+static void note_in_rest(struct splitter *s) {
+    for (int32_t i = 0; i < s->members.count; i++) {
+        int32_t asked = asked_of(s, i, &s->members.items[i]);
+        if (asked < 0 || asked >= s->request->column_count) continue;
+        s->columns[asked].in_rest |= s->members.items[i].value.kind != JSON_NULL;
+    }
+}
+
+enum { LEFT = 1, OMITTABLE = 2 };
+
+/* Moves the member into its column if it fits, marked as dropped. Returns 0, or what else is to become of it. */
+static int move(struct splitter *s, int64_t row, struct json_member *member, int32_t asked) {
+    if (asked < 0) return LEFT;
+    union attribute_scalar scalar;
+    enum attribute_kind kind = attribute_read(&member->value, &scalar);
+    if (asked >= s->request->column_count) return kind == ATTRIBUTE_TEXT ? OMITTABLE : LEFT;
+    if (kind != (enum attribute_kind)s->request->keys[asked].kind) {
+        s->columns[asked].in_rest |= member->value.kind != JSON_NULL;
+        return LEFT;
+    }
+    put_value(&s->columns[asked], row, kind, &member->value, &scalar);
+    member->is_dropped = 1;
+    return 0;
+}
+
+static int is_message(const struct splitter *s, struct json_text text, int64_t row) {
+    struct json_text message = json_trimmed(array_text(&s->request->messages, row));
+    size_t length = (size_t)(text.end - text.at);
+    return (size_t)(message.end - message.at) == length && memcmp(message.at, text.at, length) == 0;
+}
+
+/* Would a reader who finds no rest take an omitted key out of the message? */
+static int misleads(struct splitter *s, int64_t row) {
+    const struct split_request *request = s->request;
+    if (request->column_count == request->key_count) return 0;
+    if (!attribute_read_line(&s->reader, array_text(&request->messages, row), &s->line)) return 0;
+    for (int64_t i = request->column_count; i < request->key_count; i++) {
+        if (json_members_find(&s->line, request->keys[i].text, (size_t)request->keys[i].length)) return 1;
+    }
+    return 0;
+}
+
+/* The rest of a row of which nothing is left: an empty object where null would mislead. */
+static void end_without_rest(struct splitter *s, int64_t row) {
+    int is_misleading = misleads(s, row);
+    if (is_misleading) buffer_append(&s->rest.text, "{}", 2);
+    text_end_row(&s->rest, is_misleading);
+}
+
+static void append_rest(struct splitter *s) {
+    struct buffer *out = &s->rest.text;
+    uint8_t before = '{';
+    for (int32_t i = 0; i < s->members.count; i++) {
+        const struct json_member *member = &s->members.items[i];
+        if (member->is_dropped) continue;
+        buffer_byte(out, before);
+        json_append_key(out, member);
+        buffer_byte(out, ':');
+        buffer_append(out, member->value.text, member->value.length);
+        before = ',';
+    }
+    buffer_byte(out, '}');
+    text_end_row(&s->rest, 1);
+}
+
+static void append_whole(struct splitter *s, struct json_text text) {
+    buffer_append(&s->rest.text, text.at, (size_t)(text.end - text.at));
+    text_end_row(&s->rest, 1);
+}
+
+static void split_row(struct splitter *s, int64_t row) {
+    struct json_text text = array_text(&s->request->attributes, row);
+    arena_reset(&s->reader.arena);
+    if (!text.at) {
+        end_without_rest(s, row);
+        return;
+    }
+    if (!read_row(s, text)) {
+        note_in_rest(s);
+        append_whole(s, text);
+        return;
+    }
+    int remains = 0;
+    for (int32_t i = 0; i < s->members.count; i++) {
+        struct json_member *member = &s->members.items[i];
+        remains |= move(s, row, member, asked_of(s, i, member));
+    }
+    if (!(remains & LEFT) && json_is_clean(&s->members) && is_message(s, text, row)) text_end_row(&s->rest, 0);
+    else if (remains) append_rest(s);
+    else end_without_rest(s, row);
+}
+
+static void split_rows(struct splitter *s) {
+    const struct split_request *request = s->request;
+    text_init(&s->rest, &s->memory);
+    s->columns = memory_resize(&s->memory, NULL, (size_t)request->column_count * sizeof *s->columns);
+    memset(s->columns, 0, (size_t)request->column_count * sizeof *s->columns);
+    for (int64_t i = 0; i < request->column_count; i++) {
+        begin_column(&s->columns[i], &s->memory, request->keys[i].kind, request->rows);
+    }
+    for (int64_t i = 0; i < request->key_count; i++) {
+        const struct attribute_key *key = &request->keys[i];
+        struct json_member member = {.key = key->text, .key_length = (uint32_t)key->length};
+        json_members_put(&s->asked, &member);
+    }
+    for (int64_t row = 0; row < request->rows; row++) split_row(s, row);
+}
+
+static void hand_over(struct splitter *s, struct text_column *rest, struct typed_column *columns) {
+    const struct split_request *request = s->request;
+    *rest = text_hand_over(&s->rest);
+    for (int64_t i = 0; i < request->column_count; i++) {
+        struct sparse_column *column = &s->columns[i];
+        if (request->keys[i].kind == ATTRIBUTE_TEXT) end_texts(column, request->rows);
+        columns[i] = (struct typed_column){buffer_hand_over(&column->validity), buffer_hand_over(&column->values),
+                                           buffer_hand_over(&column->text), request->rows - column->valid,
+                                           column->in_rest};
+    }
+}
+
+static void free_splitter(struct splitter *s) {
+    for (int64_t i = 0; s->columns && i < s->request->column_count; i++) {
+        buffer_free(&s->columns[i].validity);
+        buffer_free(&s->columns[i].values);
+        buffer_free(&s->columns[i].text);
+    }
+    free(s->columns);
+    json_reader_free(&s->reader);
+    json_members_free(&s->asked);
+    json_members_free(&s->members);
+    json_members_free(&s->line);
+    text_free(&s->rest);
+    free(s);
+}
+
+int32_t kernel_attributes_split(const struct split_request *request, struct text_column *rest,
+                                struct typed_column *columns) {
+    struct splitter *s = calloc(1, sizeof *s);
+    if (!s) return KERNEL_OUT_OF_MEMORY;
+    s->request = request;
+    json_reader_init(&s->reader, &s->memory);
+    s->reader.is_valid_utf8 = 1;
+    s->asked.memory = s->members.memory = s->line.memory = &s->memory;
+    volatile int32_t status = KERNEL_OUT_OF_MEMORY;
+    if (setjmp(s->memory.exhausted) == 0) {
+        split_rows(s);
+        hand_over(s, rest, columns);
+        status = KERNEL_OK;
+    }
+    free_splitter(s);
+    return status;
+}
