@@ -1,0 +1,149 @@
+"""Words that every record which a condition accepts has: what is looked up in filters before any record is read.
+
+What a token filter of some records has to hold, in lower case (`query.sql.filters.lower`):
+
+- of `message` every word that has an ASCII digit,
+- of `trace_id` and `span_id` every word,
+- of `attributes` every word of every string, decoded, and of every number, as it is written, however deep inside;
+- `NESTED`, if an attribute of any of them is an object or a list: what is found in such a value's text may be a key,
+  or have an escape right before it.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from enum import Enum, auto
+from typing import Final, TypeAlias
+
+from logstore.record import COLUMNS
+from query import ast, literals, patterns
+from query.needles import has_digit, whole_words
+from query.sql.fields import ALIASES, SOURCES, Source, key_paths
+from query.sql.filters import lower
+
+NESTED: Final = "{"
+"""Stands among the alternatives of what is searched inside of attributes."""
+SETS_MAX: Final = 16
+ALTERNATIVES_MAX: Final = 64
+
+Words: TypeAlias = frozenset[str]
+"""Alternatives: at least one of them is in the record."""
+
+_NUMBER_CHARACTERS: Final = frozenset("0123456789.eE+-")
+_BOOLEANS: Final = ("true", "false")
+
+
+class _Field(Enum):
+    MESSAGE = auto()
+    IDENTIFIER = auto()
+    ATTRIBUTE = auto()
+
+
+def required_words(condition: ast.Expression, labels: Collection[str] | None = None) -> tuple[Words, ...]:
+    """Of each of these sets every record that the filter accepts has at least one word, those likely rarest first.
+
+    Args:
+        condition: a filter; its names are the record's own fields.
+        labels: all keys that `labels` of the records have at the top, or None where they are not known. A name that
+            could be one of them is looked up there too, and nothing follows from it.
+    """
+    found = dict.fromkeys(_sets(condition, labels))
+    return tuple(sorted(found, key=_commonness)[:SETS_MAX])
+
+
+def _sets(condition: ast.Expression, labels: Collection[str] | None) -> Iterable[Words]:
+    match condition:
+        case ast.And(items):
+            return [words for item in items for words in _sets(item, labels)]
+        case ast.Or(items):
+            return _either([_sets(item, labels) for item in items])
+        case ast.Comparison(ast.Operator.EQ, ast.Name(name), right) | ast.Comparison(
+            ast.Operator.EQ, right, ast.Name(name)
+        ) if isinstance(right, ast.Literal):
+            return _of_equal(_field(name, labels), right)
+        case ast.OneOf(ast.Name(name), values):
+            field = _field(name, labels)
+            return _either([_of_equal(field, ast.Text(value)) for value in values])
+        case ast.Phrase(ast.Name(name), text, prefix):
+            return _of_found(_field(name, labels), text, whole_words(lower(text), opens_right=prefix))
+        case ast.Contains(ast.Name(name), affix, text):
+            opens_left, opens_right = affix is not ast.Affix.START, affix is not ast.Affix.END
+            words = whole_words(lower(text), opens_left=opens_left, opens_right=opens_right)
+            return _of_found(_field(name, labels), text, words)
+        case ast.Match(ast.Name(name), pattern):
+            return _of_match(_field(name, labels), pattern)
+    return ()
+
+
+def _field(name: str, labels: Collection[str] | None) -> _Field | None:
+    """What the filter holds of this field's value; None: not all that could be searched for."""
+    if name == "message":
+        return _Field.MESSAGE
+    if name in ("trace_id", "span_id"):
+        return _Field.IDENTIFIER
+    if name in COLUMNS or name in ALIASES:
+        return None
+    source, dot, _ = name.partition(".")
+    if dot and source in SOURCES:
+        return _Field.ATTRIBUTE if source == Source.ATTRIBUTES else None
+    if labels is None or any(path[0] in labels for path in key_paths(name)):
+        return None
+    return _Field.ATTRIBUTE
+
+
+def _of_equal(field: _Field | None, right: ast.Literal) -> Iterable[Words]:
+    """The whole value is this text. An attribute is then a string or a number written like that, or nothing follows."""
+    if field is _Field.ATTRIBUTE and not isinstance(right, ast.Text):
+        return ()
+    value = right.value if isinstance(right, ast.Text) else right.text
+    if field is _Field.ATTRIBUTE and _may_be_written_otherwise(value):
+        return ()
+    return _kept(field, whole_words(lower(value)))
+
+
+def _of_found(field: _Field | None, text: str, words: Iterable[str]) -> Iterable[Words]:
+    """The text, with these whole words, is somewhere in the value."""
+    if field is not _Field.ATTRIBUTE:
+        return _kept(field, words)
+    if _NUMBER_CHARACTERS.issuperset(text) or lower(text) in _BOOLEANS:
+        return ()
+    return _kept(field, words, NESTED)
+
+
+def _of_match(field: _Field | None, pattern: str) -> Iterable[Words]:
+    needed = patterns.needed(pattern)
+    return _either(
+        [
+            [words for text in texts for words in _of_found(field, text, _inner_words(text, folded=needed.folded))]
+            for texts in needed.alternatives
+        ]
+    )
+
+
+def _inner_words(text: str, *, folded: bool) -> Iterator[str]:
+    """In a text that is compared folded, an `s` may stand for another letter."""
+    words = whole_words(lower(text), opens_left=True, opens_right=True)
+    return (word for word in words if not (folded and "s" in word))
+
+
+def _kept(field: _Field | None, words: Iterable[str], *others: str) -> list[Words]:
+    """A set for each of the words that the filter holds of this field."""
+    if field is None:
+        return []
+    return [frozenset((word, *others)) for word in words if field is not _Field.MESSAGE or has_digit(word)]
+
+
+def _may_be_written_otherwise(value: str) -> bool:
+    """Whether an attribute of this text form may be one that is no string and whose words are not in the filter."""
+    is_decimal = literals.is_number(value) and not literals.is_integer(value)
+    return is_decimal or value in _BOOLEANS or value.startswith(("{", "["))
+
+
+def _either(branches: Sequence[Iterable[Words]]) -> list[Words]:
+    """One set of them all, of the best of each; nothing if one of them says nothing."""
+    best = [min(branch, key=_commonness, default=frozenset[str]()) for branch in branches]
+    both = frozenset[str]().union(*best)
+    return [both] if best and all(best) and len(both) <= ALTERNATIVES_MAX else []
+
+
+def _commonness(words: Words) -> tuple[int, int]:
+    """Less is better: few alternatives, and long ones."""
+    return len(words), -min(len(word) for word in words if word != NESTED)

@@ -1,0 +1,178 @@
+"""Words that every record has which a condition accepts: never one too many, and those that can be known."""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from logstore.errors import InvalidQuery
+from query import ast
+from query.format import condition as format_condition
+from query.parser import parse
+from query.required import ALTERNATIVES_MAX, NESTED, SETS_MAX, required_words
+from query.sql import predicate
+from tests.query import needles, strategies
+from tests.query.relation import connect, table
+from tests.query.test_hostile import RECORD
+from tests.reference.tokens import tokens
+
+FIELDS = ("message", "trace_id", "span_id", "attributes", "labels", "pod", "level")
+KEYS = ("a", "a.b", "b", "attributes.a", "attributes.a.b", "labels.a", "attributes.attributes.a")
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+@pytest.fixture(scope="module")
+def connection() -> duckdb.DuckDBPyConnection:
+    return connect()
+
+
+# Without NUL, at which DuckDB ends a text inside of JSON.
+text = needles.text.map(lambda written: written.replace("\x00", ""))
+NUMBERS = ("404", "-1", "4.04e2", "4040E-1", "404.50", "0", "-0", "1e999", "12345678901234567890123", "1e-7")
+number = st.sampled_from(NUMBERS)
+scalar = st.one_of(text.map(json.dumps), number, number.map(json.dumps), st.sampled_from(["true", "false", "null"]))
+key = st.sampled_from(["a", "b", "a.b", "x\nerror", "e4"])
+
+
+def objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    members = st.dictionaries(key, values, max_size=3)
+    return members.map(lambda made: "{" + ",".join(f"{json.dumps(k)}:{v}" for k, v in made.items()) + "}")
+
+
+lists = st.lists(scalar, max_size=2).map(lambda items: f"[{','.join(items)}]")
+attributes = objects(st.one_of(scalar, scalar, objects(scalar), lists))
+
+
+@st.composite
+def records(draw: st.DrawFn) -> list[dict[str, Any]]:
+    return [
+        {
+            **RECORD,
+            "message": draw(text),
+            "trace_id": draw(st.none() | text),
+            "span_id": draw(st.none() | text),
+            "labels": draw(st.none() | objects(scalar)),
+            "attributes": draw(st.none() | attributes),
+            "pod": draw(text),
+            "_seq": seq,
+        }
+        for seq in range(draw(st.integers(1, 5)))
+    ]
+
+
+def texts_of(records: list[dict[str, Any]]) -> list[str]:
+    """All that conditions could be about: columns, and what is inside of their JSON in each of its forms."""
+    found = [record[name] for record in records for name in FIELDS if record.get(name)]
+    for inside in [value for record in records for value in json.loads(record["attributes"] or "{}").values()]:
+        found += [inside if isinstance(inside, str) else json.dumps(inside, ensure_ascii=False, separators=(",", ":"))]
+        found += [str(value) for value in (inside.values() if isinstance(inside, dict) else ())]
+    return [*found, "404", "404.0", "404.5", "true"]
+
+
+@st.composite
+def leaves(draw: st.DrawFn, texts: list[str]) -> ast.Expression:
+    name = ast.Name(draw(st.sampled_from(KEYS) | st.sampled_from(FIELDS[:3]) | st.sampled_from(FIELDS)))
+    cut = needles.cut(texts)
+    match draw(st.integers(0, 7)):
+        case 0 | 1:
+            return ast.Phrase(name, draw(cut), draw(st.booleans()))
+        case 2 | 3:
+            return ast.Contains(name, draw(st.sampled_from(ast.Affix)), draw(cut))
+        case 4:
+            literal = draw(cut.map(ast.Text) | cut.map(ast.Text) | strategies.literal)
+            sides = (name, literal) if draw(st.booleans()) else (literal, name)
+            return ast.Comparison(draw(st.sampled_from([ast.Operator.EQ, ast.Operator.EQ, ast.Operator.LT])), *sides)
+        case 5:
+            return ast.OneOf(name, tuple(draw(st.lists(cut, min_size=1, max_size=3))))
+        case 6:
+            return ast.Match(name, draw(needles.pattern_of(texts)))
+    return ast.Present(name)
+
+
+def label_keys(records: list[dict[str, Any]]) -> set[str]:
+    return {key for record in records for key in json.loads(record["labels"] or "{}")}
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=SLOW)
+@given(st.data(), records(), st.booleans(), st.booleans())
+def test_records_that_are_accepted_have_the_words(
+    connection: duckdb.DuckDBPyConnection, data: st.DataObject, records: list[dict[str, Any]], few: bool, known: bool
+) -> None:
+    records = [{**record, "labels": None} for record in records] if few else records
+    condition = data.draw(strategies.logic(leaves(texts_of(records))))
+    try:
+        sql, params = predicate(condition)
+    except InvalidQuery:
+        return
+    connection.register("records", table(records))
+    accepted = connection.execute(f"SELECT {sql} FROM records ORDER BY _seq", params).fetchall()
+    wanted = required_words(condition, label_keys(records) if known else None)
+    for record, (holds,) in zip(records, accepted, strict=True):
+        assert not holds or all(tokens(record) & words for words in wanted), (format_condition(condition), record)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("42", ["42"]),
+        ('"GET /users/42A took"', ["42a"]),
+        ("web-1*", []),
+        ('"web-1 "*', ["1"]),
+        ("timeout", []),
+        ("42 4711", ["4711", "42"]),
+        ("42 or 4711", ["42|4711"]),
+        ("42 or timeout", []),
+        ("42 not 4711", ["42"]),
+        ('message*="id=42 x7 y"', ["42", "x7"]),
+        ('message^="42 x"', ["42"]),
+        ('message$="x 42"', ["42"]),
+        ('message="id=42"', ["42"]),
+        ("message=42", ["42"]),
+        (r'message=~"^user=\\w+ id=42, "', ["42"]),
+        (r'message=~"(a 17 b|c 18 d)"', ["17|18"]),
+        (r'message=~"(?i) is42 X5 "', ["x5"]),
+        ('trace_id="ABC-def"', ["abc", "def"]),
+        ("trace_id:ABC", ["abc"]),
+        ('user="Ada Lovelace"', ["lovelace", "ada"]),
+        ('user in ("ada", "bob b")', ["ada|bob"]),
+        ("user:ada", ["ada|{"]),
+        ('user*="ada l"', []),
+        ('user*=" ada "', ["ada|{"]),
+        ('user="404"', ["404"]),
+        ("user=404", []),
+        ("user:404", []),
+        ('user="4.5"', []),
+        ('user="true"', []),
+        ("user:true", []),
+        ('attributes.app="web"', ["web"]),
+        ('labels.app="web"', []),
+        ('app="web"', []),
+        ('app.x="web"', []),
+        ('pod="web-1"', []),
+        ("level=error", []),
+        ('attributes*=" 42 "', []),
+        ("user:*", []),
+        ('not user="ada"', []),
+    ],
+)
+def test_typical_conditions(query: str, expected: list[str]) -> None:
+    found = required_words(parse(query).filter, labels={"app"})
+    told = ["|".join(sorted(words, key=lambda word: (word == NESTED, word))) for words in found]
+    assert told == expected
+
+
+@pytest.mark.parametrize("labels", [None, {"user"}])
+def test_what_could_be_a_label_says_nothing(labels: Collection[str] | None) -> None:
+    assert required_words(parse('user="ada"').filter, labels) == ()
+
+
+def test_words_are_bounded() -> None:
+    message = ast.Name("message")
+    assert len(required_words(ast.Phrase(message, " ".join(f"w{n}" for n in range(100))))) == SETS_MAX
+    many = tuple(f"w{n}" for n in range(ALTERNATIVES_MAX + 1))
+    assert required_words(ast.OneOf(message, many)) == ()
+    assert required_words(ast.OneOf(message, many[1:])) == (frozenset(many[1:]),)
