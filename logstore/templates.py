@@ -75,7 +75,8 @@ def find(messages: pa.StringArray, secret: bytes, at_most: int) -> Found:
     if len(secret) != SECRET_BYTES or not 0 <= at_most <= AT_MOST_MAX:
         raise ValueError(f"a secret of {len(secret)} bytes, at most {at_most} templates")
     if not len(messages):
-        return Found(*(np.zeros(0, np.int64) for _ in range(3)), pa.array([], pa.string()))
+        none: Ints = np.zeros(0, np.int64)
+        return Found(none, none, none, pa.array([], pa.string()))
     entries, of_row = _entries(messages, secret)
     kept = np.argsort(-entries["count"].astype(np.int64), kind="stable")[:at_most]
     distinct: Ints = entries["id"][kept]
