@@ -9,11 +9,9 @@
 
 enum { RANGES = sizeof(word_ranges) / sizeof(word_ranges[0]) };
 
-int is_word_character(uint32_t code) {
-    if (code < 0x80) {
-        uint32_t folded = code | 0x20;
-        return (folded >= 'a' && folded <= 'z') || (code >= '0' && code <= '9') || code == '_';
-    }
+static uint8_t plane_0[0x10000 / 8]; /* a bit a character of the basic plane */
+
+static int is_in_ranges(uint32_t code) {
     int low = 0, high = RANGES;
     while (low < high) {
         int middle = (low + high) / 2;
@@ -23,17 +21,22 @@ int is_word_character(uint32_t code) {
     return low < RANGES && word_ranges[low][0] <= code;
 }
 
-EXPORT int32_t kernel_is_word_character(uint32_t code) { return is_word_character(code); }
-
-/* The character that begins at `at` (at < end) of valid UTF-8. */
-static uint32_t character_at(const uint8_t *at, const uint8_t *end) {
-    uint32_t lead = *at;
-    if (lead < 0x80) return lead;
-    int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
-    uint32_t code = lead & (0x3Fu >> more);
-    for (int i = 1; i <= more && at + i < end; i++) code = code << 6 | (at[i] & 0x3F);
-    return code;
+__attribute__((constructor)) static void fill_plane_0(void) {
+    for (int i = 0; i < RANGES; i++) {
+        for (uint32_t code = word_ranges[i][0]; code <= word_ranges[i][1] && code < 0x10000; code++) {
+            plane_0[code / 8] |= (uint8_t)(1u << code % 8);
+        }
+    }
+    for (const char *c = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"; *c; c++) {
+        plane_0[*c / 8] |= (uint8_t)(1u << *c % 8);
+    }
 }
+
+int is_word_character(uint32_t code) {
+    return code < 0x10000 ? plane_0[code / 8] >> code % 8 & 1 : is_in_ranges(code);
+}
+
+EXPORT int32_t kernel_is_word_character(uint32_t code) { return is_word_character(code); }
 
 static int begins_free(const uint8_t *start, const uint8_t *at, const uint8_t *end) {
     if (at == start) return 1;

@@ -6,4 +6,14 @@
 
 int is_word_character(uint32_t code);
 
+/* The character that begins at `at` (at < end) of valid UTF-8. */
+static inline uint32_t character_at(const uint8_t *at, const uint8_t *end) {
+    uint32_t lead = *at;
+    if (lead < 0x80) return lead;
+    int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+    uint32_t code = lead & (0x3Fu >> more);
+    for (int i = 1; i <= more && at + i < end; i++) code = code << 6 | (at[i] & 0x3F);
+    return code;
+}
+
 #endif

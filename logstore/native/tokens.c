@@ -1,0 +1,268 @@
+#include <stdlib.h>
+
+#include "bloom.h"
+#include "memory.h"
+#include "utf8.h"
+#include "word_hash.h"
+#include "word_marks.h"
+#include "words.h"
+
+/* BITS_PER_WORD: 0.18 % of the words that a filter does not hold are taken for held. */
+enum { BITS_PER_WORD = 15, RECENT_BITS = 12, SET_FIRST = 1024 };
+
+struct token_column {
+    const int32_t *offsets;
+    const uint8_t *text;
+    const uint8_t *validity; /* NULL: none is null */
+    int64_t validity_at;     /* the first row's bit */
+};
+
+enum { MESSAGE, ATTRIBUTES, OTHERS };
+
+struct build_request {
+    int64_t rows;
+    const struct token_column *columns; /* the message, attributes (JSON), others */
+    int64_t columns_count;
+    const int64_t *ends; /* of the groups */
+    int64_t groups;
+};
+
+struct build_result {
+    struct column_buffer offsets; /* int64: where each group's filter begins, and the end */
+    struct column_buffer content;
+};
+
+struct builder {
+    struct memory memory;
+    const struct build_request *request;
+    struct word_marks marks;
+    struct buffer padded, unescaped, normal;
+    struct buffer offsets, content;
+    uint64_t *set; /* the group's words by their hashes, none of which is 0 */
+    size_t set_size, count;
+    uint64_t recent[1 << RECENT_BITS]; /* words seen last: most come again soon */
+};
+
+struct text {
+    const uint8_t *at;
+    size_t length;
+    const uint8_t *readable_end;
+};
+
+/* Where a hash stands in the set, or would; nobody can send words that crowd there. */
+static size_t slot_of(const struct builder *b, uint64_t hash) {
+    size_t mask = b->set_size - 1, slot = (size_t)hash_bytes((const uint8_t *)&hash, sizeof hash) & mask;
+    while (b->set[slot] && b->set[slot] != hash) slot = (slot + 1) & mask;
+    return slot;
+}
+
+static void widen(struct builder *b) {
+    uint64_t *old = b->set;
+    size_t old_size = b->set_size, size = old_size ? old_size * 2 : SET_FIRST;
+    b->set = memory_resize(&b->memory, NULL, size * sizeof *b->set);
+    b->set_size = size;
+    memset(b->set, 0, size * sizeof *b->set);
+    for (size_t i = 0; i < old_size; i++) {
+        if (old[i]) b->set[slot_of(b, old[i])] = old[i];
+    }
+    free(old);
+}
+
+static void note(struct builder *b, uint64_t hash) {
+    hash += hash == 0;
+    uint64_t *recent = &b->recent[hash >> (64 - RECENT_BITS)];
+    if (*recent == hash) return;
+    *recent = hash;
+    if (b->count * 2 >= b->set_size) widen(b);
+    size_t slot = slot_of(b, hash);
+    b->count += b->set[slot] == 0;
+    b->set[slot] = hash;
+}
+
+/* The word as it is hashed, readable as `word_hash` needs it; its length in `length`. */
+static const uint8_t *normalise(struct buffer *normal, const uint8_t *at, const uint8_t *end, size_t *length) {
+    normal->length = 0;
+    uint8_t *out = buffer_reserve(normal, (size_t)(end - at) + 16), *start = out;
+    for (; at < end; at++) {
+        if ((*at & 0xC0) == 0x80) continue;
+        uint32_t code = character_at(at, end);
+        *out++ = code < 0x80 ? (uint8_t)code : code == 0x212A ? 'k' : code == 0x130 ? 'i' : 0xFF;
+    }
+    *length = (size_t)(out - start);
+    return start;
+}
+
+static void note_word(struct builder *b, const uint8_t *text, size_t begin, size_t end) {
+    const uint8_t *word = text + begin;
+    size_t length = end - begin;
+    if (!b->marks.is_ascii) word = normalise(&b->normal, word, text + end, &length);
+    note(b, word_hash(word, length));
+}
+
+static const uint8_t *read_marks(struct builder *b, struct text text) {
+    const uint8_t *at = word_text_padded(&b->padded, text.at, text.length, text.readable_end);
+    word_marks_read(&b->marks, at, text.length);
+    return at;
+}
+
+static void note_digit_words(struct builder *b, struct text text) {
+    const uint8_t *at = read_marks(b, text);
+    for (size_t digit = next_digit(&b->marks, 0); digit < text.length;) {
+        size_t end = word_end(&b->marks, digit);
+        note_word(b, at, word_begin(&b->marks, digit), end);
+        digit = next_digit(&b->marks, end);
+    }
+}
+
+static void note_words(struct builder *b, struct text text) {
+    const uint8_t *at = read_marks(b, text);
+    for (size_t begin = next_word(&b->marks, 0); begin < text.length;) {
+        size_t end = word_end(&b->marks, begin);
+        note_word(b, at, begin, end);
+        begin = next_word(&b->marks, end);
+    }
+}
+
+static uint32_t hex4(const uint8_t *at) {
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++) value = value << 4 | ((at[i] & 15u) + (at[i] >= 'A' ? 9 : 0));
+    return value;
+}
+
+/* The character that the escape \uXXXX at `*at` stands for, with the other half of a pair if there is one. */
+static uint32_t escaped_character(const uint8_t **at, const uint8_t *end) {
+    uint32_t unit = hex4(*at + 2);
+    *at += 6;
+    if (unit < 0xD800 || unit > 0xDFFF) return unit;
+    if (unit > 0xDBFF || end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u') return 0xFFFD;
+    uint32_t low = hex4(*at + 2);
+    if (low < 0xDC00 || low > 0xDFFF) return 0xFFFD;
+    *at += 6;
+    return 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+}
+
+/* A JSON text with the escapes of its strings decoded: no JSON any more, but the words are right, as a quote ends a
+ * word wherever it stands. */
+static struct text unescape(struct buffer *room, struct text json) {
+    const uint8_t *at = json.at, *end = json.at + json.length;
+    room->length = 0;
+    uint8_t *start = buffer_reserve(room, json.length + WORD_PADDING), *out = start;
+    while (at < end) {
+        const uint8_t *escape = memchr(at, '\\', (size_t)(end - at));
+        size_t plain = (size_t)((escape ? escape : end) - at);
+        memcpy(out, at, plain);
+        at += plain, out += plain;
+        if (!escape) break;
+        if (end - at >= 6 && at[1] == 'u') {
+            out += utf8_encode(escaped_character(&at, end), out);
+        } else {
+            *out++ = ' ';
+            at += 2;
+        }
+    }
+    return (struct text){start, (size_t)(out - start), out + WORD_PADDING};
+}
+
+static int is_valid(const struct token_column *column, int64_t row) {
+    int64_t bit = column->validity_at + row;
+    return !column->validity || column->validity[bit / 8] >> bit % 8 & 1;
+}
+
+/* The text of a row; a null counts as empty. */
+static struct text text_of(const struct builder *b, int64_t of_column, int64_t row) {
+    const struct token_column *column = &b->request->columns[of_column];
+    const uint8_t *readable_end = column->text + column->offsets[b->request->rows];
+    if (!is_valid(column, row)) return (struct text){readable_end, 0, readable_end};
+    int32_t begin = column->offsets[row];
+    return (struct text){column->text + begin, (size_t)(column->offsets[row + 1] - begin), readable_end};
+}
+
+static void note_row(struct builder *b, int64_t row) {
+    struct text message = text_of(b, MESSAGE, row), attributes = text_of(b, ATTRIBUTES, row);
+    if (attributes.length) {
+        int is_escaped = memchr(attributes.at, '\\', attributes.length) != NULL;
+        int is_message = !is_escaped && attributes.length == message.length &&
+                         memcmp(attributes.at, message.at, message.length) == 0;
+        note_words(b, is_escaped ? unescape(&b->unescaped, attributes) : attributes);
+        if (is_message) message.length = 0;
+    }
+    note_digit_words(b, message);
+    for (int64_t other = OTHERS; other < b->request->columns_count; other++) {
+        struct text text = text_of(b, other, row);
+        if (text.length) note_words(b, text);
+    }
+}
+
+static void append_filter(struct builder *b) {
+    uint64_t blocks = (b->count * BITS_PER_WORD + BLOOM_BLOCK_BITS - 1) / BLOOM_BLOCK_BITS;
+    uint8_t *filter = buffer_reserve(&b->content, blocks * BLOOM_BLOCK_BYTES);
+    memset(filter, 0, blocks * BLOOM_BLOCK_BYTES);
+    for (size_t i = 0; i < b->set_size; i++) {
+        if (b->set[i]) bloom_add(filter, blocks, b->set[i]);
+    }
+    b->content.length += blocks * BLOOM_BLOCK_BYTES;
+    buffer_int64(&b->offsets, (int64_t)b->content.length);
+}
+
+static void build_group(struct builder *b, int64_t from, int64_t to) {
+    b->count = 0;
+    if (b->set) memset(b->set, 0, b->set_size * sizeof *b->set);
+    memset(b->recent, 0, sizeof b->recent);
+    for (int64_t row = from; row < to; row++) note_row(b, row);
+    append_filter(b);
+}
+
+EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct build_result *result) {
+    struct builder *b = calloc(1, sizeof *b);
+    if (!b) return KERNEL_OUT_OF_MEMORY;
+    b->request = request;
+    b->marks.bits.memory = b->padded.memory = b->unescaped.memory = b->normal.memory = &b->memory;
+    b->offsets.memory = b->content.memory = &b->memory;
+    int32_t status = KERNEL_OUT_OF_MEMORY;
+    if (setjmp(b->memory.exhausted) == 0) {
+        buffer_int64(&b->offsets, 0);
+        for (int64_t i = 0; i < request->groups; i++) {
+            build_group(b, i ? request->ends[i - 1] : 0, request->ends[i]);
+        }
+        result->offsets = buffer_hand_over(&b->offsets);
+        result->content = buffer_hand_over(&b->content);
+        status = KERNEL_OK;
+    }
+    buffer_free(&b->marks.bits);
+    buffer_free(&b->padded);
+    buffer_free(&b->unescaped);
+    buffer_free(&b->normal);
+    buffer_free(&b->offsets);
+    buffer_free(&b->content);
+    free(b->set);
+    free(b);
+    return status;
+}
+
+/* The number by which a word, valid UTF-8, is known to the filters. */
+EXPORT int32_t kernel_token_hash(const uint8_t *word, int64_t length, uint64_t *hash) {
+    struct memory memory;
+    struct buffer normal = {.memory = &memory};
+    if (setjmp(memory.exhausted)) return KERNEL_OUT_OF_MEMORY;
+    size_t count;
+    const uint8_t *normal_word = normalise(&normal, word, word + length, &count);
+    *hash = word_hash(normal_word, count);
+    *hash += *hash == 0;
+    buffer_free(&normal);
+    return KERNEL_OK;
+}
+
+/* One byte a group: 1 where the filter may hold all the words. What is no filter may hold anything. */
+EXPORT int32_t kernel_tokens_may_hold(
+    const uint8_t *content, const int64_t *offsets, int64_t groups, const uint64_t *hashes, int64_t words, uint8_t *out
+) {
+    for (int64_t group = 0; group < groups; group++) {
+        int64_t bytes = offsets[group + 1] - offsets[group];
+        int may_hold = 1, is_filter = bytes >= 0 && bytes % BLOOM_BLOCK_BYTES == 0;
+        for (int64_t i = 0; is_filter && may_hold && i < words; i++) {
+            may_hold = bloom_may_hold(content + offsets[group], (uint64_t)bytes / BLOOM_BLOCK_BYTES, hashes[i]);
+        }
+        out[group] = (uint8_t)may_hold;
+    }
+    return KERNEL_OK;
+}

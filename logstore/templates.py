@@ -1,0 +1,112 @@
+"""Templates: messages that differ in nothing but words with a digit in them, which become wildcards.
+
+A template is known by a number that depends on its text and the store's secret alone, so that it is the same in every
+segment. Finding them needs, beyond what is given and returned, at most 16 MiB for texts and 36 bytes a distinct
+template.
+"""
+
+import ctypes
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel
+
+Ints = npt.NDArray[np.int64]
+
+WILDCARD: Final = "\x1a"
+UNASSIGNED: Final = 0
+TEMPLATE_MAX_BYTES: Final = 4096
+"""A message whose template is longer has none."""
+SECRET_BYTES: Final = 16
+AT_MOST_MAX: Final = 2**31 // TEMPLATE_MAX_BYTES - 1
+
+_ID_MASK = 2**64 - 1
+_ENTRY: Final = np.dtype([("id", "<i8"), ("count", "<u4"), ("first_row", "<u4"), ("text_at", "<u4"), ("length", "<u4")])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The templates of messages: the id of each row's, or `UNASSIGNED`, and of those kept, the most frequent first,
+    the id, the number of rows, and the text."""
+
+    ids: Ints
+    distinct: Ints
+    counts: Ints
+    texts: pa.StringArray
+
+
+class _Request(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("offsets", ctypes.c_void_p),
+        ("messages", ctypes.c_void_p),
+        ("secret", ctypes.c_char_p),
+        ("id_mask", ctypes.c_uint64),
+    )
+
+
+class _Result(ctypes.Structure):
+    _fields_ = (("entries", ColumnBuffer), ("of_row", ColumnBuffer))
+
+
+_find: Final = kernel("kernel_templates_find", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
+_texts: Final = kernel(
+    "kernel_template_texts",
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.POINTER(TextColumn),
+)
+
+
+def find(messages: pa.StringArray, secret: bytes, at_most: int) -> Found:
+    """The templates of the messages, none of which is null.
+
+    A row has none if its message has a `WILDCARD` of its own, if its template's text is longer than
+    `TEMPLATE_MAX_BYTES`, if it is not among the `at_most` most frequent (of equally frequent ones those seen first),
+    or if another template has the same id; so rows with equal ids have equal templates.
+    """
+    if len(secret) != SECRET_BYTES or not 0 <= at_most <= AT_MOST_MAX:
+        raise ValueError(f"a secret of {len(secret)} bytes, at most {at_most} templates")
+    if not len(messages):
+        none: Ints = np.zeros(0, np.int64)
+        return Found(none, none, none, pa.array([], pa.string()))
+    entries, of_row = _entries(messages, secret)
+    kept = np.argsort(-entries["count"].astype(np.int64), kind="stable")[:at_most]
+    distinct: Ints = entries["id"][kept]
+    ids = np.full(len(entries) + 1, UNASSIGNED, np.int64)
+    ids[kept] = distinct
+    texts = _texts_of(messages, entries["first_row"][kept].astype(np.int64))
+    return Found(ids[of_row], distinct, entries["count"][kept].astype(np.int64), texts)
+
+
+def _entries(messages: pa.StringArray, secret: bytes) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int32]]:
+    """The distinct templates in the order of first appearance, and for each row which it has; -1: none."""
+    request = _Request(len(messages), *_addresses(messages), secret, _ID_MASK)
+    result = _Result()
+    if _find(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
+        raise MemoryError("templates")
+    entries = np.frombuffer(result.entries.take_bytes(), _ENTRY)
+    return entries, np.frombuffer(result.of_row.take(), np.int32)
+
+
+def _texts_of(messages: pa.StringArray, rows: Ints) -> pa.StringArray:
+    """The templates of these rows, which have one."""
+    column = TextColumn()
+    rows = np.ascontiguousarray(rows)
+    status = _texts(*_addresses(messages), len(messages), rows.ctypes.data, len(rows), ctypes.byref(column))
+    if status != KERNEL_OK:
+        raise MemoryError("template texts")
+    return column.to_array(len(rows))
+
+
+def _addresses(messages: pa.StringArray) -> tuple[int, int]:
+    """Where the offsets of the first row, and the text, stand in memory."""
+    _, offsets, text = messages.buffers()
+    return offsets.address + 4 * messages.offset, text.address if text else 0

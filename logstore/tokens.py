@@ -1,0 +1,136 @@
+"""Token filters: for each row group, which words may be in it. A word of a group is never missed.
+
+A group's filter holds each word of its messages that has an ASCII digit, and all words of the keys and values of its
+attributes and of further columns. Letters of either case are one, and all characters beyond ASCII are one, so that a
+search that ignores case misses nothing either. Less than 0.2 % of the words that a filter does not hold are taken for
+held. It is a split-block Bloom filter as in Parquet's specification, of the hashes of logstore/native/word_hash.h.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from logstore.native import KERNEL_OK, ColumnBuffer, kernel
+from logstore.words import is_word_character
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """One filter after the other; `offsets` tells in bytes where each begins, and the end."""
+
+    offsets: Ints
+    content: bytes
+
+
+class _Column(ctypes.Structure):
+    _fields_ = (
+        ("offsets", ctypes.c_void_p),
+        ("text", ctypes.c_void_p),
+        ("validity", ctypes.c_void_p),
+        ("validity_at", ctypes.c_int64),
+    )
+
+
+class _Request(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("columns", ctypes.POINTER(_Column)),
+        ("columns_count", ctypes.c_int64),
+        ("ends", ctypes.c_void_p),
+        ("groups", ctypes.c_int64),
+    )
+
+
+class _Result(ctypes.Structure):
+    _fields_ = (("offsets", ColumnBuffer), ("content", ColumnBuffer))
+
+
+_build: Final = kernel("kernel_tokens_build", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
+_hash: Final = kernel("kernel_token_hash", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_uint64))
+_may_hold: Final = kernel(
+    "kernel_tokens_may_hold",
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+)
+
+
+def build(
+    messages: pa.StringArray, attributes: pa.StringArray, others: Sequence[pa.StringArray], ends: Ints
+) -> Filters:
+    """The filters of the groups of rows that end before the rows `ends`, which ascend to the number of rows.
+
+    `attributes` are JSON objects; they and `others` may be null.
+    """
+    rows = len(messages)
+    texts = (messages, attributes, *others)
+    ends = np.ascontiguousarray(ends, np.int64)
+    if any(len(column) != rows for column in texts) or np.any(np.diff(ends, prepend=0, append=rows) < 0):
+        raise ValueError(f"groups that end at {ends} of columns of {[len(column) for column in texts]} rows")
+    if not rows:
+        return Filters(np.zeros(len(ends) + 1, np.int64), b"")
+    columns = (_Column * len(texts))(*map(_column, texts))
+    request = _Request(rows, columns, len(texts), ends.ctypes.data, len(ends))
+    result = _Result()
+    if _build(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
+        raise MemoryError("token filters")
+    return Filters(np.frombuffer(result.offsets.take_bytes(), np.int64), result.content.take_bytes())
+
+
+def may_hold(content: bytes | memoryview | int, offsets: Ints, words: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """For each group, whether all the words, each taken whole, may be in it.
+
+    `content` is what the offsets count from: a buffer, or its address in memory.
+    """
+    groups = max(len(offsets) - 1, 0)
+    held = np.ones(groups, np.bool_)
+    offsets = np.ascontiguousarray(offsets, np.int64)
+    if not isinstance(content, int):
+        content = memoryview(content)
+        if groups and offsets[-1] > content.nbytes:
+            raise ValueError(f"filters to byte {offsets[-1]} of {content.nbytes}")
+    address = content if isinstance(content, int) else _address(content)
+    hashes = np.array([_hash_of(word) for word in words], np.uint64)
+    _may_hold(address, offsets.ctypes.data, groups, hashes.ctypes.data, len(hashes), held.ctypes.data)
+    return held
+
+
+def digit_words(text: str) -> list[str]:
+    """The words of the text that have an ASCII digit. A message that holds the text, and neither begins nor ends it
+    inside a word, has them all."""
+    words = ("".join(run) for is_word, run in groupby(text, is_word_character) if is_word)
+    return [word for word in words if any("0" <= character <= "9" for character in word)]
+
+
+def _hash_of(word: str) -> int:
+    content = word.encode()
+    number = ctypes.c_uint64()
+    if _hash(content, len(content), ctypes.byref(number)) != KERNEL_OK:
+        raise MemoryError("token hash")
+    return number.value
+
+
+def _column(texts: pa.StringArray) -> _Column:
+    validity, offsets, text = texts.buffers()
+    return _Column(
+        offsets.address + 4 * texts.offset,
+        text.address if text else 0,
+        validity.address if validity else 0,
+        texts.offset,
+    )
+
+
+def _address(content: memoryview) -> int:
+    """Where the buffer stands in memory."""
+    return np.frombuffer(content, np.uint8).ctypes.data if content.nbytes else 0

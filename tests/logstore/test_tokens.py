@@ -1,0 +1,213 @@
+"""Token filters against a plain reading: what is in a group is never missed, what is not is seldom taken for it."""
+
+import json
+import mmap
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from logstore.tokens import Filters, build, digit_words, may_hold
+from tests.reference import templates as reference
+
+ALPHABET = 'abK_1 0-.é\u0301٣中\U0001d7d9ßÅ\u212a\u0130\u0131\n"\\/😀\x7f'
+FALSE_POSITIVES_MAX = 0.002
+
+texts = st.text(ALPHABET, max_size=20)
+scalars = st.one_of(texts, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none())
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
+objects = st.dictionaries(texts, values, max_size=3)
+
+
+def words(text: str) -> list[str]:
+    return [run for run in reference.words(text) if reference.is_word_character(run[0])]
+
+
+def strings(value: Any) -> Iterator[str]:
+    """The keys and scalar values of a JSON value, as texts."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+    else:
+        yield value if isinstance(value, str) else json.dumps(value)
+
+
+def held_words(message: str, attributes: str | None, others: list[str | None]) -> set[str]:
+    said = list(strings(json.loads(attributes))) if attributes else []
+    said += [other for other in others if other]
+    return {word for text in said for word in words(text)} | set(naive_digit_words(message))
+
+
+def naive_digit_words(text: str) -> list[str]:
+    return [word for word in words(text) if re.search("[0-9]", word)]
+
+
+def lower(word: str) -> str:
+    """Each character's simple lower case, by which a search that ignores case compares."""
+    return "".join(character.lower()[0] for character in word)
+
+
+def column(rows: list[Any], offset: int = 0, after: int = 0) -> pa.StringArray:
+    return pa.array([None, "skipped1"][:offset] + rows + ["after1"] * after, pa.string()).slice(offset, len(rows))
+
+
+def one_group(message: str, attributes: str | None = None) -> Filters:
+    return build(column([message]), column([attributes]), [], np.array([1]))
+
+
+def holds(filters: Filters, *asked: str) -> bool:
+    return may_hold(filters.content, filters.offsets, asked).tolist() == [True]
+
+
+rows_of_columns = st.lists(
+    st.tuples(texts, st.none() | objects, st.none() | texts, st.booleans(), st.booleans()), max_size=8
+)
+
+
+@given(rows_of_columns, st.lists(st.integers(0, 8), max_size=4), st.integers(0, 2), st.integers(0, 1))
+@example([], [], 0, 0)
+@example([], [0, 0], 1, 1)
+@example([("", None, None, False, False)], [1], 0, 0)
+def test_every_word_is_held_by_its_group(
+    rows: list[tuple[str, dict[str, Any] | None, str | None, bool, bool]], ends: list[int], offset: int, after: int
+) -> None:
+    attributes = [None if row[1] is None else json.dumps(row[1], ensure_ascii=row[3]) for row in rows]
+    messages = [text if row[4] and text is not None else row[0] for row, text in zip(rows, attributes, strict=True)]
+    others = [row[2] for row in rows]
+    all_ends = [*sorted(end for end in ends if end <= len(rows)), len(rows)]
+    columns = [column(part, offset, after) for part in (messages, attributes, others)]
+    filters = build(columns[0], columns[1], columns[2:], np.array(all_ends))
+    assert len(filters.offsets) == len(all_ends) + 1
+    assert filters.offsets[0] == 0
+    assert filters.offsets[-1] == len(filters.content)
+    begin = 0
+    for group, end in enumerate(all_ends):
+        held: set[str] = set()
+        for row in range(begin, end):
+            held |= held_words(messages[row], attributes[row], others[row : row + 1])
+        for word in held:
+            for form in (word, lower(word), word.upper()):
+                if lower(form) == lower(word):
+                    assert may_hold(filters.content, filters.offsets, [form])[group], form
+        assert may_hold(filters.content, filters.offsets, sorted(held))[group]
+        assert bool(held) == bool(filters.offsets[group + 1] > filters.offsets[group])
+        begin = end
+
+
+@given(texts, objects, st.booleans())
+def test_no_more_is_held_than_the_words(message: str, attributes: dict[str, Any], is_ascii: bool) -> None:
+    """The filter of what a plain reading finds, each word for itself, is the same to the bit."""
+    text = json.dumps(attributes, ensure_ascii=is_ascii)
+    found = sorted(held_words(message, text, []))
+    plain = build(column([""]), column([None]), [column([" ".join(found)])], np.array([1]))
+    assert one_group(message, text).content == plain.content
+
+
+@pytest.mark.parametrize(
+    ("attributes", "asked"),
+    [
+        ('{"a":"x\\nuser"}', ["a", "x", "user"]),
+        ('{"a":"say \\"yes\\""}', ["say", "yes"]),
+        ('{"a":"\\\\n\\/b"}', ["n", "b"]),
+        ('{"a":"caf\\u00e9"}', ["café"]),
+        ('{"a":"\\ud835\\udfd9x"}', ["\U0001d7d9x"]),
+        ('{"a":"x\\ud83d\\ude00y"}', ["x", "y"]),
+        ('{"a":"x\\ud83dy\\ude00z\\ud83d\\u0041"}', ["x", "y", "z", "A"]),
+        ('{"\\u006bey":[true,false,null,1.5,-7,1e9]}', ["key", "true", "false", "null", "1", "5", "7", "1e9"]),
+    ],
+)
+def test_escapes_stand_for_their_characters(attributes: str, asked: list[str]) -> None:
+    filters = one_group("", attributes)
+    assert holds(filters, *asked)
+    assert not any(holds(filters, word) for word in ("nuser", "u00e9", "cafu00e9", "xyz", "absent"))
+
+
+def test_case_is_ignored() -> None:
+    filters = one_group("", '{"KELVIN":"1\u212a2 \u0130st \u00c4rger"}')
+    assert all(holds(filters, word) for word in ("kelvin", "Kelvin", "1k2", "1K2", "1\u212a2", "ist", "IST", "ärger"))
+    assert not any(holds(filters, word) for word in ("kelvi", "1i2", "12", "arger", "_rger"))
+
+
+def test_of_a_message_only_words_with_a_digit_are_held() -> None:
+    filters = one_group("user alice9 from 10.0.0.7 ٣ é1")
+    assert holds(filters, "alice9", "10", "0", "7", "é1")
+    assert not any(holds(filters, word) for word in ("user", "alice", "from", "٣"))
+
+
+def test_all_words_must_be_held_together() -> None:
+    filters = build(column(["a1", "b2", "a1 b2", "-"]), column([None] * 4), [], np.array([1, 2, 3, 4]))
+    assert may_hold(filters.content, filters.offsets, ["a1"]).tolist() == [True, False, True, False]
+    assert may_hold(filters.content, filters.offsets, ["a1", "b2"]).tolist() == [False, False, True, False]
+    assert may_hold(filters.content, filters.offsets, []).tolist() == [True] * 4
+
+
+def test_huge_lines_and_words() -> None:
+    word = "x1" * 100_000
+    filters = one_group(f"{word} {word}é", json.dumps({"k" * 70_000: "é" * 70_000 + "\n"}))
+    assert holds(filters, word, f"{word}é", "k" * 70_000, "é" * 70_000)
+    assert not holds(filters, word[:-1])
+
+
+@pytest.mark.parametrize("count", [10, 300, 3000])
+def test_few_words_are_taken_for_held(count: int) -> None:
+    source = random.Random(count)
+    groups = 100
+    rows = [" ".join(f"{source.getrandbits(64):016x}1" for _ in range(count)) for _ in range(groups)]
+    filters = build(column(rows), column([None] * groups), [], np.arange(1, groups + 1))
+    asked = [f"{source.getrandbits(128):032x}" for _ in range(1500)]
+    asked += [str(source.randrange(10**8)) for _ in range(1500)]
+    taken = [may_hold(filters.content, filters.offsets, [word]).mean() for word in asked]
+    assert np.mean(taken) <= FALSE_POSITIVES_MAX
+    assert len(filters.content) * 8 <= (count * 15 + 256) * groups
+
+
+def test_filters_are_read_from_a_memory_map_at_any_address(tmp_path: Path) -> None:
+    filters = build(column(["a1 b2", "c3"]), column([None] * 2), [], np.array([1, 2]))
+    file = tmp_path / "filters"
+    file.write_bytes(b"xyz" + filters.content)
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        whole = memoryview(mapped)
+        view = whole[3:]
+        address = np.frombuffer(view, np.uint8).ctypes.data
+        for content in (view, address):
+            assert may_hold(content, filters.offsets, ["a1"]).tolist() == [True, False]
+        assert may_hold(mapped, filters.offsets + 3, ["c3"]).tolist() == [False, True]
+        view.release()
+        whole.release()
+
+
+def test_what_is_no_filter_may_hold_anything_and_is_not_read_past_its_end() -> None:
+    assert may_hold(b"\0" * 40, np.array([0, 32, 39, 32]), ["a1"]).tolist() == [False, True, True]
+    with pytest.raises(ValueError, match="byte 64 of 32"):
+        may_hold(b"\0" * 32, np.array([0, 64]), ["a1"])
+
+
+def test_groups_must_fit_the_columns() -> None:
+    for messages, ends in ((["a"], [2]), (["a"], [1, 0]), (["a", "b"], [1, 2])):
+        with pytest.raises(ValueError, match="groups that end at"):
+            build(column(messages), column([None]), [], np.array(ends))
+
+
+def test_a_filter_never_changes() -> None:
+    assert one_group("user1 Zürich7 0123456789abcdef0123456789abcdef").content.hex() == KNOWN_FILTER
+
+
+KNOWN_FILTER = "8040200000210400600000081000004041000200020000882001040004002400"
+"""What segments written before hold."""
+
+
+@given(st.one_of(texts, st.text(st.characters(exclude_categories=("Cs", "Cn")), max_size=40)))
+@example("user=alice9, id 7٣ \u0301é1")
+def test_the_digit_words_of_a_text(text: str) -> None:
+    assert digit_words(text) == naive_digit_words(text)
