@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -123,7 +124,11 @@ class SegmentWriter:
         return _Contents(table, AttributeColumns(tuple(keys), tuple(omitted), in_rest), templates, content)
 
     def _kept(self, table: pa.Table, columns: AttributeColumns) -> _Contents:
-        texts = [index.one_chunk(table[key]) for key, kind in columns.kinds if kind is Kind.TEXT]
+        texts = [
+            index.one_chunk(table[key]).cast(pa.string())
+            for key, kind in columns.kinds
+            if kind in (Kind.TEXT, Kind.INTEGER)
+        ]
         messages = index.one_chunk(table["message"])
         omitted = [attributes.line_member(messages, key)[0] for key in columns.omitted]
         templates, content = index.build(table, self._ends(table), self.layout.secret, (*texts, *omitted))
@@ -269,13 +274,16 @@ def joined(table: pa.Table, columns: AttributeColumns) -> pa.Table:
     """Records in the stored schema of records with attribute columns."""
     if not columns.kinds and not columns.omitted:
         return table.select(STORED.names)
-    whole = attributes.join(
+    return _with_rest(table.select(STORED.names), _joined(table, columns))
+
+
+def _joined(table: pa.Table, columns: AttributeColumns) -> pa.StringArray:
+    return attributes.join(
         index.one_chunk(table["attributes"]),
         [(key, index.one_chunk(table[key])) for key, _ in columns.kinds],
         columns.omitted,
         index.one_chunk(table["message"]),
     )
-    return _with_rest(table.select(STORED.names), whole)
 
 
 def read_columns(segment: Segment) -> pa.Table:
@@ -285,6 +293,25 @@ def read_columns(segment: Segment) -> pa.Table:
         partition = json.loads(file.metadata.metadata[b"logstore.partition"])
     fields = [*STORED, *(pa.field(key, ARROW[kind]) for key, kind in segment.columns.kinds)]
     return pa.table([_column(table, partition, field) for field in fields], schema=pa.schema(fields))
+
+
+def read_groups(segment: Segment, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
+    """These columns of the stored schema, of the records of these row groups."""
+    columns = segment.columns
+    needed = set(names) | ({"attributes", "message", *dict(columns.kinds)} if "attributes" in names else set())
+    with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
+        present = [name for name in file.schema_arrow.names if name in needed]
+        table = file.read_row_groups(list(groups), columns=present, use_threads=False)
+        partition = json.loads(file.metadata.metadata[b"logstore.partition"])
+    if "attributes" in names and (columns.kinds or columns.omitted):
+        table = _with_rest(table, _joined(table, columns))
+    schema = pa.schema([STORED.field(name) for name in names])
+    return pa.table([_column(table, partition, field) for field in schema], schema=schema)
+
+
+@lru_cache(maxsize=256)
+def _metadata(path: Path) -> pq.FileMetaData:
+    return pq.read_metadata(path)
 
 
 def _column(table: pa.Table, partition: dict[str, str], field: pa.Field) -> pa.ChunkedArray:

@@ -29,7 +29,7 @@ class Bounds:
 def bounds(query: ast.Query) -> Bounds:
     """Bounds of the records that the query's own filter accepts (a subquery reads others)."""
     found = Bounds()
-    for condition in _all_of(query):
+    for condition in conjuncts(query):
         found = _both(found, _bounds_of(condition, query.now_ns))
     return found
 
@@ -65,7 +65,15 @@ def _own_columns(query: ast.Query) -> set[str]:
     return found
 
 
-def _all_of(query: ast.Query) -> Iterable[ast.Expression]:
+def is_exact_bound(condition: ast.Expression) -> bool:
+    """Whether this condition is one on the time, or on the cluster or namespace alone, so that bounds say all of it."""
+    if _bounds_of(condition, 0).start_ns is not None or _bounds_of(condition, 0).end_ns is not None:
+        return True
+    values = _identity_of(condition)
+    return values is not None and values[0] in ("cluster", "namespace")
+
+
+def conjuncts(query: ast.Query) -> Iterable[ast.Expression]:
     """Conditions that every record of the answer satisfies: the filter's, and those of `where` pipes right after it."""
     yield from _conjuncts(query.filter)
     for pipe in query.pipes:

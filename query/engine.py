@@ -21,7 +21,8 @@ import pyarrow as pa
 import structlog
 
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
-from query import words
+from query import extension
+from query.verdicts import Verdicts
 
 log = structlog.get_logger("query.engine")
 
@@ -79,6 +80,7 @@ class Engine:
         self._turns = threading.BoundedSemaphore(self.settings.concurrency)
         self._large_turns = threading.BoundedSemaphore(max(1, self.settings.concurrency // 2))
         self._watchdog = Watchdog()
+        self.verdicts = Verdicts()
 
     def _start(self, size: Size, segments: Path, spill: Path) -> duckdb.DuckDBPyConnection:
         spill.mkdir(parents=True)
@@ -97,7 +99,7 @@ class Engine:
                 "python_enable_replacements": False,
             },
         )
-        words.register(instance)
+        extension.register(instance)
         instance.execute("SET TimeZone = 'UTC'")
         instance.execute("SET parquet_metadata_cache = true")
         instance.execute("SET VARIABLE directories = ?", [[f"{segments.absolute()}/", f"{spill.absolute()}/"]])

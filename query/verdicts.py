@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,11 @@ import pyarrow as pa
 
 from logstore.indexes import Texts
 from query import ast
-from query.engine import Session
 from query.sql.verdicts import Leaf, leaf
 from query.walk import children
+
+if TYPE_CHECKING:
+    from query.engine import Session
 
 LEAVES_MAX: Final = 16
 """Conditions of one query that are decided by templates; the others are read."""
@@ -42,7 +44,7 @@ class Verdicts:
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[object, ...], Verdict] = OrderedDict()
 
-    def of(self, session: Session, leaves: Sequence[Leaf], texts: Texts) -> dict[ast.Expression, Verdict]:
+    def of(self, session: "Session", leaves: Sequence[Leaf], texts: Texts) -> dict[ast.Expression, Verdict]:
         """The verdict of each leaf on all templates."""
         count = len(texts.ids)
         keys = [(texts.generation, one.must, one.may) for one in leaves]
@@ -61,7 +63,7 @@ class Verdicts:
         return found
 
 
-def _extended(session: Session, one: Leaf, old: Verdict | None, texts: Texts, done: int) -> Verdict:
+def _extended(session: "Session", one: Leaf, old: Verdict | None, texts: Texts, done: int) -> Verdict:
     """The verdict on templates from number `done` on, after what is known already."""
     messages = pa.chunked_array(list(texts.chunks), pa.string()).slice(done)
     numbers = pa.array(np.arange(len(messages)))

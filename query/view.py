@@ -26,12 +26,13 @@ from logstore.attributes import Kind
 from logstore.catalog import Segment
 from logstore.columns import AttributeColumns
 from logstore.record import COLUMNS, IDENTITY, STORED
-from query import ast, sql
+from query import ast, extension, sql
 from query.engine import Session
 from query.groups import Piece
 from query.sql import fields
 from query.sql.fields import Path
 from query.sql.fragment import Sql
+from query.sql.value import Value, number
 from query.verdicts import Verdict
 
 PICKED_MAX_BYTES: Final = 24 << 20
@@ -40,6 +41,7 @@ PICKED_MAX_SHARE: Final = 0.5
 """A segment of which more is wanted is read whole."""
 IDS_MAX: Final = 64
 """Templates' ids that stand in the SQL itself."""
+_QUOTED_OR_MARK: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\?""")
 _CUT_NAME: Final = re.compile(r".{45,183}-[0-9a-f]{16}")
 
 
@@ -129,10 +131,9 @@ def _select_memory(names: Sequence[str], view: View) -> str:
     columns = [name if name in names else f"CAST(NULL AS {_type(name)}) AS {name}" for name in COLUMNS]
     for path in view.paths:
         key = fields.in_json(Sql("attributes"), path)
-        columns += _aliases(path, _filled(key.text), _filled(key.json), fields.number_of_text(_filled(key.text)))
+        columns += _aliases(path, _filled(key.text), _filled(key.json), _number_in(_filled(key.text)))
     for leaf in view.leaves:
-        condition, params = sql.predicate(leaf.condition)
-        columns.append(f'({_filled(Sql(condition, tuple(params)))}) AS "{leaf.column}"')  # type: ignore[arg-type]
+        columns.append(f'{_by_text(leaf)} AS "{leaf.column}"')
     return f"SELECT {', '.join(columns)} FROM in_memory"
 
 
@@ -142,9 +143,8 @@ def _type(name: str) -> str:
 
 def _filled(piece: Sql) -> str:
     """A piece with its parameters written out, for a view has none."""
-    texts = piece.text.split("?")
-    assert len(texts) == len(piece.params) + 1, piece.text
-    return "".join(text + literal for text, literal in zip(texts, [*map(_literal, piece.params), ""], strict=True))
+    params = iter(piece.params)
+    return _QUOTED_OR_MARK.sub(lambda found: _literal(next(params)) if found[0] == "?" else found[0], piece.text)
 
 
 def _literal(value: object) -> str:
@@ -245,10 +245,9 @@ def _whole_attributes(kinds: dict[str, Kind], omitted: list[str]) -> str:
     """The record's attributes as they were, of what is left of them, their columns and the message."""
     if not kinds and not omitted:
         return "attributes"
-    members = ", ".join(f"{_name(key)} := {_name(key)}" for key in kinds)
-    typed = f"CAST(to_json(struct_pack({members})) AS VARCHAR)" if kinds else "CAST(NULL AS VARCHAR)"
-    told = f"'{_quoted(json.dumps(omitted, ensure_ascii=False))}'"
-    return f"whole_attributes(attributes, {typed}, message, {told}) AS attributes"
+    columns = "".join(f", {_name(key)}" for key in kinds)
+    told = _quoted(extension.told(list(kinds), omitted))
+    return f"whole_attributes(attributes, message, '{told}'{columns}) AS attributes"
 
 
 def _forms(path: Path, key: _Key) -> tuple[str, str, str]:
@@ -261,28 +260,32 @@ def _forms(path: Path, key: _Key) -> tuple[str, str, str]:
         text = name if key.kind is Kind.TEXT else f"CAST({name} AS VARCHAR)"
         texts.append(text)
         jsons.append(f"CAST(to_json({name}) AS VARCHAR)" if key.kind is Kind.TEXT else text)
-        numbers.append(_number(name, key.kind))
+        numbers.append(_number_of(name, key.kind))
     if key.is_in_rest:
         found = fields.in_json(Sql("attributes"), path)
         texts.append(_filled(found.text))
         jsons.append(_filled(found.json))
-        numbers.append(fields.number_of_text(_filled(found.text)))
+        numbers.append(_number_in(_filled(found.text)))
     if key.is_omitted:
         member = f"'{_quoted(path[0])}'"
         texts.append(f"CASE WHEN attributes IS NULL THEN line_text(message, {member}) END")
         jsons.append(f"CASE WHEN attributes IS NULL THEN line_json(message, {member}) END")
-        numbers.append(fields.number_of_text(texts[-1]))
+        numbers.append(_number_in(texts[-1]))
     return _first(texts), _first(jsons), _first_number(texts, numbers)
 
 
-def _number(name: str, kind: Kind) -> str:
+def _number_of(name: str, kind: Kind) -> str:
     match kind:
         case Kind.TEXT:
-            return fields.number_of_text(name)
+            return _number_in(name)
         case Kind.BOOLEAN:
             return "CAST(NULL AS DOUBLE)"
         case _:
             return f"CAST({name} AS DOUBLE)"
+
+
+def _number_in(text: str) -> str:
+    return number(Value(Sql(text), sql.Kind.TEXT)).text
 
 
 def _first(pieces: list[str]) -> str:
@@ -291,8 +294,8 @@ def _first(pieces: list[str]) -> str:
 
 def _first_number(texts: list[str], numbers: list[str]) -> str:
     found = numbers[-1]
-    for text, number in zip(reversed(texts[:-1]), reversed(numbers[:-1]), strict=True):
-        found = f"CASE WHEN {text} IS NOT NULL THEN {number} ELSE {found} END"
+    for text, said in zip(reversed(texts[:-1]), reversed(numbers[:-1]), strict=True):
+        found = f"CASE WHEN {text} IS NOT NULL THEN {said} ELSE {found} END"
     return found
 
 
@@ -301,8 +304,7 @@ def _name(key: str) -> str:
 
 
 def _by_text(leaf: DecidedLeaf) -> str:
-    condition, params = sql.predicate(leaf.condition)
-    return f"({_filled(Sql(condition, tuple(params)))})"  # type: ignore[arg-type]
+    return f"({_filled(sql.predicate(leaf.condition))})"
 
 
 def _by_template(session: Session, name: str, files: _Files, leaf: DecidedLeaf, view: View) -> str:

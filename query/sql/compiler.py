@@ -60,15 +60,14 @@ def compile_query(
     return _selected(rows, names, limit, with_place, dynamic)
 
 
-def predicate(filter: ast.Filter, now_ns: int = 0) -> tuple[str, list[object]]:  # noqa: A002
-    """A filter as a SQL condition over the columns of `records`, with its parameters; never null.
+def predicate(filter: ast.Filter, now_ns: int = 0) -> Sql:  # noqa: A002
+    """A filter as a SQL condition over the columns of `records`; never null.
 
     Raises:
         InvalidQuery: with position and hint.
     """
     condition = condition_of(filter, Context(Scope(), now_ns, _no_subquery))
-    piece = sql("coalesce({}, false)", condition.sql) if condition.nullable else condition.sql
-    return piece.text, list(piece.params)
+    return sql("coalesce({}, false)", condition.sql) if condition.nullable else condition.sql
 
 
 def _no_subquery(query: ast.Query) -> Sql:

@@ -109,7 +109,7 @@ def _made(scope: Scope, name: str) -> Value | None:
 
 def _inside(outer: Value, key: str, name: str) -> Value:
     """A key of an object that is itself a value."""
-    return _dynamic([_in_json(json(outer), path) for path in key_paths(key)], name)
+    return _dynamic([in_json(json(outer), path) for path in key_paths(key)], name)
 
 
 def _of_record(name: str, stored: Stored) -> Value:
@@ -152,7 +152,7 @@ def _keys(source: Source, name: str, stored: Stored) -> Iterator[Key]:
         if source is Source.ATTRIBUTES and path in stored.columns:
             yield Key(column_name(path, "text"), column_name(path, "json"), column_name(path, "number"))
         elif source is Source.ATTRIBUTES or stored.labels is None or path[0] in stored.labels:
-            yield _in_json(Sql(source.value), path)
+            yield in_json(Sql(source.value), path)
 
 
 def attribute_paths(name: str) -> list[Path]:
@@ -198,7 +198,8 @@ def _first(pieces: list[Sql]) -> Sql:
     return sql(f"coalesce({', '.join('{}' for _ in pieces)})", *pieces)
 
 
-def _in_json(of: Sql, path: Path) -> Key:
+def in_json(of: Sql, path: Path) -> Key:
+    """A value inside of JSON text."""
     return Key(extract_text(of, path), extract_json(of, path))
 
 

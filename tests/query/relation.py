@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from logstore.record import STORED
-from query import words
+from query import extension
 from query.ast import Query
 from query.sql import Kind, compile  # noqa: A004
 from tests.reference.evaluator import Answer
@@ -15,7 +15,7 @@ from tests.reference.evaluator import Answer
 def connect() -> duckdb.DuckDBPyConnection:
     """A database that compiled SQL runs in."""
     connection = duckdb.connect(":memory:", config={"threads": 1})
-    words.register(connection)
+    extension.register(connection)
     return connection
 
 
