@@ -22,6 +22,4 @@ def words(text: str) -> list[str]:
 
 
 def template(message: str) -> str:
-    return "".join(
-        WILDCARD if is_word_character(run[0]) and re.search("[0-9]", run) else run for run in words(message)
-    )
+    return "".join(WILDCARD if is_word_character(run[0]) and re.search("[0-9]", run) else run for run in words(message))
