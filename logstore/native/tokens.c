@@ -8,7 +8,7 @@
 #include "words.h"
 
 /* BITS_PER_WORD: 0.18 % of the words that a filter does not hold are taken for held. */
-enum { BITS_PER_WORD = 15, RECENT_BITS = 12, SET_FIRST = 1024 };
+enum { BITS_PER_WORD = 15, RECENT_BITS = 12, SET_FIRST = 1024, PENDING_MAX = 64 };
 
 struct token_column {
     const int32_t *offsets;
@@ -38,8 +38,11 @@ struct builder {
     struct word_marks marks;
     struct buffer padded, unescaped, normal;
     struct buffer offsets, content;
-    uint64_t *set; /* the group's words by their hashes, none of which is 0 */
+    uint64_t *set; /* the group's words by their hashes, none of which is 0; has room for all that are pending */
     size_t set_size, count;
+    uint64_t pending[PENDING_MAX]; /* on their way into the set, their places there being fetched from memory */
+    size_t pending_slots[PENDING_MAX];
+    size_t pending_count;
     uint64_t recent[1 << RECENT_BITS]; /* words seen last: most come again soon */
 };
 
@@ -49,11 +52,15 @@ struct text {
     const uint8_t *readable_end;
 };
 
-/* Where a hash stands in the set, or would; nobody can send words that crowd there. */
-static size_t slot_of(const struct builder *b, uint64_t hash) {
-    size_t mask = b->set_size - 1, slot = (size_t)hash_bytes((const uint8_t *)&hash, sizeof hash) & mask;
-    while (b->set[slot] && b->set[slot] != hash) slot = (slot + 1) & mask;
-    return slot;
+/* Where a hash belongs in the set, unless taken by another; nobody can send words that crowd there. */
+static inline size_t slot_of(const struct builder *b, uint64_t hash) {
+    return (size_t)hash_bytes((const uint8_t *)&hash, sizeof hash) & (b->set_size - 1);
+}
+
+static inline void put(struct builder *b, size_t slot, uint64_t hash) {
+    while (b->set[slot] && b->set[slot] != hash) slot = (slot + 1) & (b->set_size - 1);
+    b->count += b->set[slot] == 0;
+    b->set[slot] = hash;
 }
 
 static void widen(struct builder *b) {
@@ -61,22 +68,30 @@ static void widen(struct builder *b) {
     size_t old_size = b->set_size, size = old_size ? old_size * 2 : SET_FIRST;
     b->set = memory_resize(&b->memory, NULL, size * sizeof *b->set);
     b->set_size = size;
+    b->count = 0;
     memset(b->set, 0, size * sizeof *b->set);
     for (size_t i = 0; i < old_size; i++) {
-        if (old[i]) b->set[slot_of(b, old[i])] = old[i];
+        if (old[i]) put(b, slot_of(b, old[i]), old[i]);
     }
     free(old);
 }
 
-static void note(struct builder *b, uint64_t hash) {
+static void put_pending(struct builder *b) {
+    for (size_t i = 0; i < b->pending_count; i++) put(b, b->pending_slots[i], b->pending[i]);
+    b->pending_count = 0;
+    if ((b->count + PENDING_MAX) * 2 > b->set_size) widen(b);
+}
+
+static inline void note(struct builder *b, uint64_t hash) {
     hash += hash == 0;
     uint64_t *recent = &b->recent[hash >> (64 - RECENT_BITS)];
     if (*recent == hash) return;
     *recent = hash;
-    if (b->count * 2 >= b->set_size) widen(b);
-    size_t slot = slot_of(b, hash);
-    b->count += b->set[slot] == 0;
-    b->set[slot] = hash;
+    size_t slot = slot_of(b, hash), pending = b->pending_count++;
+    __builtin_prefetch(b->set + slot, 1);
+    b->pending[pending] = hash;
+    b->pending_slots[pending] = slot;
+    if (pending == PENDING_MAX - 1) put_pending(b);
 }
 
 /* The word as it is hashed, readable as `word_hash` needs it; its length in `length`. */
@@ -206,9 +221,10 @@ static void append_filter(struct builder *b) {
 
 static void build_group(struct builder *b, int64_t from, int64_t to) {
     b->count = 0;
-    if (b->set) memset(b->set, 0, b->set_size * sizeof *b->set);
+    memset(b->set, 0, b->set_size * sizeof *b->set);
     memset(b->recent, 0, sizeof b->recent);
     for (int64_t row = from; row < to; row++) note_row(b, row);
+    put_pending(b);
     append_filter(b);
 }
 
@@ -220,6 +236,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     b->offsets.memory = b->content.memory = &b->memory;
     int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(b->memory.exhausted) == 0) {
+        widen(b);
         buffer_int64(&b->offsets, 0);
         for (int64_t i = 0; i < request->groups; i++) {
             build_group(b, i ? request->ends[i - 1] : 0, request->ends[i]);
