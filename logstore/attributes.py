@@ -178,7 +178,7 @@ def survey(attributes: pa.StringArray, at_most: int) -> list[KeyFacts]:
     facts = (_KeyFacts * result.keys).from_buffer_copy(result.facts.take_bytes())
 
     def estimate(count: int) -> int:
-        return count * len(attributes) // result.surveyed
+        return count * len(attributes) // int(result.surveyed)
 
     return [
         KeyFacts(

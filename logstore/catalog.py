@@ -18,6 +18,7 @@ from logstore import tables
 from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
 from logstore.errors import Damaged
+from logstore.labels import bounded, keys_of
 from logstore.wal import KeyedReceipt
 
 VERSION: Final = 2
@@ -97,6 +98,10 @@ class Catalog:
                 raise Damaged(f"{path} is in catalog format {version}; this program reads up to {VERSION}")
             upgrade(connection, version)
         self._stream_ids: dict[tuple[str, ...], int] = {}
+        with self._engine.connect() as connection:
+            texts = connection.scalars(sa.select(tables.streams.c.labels).distinct())
+            self.label_keys: frozenset[str] | None = bounded(frozenset().union(*map(keys_of, texts)))
+            """All keys that labels of its streams have; None where there are too many to tell."""
 
     def close(self) -> None:
         self._engine.dispose()
@@ -305,6 +310,8 @@ class Catalog:
         if stream_id is None:
             result = connection.execute(tables.streams.insert().values(values))
             (stream_id,) = result.inserted_primary_key or (0,)
+        if self.label_keys is not None:
+            self.label_keys = bounded(self.label_keys | keys_of(stream[4]))
         if len(self._stream_ids) >= _STREAM_CACHE:
             self._stream_ids.clear()
         self._stream_ids[stream] = stream_id
@@ -344,6 +351,7 @@ def upgrade(connection: sa.Connection, version: int) -> None:
         connection.execute(
             tables.meta.insert(), [{"name": name, "value": value} for name, value in {**fresh, **halves}.items()]
         )
+
 
 STREAM_TOTALS: Final = pa.schema(
     [

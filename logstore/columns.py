@@ -78,7 +78,5 @@ def merged(each: Collection[AttributeColumns]) -> AttributeColumns:
     """Of the records of several segments together."""
     kinds = dict(pair for one in each for pair in one.kinds)
     omitted = tuple(dict.fromkeys(key for one in each for key in one.omitted))
-    in_rest = frozenset(
-        key for key in kinds if any(key in one.in_rest or key not in dict(one.kinds) for one in each)
-    )
+    in_rest = frozenset(key for key in kinds if any(key in one.in_rest or key not in dict(one.kinds) for one in each))
     return AttributeColumns(tuple(kinds.items()), omitted, in_rest)

@@ -68,7 +68,15 @@ class DataDirectory:
 
     def prepare(self) -> None:
         """Makes the directories and empties the temporary one."""
-        for directory in (self.wal, self.segments, self.indexes, self.temporary, self.retired, self.merged, self.damaged):
+        for directory in (
+            self.wal,
+            self.segments,
+            self.indexes,
+            self.temporary,
+            self.retired,
+            self.merged,
+            self.damaged,
+        ):
             directory.mkdir(parents=True, exist_ok=True)
         for leftover in self.temporary.iterdir():
             leftover.unlink()

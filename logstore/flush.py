@@ -20,8 +20,8 @@ from logstore.files import DataDirectory
 from logstore.keys import Keys
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
-from logstore.record import STORED
 from logstore.order import sort
+from logstore.record import STORED
 from logstore.segment import SegmentWriter
 from logstore.settings import StoreSettings
 

@@ -28,7 +28,7 @@ TEXTS_MAX_BYTES: Final = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An index whose templates are numbered: `numbers` are those of `index.templates`, in the numbering `generation`."""
+    """An index, and the numbers of its templates in the numbering `generation`."""
 
     index: Index
     numbers: npt.NDArray[np.int32]
@@ -101,7 +101,9 @@ class Indexes:
         try:
             return index.load(path)
         except (OSError, Damaged) as error:
-            log.warning("an index cannot be used", path=str(path), error=str(error), instead="the whole segment is read")
+            log.warning(
+                "an index cannot be used", path=str(path), error=str(error), instead="the whole segment is read"
+            )
             return None
 
     def _number(self, loaded: Index) -> npt.NDArray[np.int32]:

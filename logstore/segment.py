@@ -83,9 +83,7 @@ class SegmentWriter:
 
     def write(self, table: pa.Table, window_ns: int, received_ns: int) -> list[NewSegment]:
         """Of records in the stored schema."""
-        return [
-            self._write_file(self._split(part), part, window_ns, received_ns) for part in self._files(table)
-        ]
+        return [self._write_file(self._split(part), part, window_ns, received_ns) for part in self._files(table)]
 
     def write_merged(
         self, table: pa.Table, columns: AttributeColumns, window_ns: int, received_ns: int
@@ -139,7 +137,7 @@ class SegmentWriter:
 
     def _group_rows(self, table: pa.Table) -> int:
         row_bytes = max(table["message"].nbytes // table.num_rows, 1)
-        return max(1, min(self.layout.row_group_rows, GROUP_BYTES // row_bytes))
+        return max(1, min(self.layout.row_group_rows, int(GROUP_BYTES // row_bytes)))
 
     def _write_file(self, contents: _Contents, table: pa.Table, window_ns: int, received_ns: int) -> NewSegment:
         times = table["time"].cast(pa.int64()).to_numpy()
@@ -216,7 +214,7 @@ def _with_own_words(table: pa.Table, words: Iterable[str]) -> pa.Table:
     for name in words:
         column = index.one_chunk(table[name])
         used, codes = np.unique(column.indices.fill_null(-1).to_numpy(), return_inverse=True)
-        has_null = len(used) > 0 and used[0] == -1
+        has_null = int(len(used) > 0 and used[0] == -1)
         indices = pa.array((codes - has_null).astype(np.int32), mask=(codes < has_null) if has_null else None)
         own = pa.DictionaryArray.from_arrays(indices, column.dictionary.take(pa.array(used[has_null:])))
         table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), own)

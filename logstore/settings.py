@@ -37,6 +37,8 @@ class StoreSettings:
     """Free space below which nothing is accepted."""
 
     row_group_rows: int = 8_192
+    index_cache_bytes: int = 32 * MIB
+    """Indexes of segments that are kept in memory."""
     compact_bytes: int = 64 * MIB
     """Uncompressed size up to which segments of one partition and window are merged."""
     compact_files: int = 8

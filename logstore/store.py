@@ -24,8 +24,10 @@ from logstore.errors import OperatorError, Unavailable
 from logstore.files import DataDirectory
 from logstore.flush import Flusher
 from logstore.follow import Follow
+from logstore.indexes import Indexes
 from logstore.keys import Ack, IdempotencyKey, Keys
 from logstore.kinds import Kinds
+from logstore.labels import with_keys_of
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
 from logstore.record import STORED
@@ -44,13 +46,20 @@ class Snapshot:
     """Segments and buffer at one instant. A context manager: while it is open, no file of it goes away."""
 
     def __init__(
-        self, segments: tuple[Segment, ...], buffer: pa.Table, last_seq: int, release: Callable[[], None]
+        self,
+        segments: tuple[Segment, ...],
+        buffer: pa.Table,
+        last_seq: int,
+        label_keys: frozenset[str] | None,
+        release: Callable[[], None],
     ) -> None:
         self.segments = segments
         self.buffer = buffer
         """Records that are in no segment yet, in the stored schema, in `_seq` order."""
         self.last_seq = last_seq
         """No record after this number is in it."""
+        self.label_keys = label_keys
+        """All keys that its records' labels have; None where there are too many to tell."""
         self._release = release
         self._is_open = True
 
@@ -80,6 +89,7 @@ class Store:
         self._stopping = threading.Event()
         self._flush_soon = threading.Event()
         self._live = LiveSegments(self.directory)
+        self.indexes = Indexes(self.directory, self.settings.index_cache_bytes)
         self._threads: list[threading.Thread] = []
 
     @classmethod
@@ -128,7 +138,8 @@ class Store:
             chunks, last_seq = self.buffer.enriched()
             segments, generation = self._live.segments, self._live.begin_read()
         table = pa.Table.from_batches([chunk.records for chunk in chunks], schema=STORED)
-        return Snapshot(segments, table, last_seq, lambda: self._live.end_read(generation))
+        label_keys = with_keys_of(self.catalog.label_keys, table["labels"])
+        return Snapshot(segments, table, last_seq, label_keys, lambda: self._live.end_read(generation))
 
     def follow(self, after_seq: int) -> Follow:
         """The records accepted after `after_seq`, as they come."""
@@ -180,6 +191,7 @@ class Store:
         for segment in group:
             self.directory.keep_merged(segment.path)
         self._live.change(self.catalog.replace(group, new), group)
+        self.indexes.forget(group)
         self._live.sweep()
         self.metrics.add("compactions")
         self.metrics.add("compacted_segments", len(group))
@@ -195,6 +207,7 @@ class Store:
             if gone:
                 self.catalog.remove(gone)
                 self._live.change((), gone)
+                self.indexes.forget(gone)
                 self._live.sweep()
                 self.metrics.add("expired_segments", len(gone))
                 log.info("retention removed segments", segments=len(gone), bytes=sum(s.bytes for s in gone))

@@ -16,10 +16,11 @@ from query.answer import schema, shape
 from query.engine import Engine, Size
 from query.events import Event, Mark, Records
 from query.execute import Request, run_parsed
-from query.plan import define_records, plan
+from query.plan import plan
 from query.rows import json_rows
 from query.sql import Compiled
 from query.times import parse_duration_ns
+from query.view import define_records
 
 MAX_BACKLOG_ROWS: Final = 100_000
 NEAR_ROWS: Final = 10_000
@@ -157,6 +158,6 @@ class CatchUp:
             planned = plan(snapshot.segments, snapshot.buffer, limits)
             size = Size.LARGE if planned.plain_bytes >= self._engine.settings.large_bytes else Size.SMALL
             with self._engine.session(size, _WAIT_S) as session:
-                define_records(session, planned.segments, planned.buffer)
+                define_records(session, planned.pieces, planned.buffer)
                 for batch in session.stream(in_seq_order(compiled), compiled.params):
                     yield records_of(compiled, batch)

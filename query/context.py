@@ -13,9 +13,10 @@ from logstore.store import Store
 from query.answer import End, schema
 from query.engine import Engine, Session
 from query.place import find_place
-from query.plan import Plan, define_records, plan
+from query.plan import Plan, plan
 from query.slices import slices
 from query.sql import Column, Kind, Place
+from query.view import define_records
 
 DEFAULT_LINES: Final = 10
 MAX_LINES: Final = 1_000
@@ -83,10 +84,10 @@ def _side(
     )
     found: list[pa.RecordBatch] = []
     left = lines
-    for part in slices(planned.segments, planned.buffer, order, is_bounded=True):
+    for part in slices(planned.pieces, planned.buffer, order, is_bounded=True):
         if not left:
             break
-        define_records(session, part.segments, part.buffer)
+        define_records(session, part.pieces, part.buffer, between_ns=part.between_ns)
         params = [*stream, place.time_ns, place.time_ns, place.seq, left]
         with contextlib.closing(session.stream(statement, params)) as batches:
             for batch in batches:

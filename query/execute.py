@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from logstore import pruning
 from logstore.errors import QueryTooExpensive
@@ -22,9 +23,12 @@ from query.ast import Extend, Fields, Limit, Query, Stats, Top, Where
 from query.engine import Engine, Session, Size
 from query.parser import parse
 from query.place import cursor_after, place_of
-from query.plan import Plan, define_records, plan
+from query.plan import Plan, plan
+from query.reading import Reading, prepare
 from query.slices import Slice, slices
 from query.sql import Compiled, Place, Window
+from query.sql.fields import ANYTHING, Stored
+from query.view import View, define_records
 
 DEFAULT_LIMIT: Final = 1_000
 
@@ -70,15 +74,17 @@ def run_parsed(
         snapshot = resources.enter_context(store.snapshot())
         limits = replace(bounds(query, request.start_ns, request.end_ns), up_to_seq=request.up_to_seq)
         planned = plan(snapshot.segments, snapshot.buffer, limits)
-        size = Size.LARGE if planned.plain_bytes >= engine.settings.large_bytes else Size.SMALL
+        reading = prepare(store, engine, snapshot, query, planned, limits)
+        size = Size.LARGE if reading.plain_bytes >= engine.settings.large_bytes else Size.SMALL
         session = resources.enter_context(engine.session(size, wait_s))
         after = place_of(session, snapshot.segments, snapshot.buffer, request.cursor, first)
         has_place = is_default and first.is_rowwise
         wanted = None if limit is None else limit + is_default
-        compiled = compiled_for(query, request, wanted, after, with_place=has_place)
-        answer = Answer(compiled.columns, is_grouped(query), _cost(planned), session)
-        parts = _slices(query, compiled, planned, request, limit, after)
-        rows = _rows(session, compiled, parts, wanted, request.order)
+        compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
+        answer = Answer(compiled.columns, is_grouped(query), _cost(planned, reading), session)
+        parts = _slices(query, compiled, reading, planned.buffer, request, limit, after)
+        rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
+        rows = _with_counted(rows, reading.counted) if reading.counted else rows
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
         answer.begin(shaped, resources.pop_all())
     return answer
@@ -98,6 +104,7 @@ def compiled_for(
     after: Place | None = None,
     *,
     with_place: bool = False,
+    stored: Stored = ANYTHING,
 ) -> Compiled:
     """A request's query as SQL."""
     return sql.compile(
@@ -110,6 +117,7 @@ def compiled_for(
         with_place=with_place,
         up_to_seq=request.up_to_seq,
         dynamic=request.dynamic,
+        stored=stored,
     )
 
 
@@ -160,17 +168,24 @@ def row_limit(request: Request, own_rows: int | None, compiled: Compiled) -> tup
     return DEFAULT_LIMIT, True
 
 
-def _cost(planned: Plan) -> Cost:
-    return Cost(len(planned.segments), planned.bytes, planned.buffer.num_rows, planned.skipped)
+def _cost(planned: Plan, reading: Reading) -> Cost:
+    size = sum(piece.segment.bytes for piece in reading.pieces)
+    return Cost(len(reading.pieces), size, planned.buffer.num_rows, planned.skipped)
 
 
 def _slices(
-    query: Query, compiled: Compiled, planned: Plan, request: Request, limit: int | None, after: Place | None
+    query: Query,
+    compiled: Compiled,
+    reading: Reading,
+    buffer: pa.Table,
+    request: Request,
+    limit: int | None,
+    after: Place | None,
 ) -> Iterator[Slice]:
     can_slice = compiled.is_rowwise and compiled.ordered_by_time and not analyse.has_subquery(query)
     if not can_slice:
-        return iter([Slice(planned.segments, planned.buffer)])
-    found = slices(planned.segments, planned.buffer, request.order, is_bounded=limit is not None)
+        return iter([Slice(reading.pieces, buffer)])
+    found = slices(reading.pieces, buffer, request.order, is_bounded=limit is not None)
     if after is None:
         return found
     place_ns = after.time_ns
@@ -183,13 +198,14 @@ def _rows(
     parts: Iterator[Slice],
     wanted: int | None,
     order: Literal["asc", "desc"],
+    view: View,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of all slices, one after the other, until there are enough."""
     left = wanted
     for part in parts:
         if left == 0:
             return
-        for batch in _rows_of(session, compiled, part, order):
+        for batch in _rows_of(session, compiled, part, order, view):
             kept = batch if left is None else batch.slice(0, left)
             left = None if left is None else left - kept.num_rows
             if kept.num_rows:
@@ -199,11 +215,11 @@ def _rows(
 
 
 def _rows_of(
-    session: Session, compiled: Compiled, part: Slice, order: Literal["asc", "desc"]
+    session: Session, compiled: Compiled, part: Slice, order: Literal["asc", "desc"], view: View
 ) -> Generator[pa.RecordBatch, None, None]:
     """The rows of one slice; one that is too much for the memory is read in halves, less what had come already: the
     order is total, so that the same rows come first again."""
-    define_records(session, part.segments, part.buffer, part.between_ns)
+    define_records(session, part.pieces, part.buffer, view, part.between_ns)
     came = 0
     try:
         with contextlib.closing(session.stream(compiled.sql, compiled.params)) as batches:
@@ -216,12 +232,19 @@ def _rows_of(
         if not halves:
             raise
     for half in halves:
-        with contextlib.closing(_rows_of(session, compiled, half, order)) as rows:
+        with contextlib.closing(_rows_of(session, compiled, half, order, view)) as rows:
             for batch in rows:
                 again = min(came, batch.num_rows)
                 came -= again
                 if again < batch.num_rows:
                     yield batch.slice(again)
+
+
+def _with_counted(rows: Iterator[pa.RecordBatch], counted: int) -> Iterator[pa.RecordBatch]:
+    """Rows of counts of records, with those that were not read."""
+    for batch in rows:
+        columns = [pc.add(column, counted) for column in batch.columns]
+        yield pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _shaped(answer: Answer, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,8 +1,8 @@
 """The functions that the generated SQL has of ours, each over whole columns.
 
-- `stands_free(text, needle, is_prefix)`: whether the needle is in the text as whole words. RE2 needs milliseconds to set
-  up a pattern that knows all of Unicode's letters, for every phrase of every statement; this needs none. Generated SQL
-  asks it for texts that are not plain ASCII only.
+- `stands_free(text, needle, is_prefix)`: whether the needle is in the text as whole words. RE2 needs milliseconds to
+  set up a pattern that knows all of Unicode's letters, for every phrase of every statement; this needs none.
+  Generated SQL asks it for texts that are not plain ASCII only.
 - `whole_attributes(rest, message, told, column, …)`: a record's attributes out of those that are left in a segment's
   JSON column and those that have columns of their own; `told` names these, and the keys that only the message has.
 - `line_text(message, key)`, `line_json(message, key)`: a key of a message that is one JSON object.
@@ -23,9 +23,7 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     text, flag = duckdb.sqltype("VARCHAR"), duckdb.sqltype("BOOLEAN")
     arrow, nulls = PythonUDFType.ARROW, FunctionNullHandling.SPECIAL
     connection.create_function("stands_free", _stands_free, [text, text, flag], flag, type=arrow)
-    connection.create_function(
-        "whole_attributes", _whole_attributes, None, text, type=arrow, null_handling=nulls
-    )
+    connection.create_function("whole_attributes", _whole_attributes, None, text, type=arrow, null_handling=nulls)
     connection.create_function("line_text", _line_text, [text, text], text, type=arrow, null_handling=nulls)
     connection.create_function("line_json", _line_json, [text, text], text, type=arrow, null_handling=nulls)
 

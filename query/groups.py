@@ -14,7 +14,7 @@ from logstore.indexes import Known
 from logstore.pruning import Bounds
 from query.verdicts import Flags, Verdict
 
-INSIDE: Final = ("pod", "container")
+INSIDE: Final = frozenset(("pod", "container"))
 """Identity that is not a directory: streams of it are rows of a segment."""
 
 Ints = npt.NDArray[np.int64]
@@ -145,7 +145,7 @@ def _with_words(groups: Groups, alternatives: frozenset[str], mask: Flags) -> Fl
         if not mask[start:end].any():
             continue
         for word in alternatives:
-            found[start:end] |= tokens.may_hold(known.index.filters, known.index.filter_offsets, [word])
+            found[start:end] |= tokens.may_hold(known.index.filters.ctypes.data, known.index.filter_offsets, [word])
     return found
 
 

@@ -78,7 +78,7 @@ def _span(store: Store, query: ast.Query, request: Request) -> tuple[int, int] |
     if start_ns is None or end_ns is None:
         with store.snapshot() as snapshot:
             planned = plan(snapshot.segments, snapshot.buffer, limits)
-        times = [(s.min_time_ns, s.max_time_ns) for s in planned.segments]
+        times = [(s.min_time_ns, s.max_time_ns) for s in (piece.segment for piece in planned.pieces)]
         times += [buffered] if (buffered := time_span(planned.buffer)) else []
         if not times:
             return None

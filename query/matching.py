@@ -15,21 +15,22 @@ import pyarrow as pa
 from logstore.record import COLUMNS
 from query import ast, sql
 from query.engine import Session
+from query.sql.fragment import Sql, bind, join
+from query.sql.fragment import sql as fragment
+from query.sql.value import TRUE
 
 FILTERS_AT_ONCE: Final = 16
 """Filters in one statement: its memory grows with them."""
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
-Condition: TypeAlias = tuple[str, list[object]]
-"""SQL over the columns of `records`, and its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
     """A filter in two conditions: one that is cheap and accepts all that the other does, and the filter itself."""
 
-    rough: Condition
-    exact: Condition
+    rough: Sql
+    exact: Sql
     is_exact: bool
     """Whether the cheap one is the filter itself."""
 
@@ -40,13 +41,9 @@ def matcher(condition: ast.Filter) -> Matcher:
     parts = list(_conjuncts(condition))
     rough = [part for part in (_rough(part) for part in parts) if part is not None]
     if not rough:
-        return Matcher(("true", []), exact, is_exact=isinstance(condition, ast.All))
-    texts, params = zip(*rough, strict=True)
-    return Matcher(
-        (" AND ".join(f"({text})" for text in texts), [value for part in params for value in part]),
-        exact,
-        is_exact=all(_is_plain(part) for part in parts),
-    )
+        return Matcher(TRUE, exact, is_exact=isinstance(condition, ast.All))
+    both = join(" AND ", [fragment("({})", part) for part in rough])
+    return Matcher(both, exact, is_exact=all(_is_plain(part) for part in parts))
 
 
 def _conjuncts(condition: ast.Expression) -> Iterator[ast.Expression]:
@@ -57,12 +54,12 @@ def _conjuncts(condition: ast.Expression) -> Iterator[ast.Expression]:
         yield condition
 
 
-def _rough(condition: ast.Expression) -> Condition | None:
+def _rough(condition: ast.Expression) -> Sql | None:
     """A cheap condition that holds wherever this one does."""
     match condition:
         case ast.Phrase(ast.Name(name), text) if name in COLUMNS or name == "level":
             column = "severity" if name == "level" else name
-            return f"contains(lower({column}), lower(?))", [text]
+            return fragment(f"contains(lower({column}), lower({{}}))", bind(text))
     return sql.predicate(condition) if _is_plain(condition) else None
 
 
@@ -90,14 +87,13 @@ def match(session: Session, records: pa.Table, matchers: Sequence[Matcher]) -> l
     return masks
 
 
-def _evaluate(session: Session, records: pa.Table, conditions: Sequence[Condition]) -> list[Mask]:
+def _evaluate(session: Session, records: pa.Table, conditions: Sequence[Sql]) -> list[Mask]:
     session.register("records", records)
     masks: list[Mask] = []
     for start in range(0, len(conditions), FILTERS_AT_ONCE):
         some = conditions[start : start + FILTERS_AT_ONCE]
-        columns = ", ".join(f"({text}) AS m{i}" for i, (text, _) in enumerate(some))
-        sql = f"SELECT _seq, {columns} FROM records"
-        found = session.fetch_numbers(sql, [value for _, params in some for value in params])
+        columns = join(", ", [fragment(f"({{}}) AS m{i}", condition) for i, condition in enumerate(some)])
+        found = session.fetch_numbers(f"SELECT _seq, {columns.text} FROM records", columns.params)
         # The answer may come in another order than the records stand.
         order = np.argsort(found["_seq"], kind="stable")
         masks += [found[f"m{i}"][order].astype(np.bool_) for i in range(len(some))]

@@ -10,8 +10,9 @@ from logstore.catalog import Segment
 from logstore.errors import InvalidInput
 from logstore.pruning import Bounds
 from query.engine import Session
-from query.plan import define_records, plan
+from query.plan import plan
 from query.sql import Compiled, Place
+from query.view import define_records
 
 _CURSOR: Final = re.compile(r"(?:(-?\d{1,19})\.)?(-?\d{1,19})", re.ASCII)
 _INT64: Final = range(-(2**63), 2**63)
@@ -63,7 +64,7 @@ def find_place(session: Session, segments: Sequence[Segment], buffer: pa.Table, 
         InvalidInput: there is no such record.
     """
     found = plan(segments, buffer, Bounds(after_seq=seq - 1, up_to_seq=seq))
-    define_records(session, found.segments, found.buffer)
+    define_records(session, found.pieces, found.buffer)
     times = session.fetch("SELECT time FROM records WHERE _seq = ?", [seq])["time"] if seq in _INT64 else []
     if not len(times):
         raise InvalidInput(f"no record has the number {seq}; it may have been deleted by retention")

@@ -17,7 +17,6 @@ from query import analyse, ast
 from query.engine import Engine, Size
 from query.groups import (
     INSIDE,
-    Flags,
     Groups,
     Piece,
     choose,
@@ -29,7 +28,7 @@ from query.groups import (
 from query.plan import Plan
 from query.required import required_words
 from query.sql.fields import Stored, attribute_paths
-from query.verdicts import Verdict, combine, leaves
+from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
 from query.walk import walk
 

@@ -1,7 +1,7 @@
 """What conditions on a message say of its template, before any message is read: yes, no, or maybe.
 
-A condition's two bounds (`must`: all messages of the template satisfy it; `may`: some might) are SQL over the templates'
-texts, so that there is one evaluator; a whole filter's follow from those of its parts.
+A condition's two bounds (`must`: all messages of the template satisfy it; `may`: some might) are SQL over the texts of
+templates, so that there is one evaluator; a whole filter's follow from those of its parts.
 """
 
 import threading

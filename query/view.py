@@ -222,8 +222,8 @@ def _select_files(session: Session, index: int, files: _Files, view: View) -> st
     columns[COLUMNS.index("attributes")] = _whole_attributes(kinds, omitted)
     for path, key in zip(view.paths, files.keys, strict=True):
         columns += _aliases(path, *_forms(path, key))
-    for number, (leaf, is_decided) in enumerate(zip(view.leaves, files.decided, strict=True)):
-        said = _by_template(session, f"ids_{index}_{number}", files, leaf, view) if is_decided else _by_text(leaf)
+    for at, (leaf, is_decided) in enumerate(zip(view.leaves, files.decided, strict=True)):
+        said = _by_template(session, f"ids_{index}_{at}", files, leaf, view) if is_decided else _by_text(leaf)
         columns.append(f'{said} AS "{leaf.column}"')
     is_mixed = any(piece.segment.columns.kinds != files.pieces[0].segment.columns.kinds for piece in files.pieces)
     union = ", union_by_name = true" if is_mixed and kinds else ""

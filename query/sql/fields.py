@@ -35,8 +35,8 @@ Path: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A value of `attributes` or `labels`: its text form (null if it is missing or JSON null), its JSON text, and, where
-    it need not be made of the text, its number (null where it is none)."""
+    """A value of `attributes` or `labels`: its text form (null if it is missing or JSON null), its JSON text, and its
+    number (null where it is none) unless that is to be made of the text."""
 
     text: Sql
     json: Sql

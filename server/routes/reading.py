@@ -102,8 +102,8 @@ class Reading:
         except ClientGone:
             return Response(status_code=CLIENT_GONE)
 
-    def _explain(self, params: QueryParams, _engine: Engine) -> bytes:
-        return to_json(explain(self._service.store, params.request()))
+    def _explain(self, params: QueryParams, engine: Engine) -> bytes:
+        return to_json(explain(self._service.store, engine, params.request()))
 
     def _histogram(self, params: HistogramParams, engine: Engine) -> bytes:
         buckets = Buckets(_interval_ns(params.interval), params.buckets, params.by)
