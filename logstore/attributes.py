@@ -177,8 +177,10 @@ def survey(attributes: pa.StringArray, at_most: int) -> list[KeyFacts]:
     names = result.names.to_array(result.keys).slice(0, at_most).to_pylist()
     facts = (_KeyFacts * result.keys).from_buffer_copy(result.facts.take_bytes())
 
+    rows, surveyed = len(attributes), int(result.surveyed)
+
     def estimate(count: int) -> int:
-        return count * len(attributes) // result.surveyed
+        return count * rows // surveyed
 
     return [
         KeyFacts(
