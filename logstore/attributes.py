@@ -170,15 +170,22 @@ _line_member: Final = kernel(
 def survey(attributes: pa.StringArray, at_most: int) -> list[KeyFacts]:
     """What keys there are, the most frequent first.
 
-    Looks at some 16,000 rows spread evenly, and remembers some 4,000 keys: of more, the rarest are forgotten.
+    Looks at 16,384 rows spread evenly, fewer if these are over 32 MiB, and remembers 4,096 keys: of more, the rarest
+    are forgotten.
     """
     result = _SurveyResult()
     _check(_survey(len(attributes), ctypes.byref(_array(attributes)), ctypes.byref(result)))
     names = result.names.to_array(result.keys).slice(0, at_most).to_pylist()
     facts = (_KeyFacts * result.keys).from_buffer_copy(result.facts.take_bytes())
 
+    rows, surveyed = len(attributes), int(result.surveyed)
+
     def estimate(count: int) -> int:
+<<<<<<< HEAD
         return count * len(attributes) // int(result.surveyed)
+=======
+        return count * rows // surveyed
+>>>>>>> attributes
 
     return [
         KeyFacts(

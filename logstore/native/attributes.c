@@ -53,11 +53,11 @@ static void append_text_form(struct buffer *out, const struct json_value *value)
     }
 }
 
+/* The JSON text, given the text form that was appended to `text` at `from`. */
 static void append_json(struct buffer *out, const struct json_value *value, const struct buffer *text, size_t from) {
-    int is_rewritten = value->has_backslash || value->kind == JSON_NUMBER;
-    if (!is_rewritten) buffer_append(out, value->text, value->length);
-    else if (value->kind == JSON_NUMBER) buffer_append(out, text->data + from, text->length - from);
-    else json_append_string(out, text->data + from, text->length - from);
+    if (value->has_backslash) json_append_string(out, text->data + from, text->length - from);
+    else if (value->kind == JSON_STRING) buffer_append(out, value->text, value->length);
+    else buffer_append(out, text->data + from, text->length - from);
 }
 
 static int32_t read_members(struct member_reader *r, int64_t rows, const struct array_input *messages,

@@ -89,7 +89,7 @@ static int is_sound(const struct json_member *member) {
     return 1;
 }
 
-/* Is the text an object that can be taken apart? If not, `members` are empty or what it has all the same. */
+/* Reads the row's members; false if it is to stay in the rest as it is. */
 static int read_row(struct splitter *s, struct json_text text) {
     if (!json_read_only_object(&s->reader, text, &s->members)) {
         for (int64_t i = 0; i < s->request->column_count; i++) s->columns[i].in_rest = 1;
@@ -103,6 +103,7 @@ static int read_row(struct splitter *s, struct json_text text) {
     return 1;
 }
 
+/* Of a row that stays as it is. */
 static void note_in_rest(struct splitter *s) {
     for (int32_t i = 0; i < s->members.count; i++) {
         int32_t asked = asked_of(s, i, &s->members.items[i]);
@@ -190,6 +191,7 @@ static void split_row(struct splitter *s, int64_t row) {
         struct json_member *member = &s->members.items[i];
         remains |= move(s, row, member, asked_of(s, i, member));
     }
+    /* Without LEFT the rest is only what the message has too, or nothing. */
     if (!(remains & LEFT) && json_is_clean(&s->members) && is_message(s, text, row)) text_end_row(&s->rest, 0);
     else if (remains) append_rest(s);
     else end_without_rest(s, row);

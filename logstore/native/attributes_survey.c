@@ -5,6 +5,8 @@
 
 enum {
     ROWS_MAX = 16384,
+    STRIDE = 1000003, /* a prime: rows are visited in a mixed order, so that some of them stand for all */
+    BYTES_MAX = 32 << 20,
     KEYS_MAX = 4096,
     KEYS_KEPT = KEYS_MAX / 2, /* when there are too many: the most frequent so far */
     SKETCH = 32,
@@ -110,17 +112,20 @@ static void survey_member(struct surveyor *s, const struct json_member *member) 
     }
 }
 
-static void survey_rows(struct surveyor *s, int64_t rows, const struct array_input *attributes) {
-    int64_t surveyed = rows < ROWS_MAX ? rows : ROWS_MAX;
-    for (int64_t i = 0; i < surveyed; i++) {
-        struct json_text text = array_text(attributes, (int64_t)((double)i * (double)rows / (double)surveyed));
+static int64_t survey_rows(struct surveyor *s, int64_t rows, const struct array_input *attributes) {
+    int64_t wanted = rows < ROWS_MAX ? rows : ROWS_MAX, bytes = 0, surveyed = 0;
+    for (; surveyed < wanted && bytes < BYTES_MAX; surveyed++) {
+        int64_t place = surveyed * STRIDE % wanted;
+        struct json_text text = array_text(attributes, (int64_t)((double)place * (double)rows / (double)wanted));
+        bytes += text.end - text.at;
         arena_reset(&s->reader.arena);
         if (!text.at || !json_read_only_object(&s->reader, text, &s->members)) continue;
-        for (int32_t k = 0; k < s->members.count; k++) survey_member(s, &s->members.items[k]);
+        for (int32_t i = 0; i < s->members.count; i++) survey_member(s, &s->members.items[i]);
     }
+    return surveyed;
 }
 
-static void report(struct surveyor *s, int64_t rows, struct survey_result *result) {
+static void report(struct surveyor *s, int64_t surveyed, struct survey_result *result) {
     text_init(&s->out_names, &s->memory);
     sort_keys(s);
     for (int32_t i = 0; i < s->places.count; i++) {
@@ -130,7 +135,7 @@ static void report(struct surveyor *s, int64_t rows, struct survey_result *resul
         buffer_append(&s->out_names.text, key->name, key->name_length);
         text_end_row(&s->out_names, 1);
     }
-    *result = (struct survey_result){rows < ROWS_MAX ? rows : ROWS_MAX, s->places.count, buffer_hand_over(&s->facts),
+    *result = (struct survey_result){surveyed, s->places.count, buffer_hand_over(&s->facts),
                                      text_hand_over(&s->out_names)};
 }
 
@@ -143,8 +148,7 @@ int32_t kernel_attributes_survey(int64_t rows, const struct array_input *attribu
     s->known.memory = s->facts.memory = &s->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(s->memory.exhausted) == 0) {
-        survey_rows(s, rows, attributes);
-        report(s, rows, result);
+        report(s, survey_rows(s, rows, attributes), result);
         status = KERNEL_OK;
     }
     json_reader_free(&s->reader);

@@ -16,6 +16,9 @@ struct decimal {
 static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9, 1e10,
                                 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20};
 
+static const double LEADS[] = {1e-4, 1e-3, 1e-2, 1e-1, 1e0,  1e1,  1e2,  1e3,  1e4, 1e5,
+                               1e6,  1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14};
+
 static const uint64_t UNITS[] = {
     1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u, 10000000000u, 100000000000u,
     1000000000000u, 10000000000000u, 100000000000000u, 1000000000000000u, 10000000000000000u, 100000000000000000u,
@@ -93,8 +96,8 @@ static struct decimal shortest(double value) {
     memcpy(&bits, &value, sizeof bits);
     uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1), m = fraction | UINT64_C(1) << 52;
     int shift = 1075 - (int)(bits >> 52) + 2;
-    int lead = LEAD_MIN;
-    while (lead < LEAD_MAX && value >= (lead < -1 ? 1 / POWERS[-lead - 1] : POWERS[lead + 1])) lead++;
+    int lead = value >= 1 ? 0 : LEAD_MIN;
+    while (lead < LEAD_MAX && value >= LEADS[lead + 1 - LEAD_MIN]) lead++;
     int places = DIGITS_MAX - 1 - lead;
     uint128 unit = unit_of(places), middle = unit * m * 4, one = (uint128)1 << shift;
     uint128 high = middle + 2 * unit, low = middle - (fraction ? 2 : 1) * unit;
@@ -116,18 +119,7 @@ static struct decimal shortest(double value) {
     return decimal;
 }
 
-/* digits / 10^places, rounded to the nearest double: more digits than a double holds exactly. */
-static double divided(uint64_t digits, int places) {
-    int shift = __builtin_clzll(digits) + 63;
-    uint128 dividend = (uint128)digits << shift, divisor = unit_of(places), quotient = dividend / divisor;
-    if (quotient * divisor != dividend) quotient |= 1;
-    uint64_t bits = (uint64_t)(1023 - shift) << 52;
-    double scale;
-    memcpy(&scale, &bits, sizeof scale);
-    return (double)quotient * scale;
-}
-
-/* The nearest double, if it is plain and its shortest decimal is this one. */
+/* The double whose shortest decimal is this one, if there is one and it is plain: it is the nearest then. */
 static int to_double(const struct decimal *decimal, double *value) {
     int64_t lead = decimal->count - 1 + decimal->exponent;
     if (lead < LEAD_MIN || lead > LEAD_MAX) return 0;
@@ -136,22 +128,28 @@ static int to_double(const struct decimal *decimal, double *value) {
         *value = (double)decimal->digits * POWERS[exponent];
         return 1;
     }
-    if (decimal->count <= EXACT_DIGITS) {
-        *value = (double)decimal->digits / POWERS[-exponent];
-        return 1;
+    *value = (double)decimal->digits / POWERS[-exponent];
+    if (decimal->count <= EXACT_DIGITS) return 1;
+    /* Rounded twice, it may be the nearest one's neighbour. */
+    static const int steps[] = {0, 1, -2};
+    for (int i = 0; i < 3; i++) {
+        uint64_t bits;
+        memcpy(&bits, value, sizeof bits);
+        bits += (uint64_t)(int64_t)steps[i];
+        memcpy(value, &bits, sizeof bits);
+        if (!number_is_plain(*value)) continue;
+        struct decimal read_back = shortest(*value);
+        if (read_back.digits == decimal->digits && read_back.exponent == decimal->exponent) return 1;
     }
-    *value = divided(decimal->digits, -exponent);
-    if (!number_is_plain(*value)) return 0;
-    struct decimal read_back = shortest(*value);
-    return read_back.digits == decimal->digits && read_back.exponent == decimal->exponent;
+    return 0;
 }
 
 int number_read_double(const uint8_t *text, size_t length, double *value) {
     struct decimal decimal;
     int is_negative = *text == '-';
-    *value = 0;
     if (!read_decimal(text + is_negative, text + length, &decimal)) return 0;
-    if (decimal.count && !to_double(&decimal, value)) return 0;
+    if (!decimal.count) *value = 0;
+    else if (!to_double(&decimal, value)) return 0;
     if (is_negative) *value = -*value;
     return 1;
 }

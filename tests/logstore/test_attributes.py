@@ -351,3 +351,10 @@ def test_a_flood_of_keys_does_not_hide_the_frequent_ones() -> None:
     usual = ['{"user":"x","ms":1}'] * 200
     assert [fact.key for fact in survey(texts([*flood, *usual, *flood[::-1]]), 2)] == ["ms", "user"]
     assert len(survey(texts(flood), 100_000)) <= 4096
+
+
+def test_a_survey_of_long_rows_ends_early_and_speaks_for_all() -> None:
+    rows = [f'{{"t":"{"x" * 2**20}","{"even" if i % 2 else "odd"}":1}}' for i in range(100)]
+    facts = {fact.key: fact.rows for fact in survey(texts(rows), 10)}
+    assert facts["t"] == 100
+    assert abs(facts["even"] - 50) <= 20
