@@ -181,11 +181,7 @@ def survey(attributes: pa.StringArray, at_most: int) -> list[KeyFacts]:
     rows, surveyed = len(attributes), int(result.surveyed)
 
     def estimate(count: int) -> int:
-<<<<<<< HEAD
-        return count * len(attributes) // int(result.surveyed)
-=======
         return count * rows // surveyed
->>>>>>> attributes
 
     return [
         KeyFacts(
