@@ -4,6 +4,7 @@ A group's filter holds each word of its messages that has an ASCII digit, and al
 attributes and of further columns. Letters of either case are one, and all characters beyond ASCII are one, so that a
 search that ignores case misses nothing either. Less than 0.2 % of the words that a filter does not hold are taken for
 held. It is a split-block Bloom filter as in Parquet's specification, of the hashes of logstore/native/word_hash.h.
+Building needs about 50 bytes a distinct word of one group.
 """
 
 import ctypes

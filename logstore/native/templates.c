@@ -6,7 +6,7 @@
 
 /* The texts of templates are kept up to so many bytes in all; of others the first row is read again. */
 enum { TEMPLATE_MAX_BYTES = 4096, TEXTS_MAX_BYTES = 16 << 20, COPIED_AT_ONCE = 16, HASHED_AT_ONCE = 32 };
-enum { ENTRIES_FIRST = 256, NO_TEMPLATE = -1 };
+enum { ENTRIES_FIRST = 256, NO_TEMPLATE = -1, KEYS = 6 };
 
 struct find_request {
     int64_t rows;
@@ -40,7 +40,7 @@ struct maker {
 struct finder {
     struct memory memory;
     const struct find_request *request;
-    uint64_t secret[2];
+    uint64_t keys[KEYS];
     struct maker maker, again;
     struct buffer entries, of_row, texts;
     uint32_t *table; /* entry + 1 */
@@ -86,16 +86,24 @@ static int32_t make(struct maker *maker, const int32_t *offsets, const uint8_t *
     }
 }
 
+static void keys_init(uint64_t keys[KEYS], const uint8_t *secret) {
+    uint64_t first = load_64(secret) ^ 0xA0761D6478BD642Fu, second = load_64(secret + 8) ^ 0xE7037ED1A0B428DBu;
+    for (int i = 0; i < KEYS; i++) {
+        first += 0x9E3779B97F4A7C15u;
+        keys[i] = mix(first, second ^ mix(first, 0x8EBC6AF09C88C6E3u));
+    }
+}
+
 /* A hash of the text, which nobody can foresee who does not know the secret. HASHED_AT_ONCE bytes past the text are
  * overwritten. */
-static uint64_t hash_keyed(const uint64_t secret[2], uint8_t *text, size_t length) {
-    uint64_t a = secret[0] ^ 0x9E3779B97F4A7C15u, b = secret[1] ^ length;
+static uint64_t hash_keyed(const uint64_t keys[KEYS], uint8_t *text, size_t length) {
+    uint64_t a = keys[0], b = keys[1] ^ length;
     memset(text + length, 0, HASHED_AT_ONCE);
     for (size_t at = 0; at < length; at += HASHED_AT_ONCE) {
-        a = mix(load_64(text + at) ^ secret[0], load_64(text + at + 8) ^ a);
-        b = mix(load_64(text + at + 16) ^ secret[1], load_64(text + at + 24) ^ b);
+        a = mix(load_64(text + at) ^ keys[2], load_64(text + at + 8) ^ a);
+        b = mix(load_64(text + at + 16) ^ keys[3], load_64(text + at + 24) ^ b);
     }
-    return mix(mix(a ^ secret[1], b ^ secret[0]), 0xA0761D6478BD642Fu ^ secret[0]);
+    return mix(mix(a ^ keys[4], b ^ keys[5]) ^ keys[2], a ^ keys[3]);
 }
 
 static void place(struct finder *f, uint32_t entry) {
@@ -138,7 +146,7 @@ static int is_same(struct finder *f, const struct template_entry *entry, size_t 
 static int32_t find_row(struct finder *f, int64_t row) {
     int32_t length = make(&f->maker, f->request->offsets, f->request->messages, row, f->request->rows);
     if (length == NO_TEMPLATE) return NO_TEMPLATE;
-    uint64_t id = hash_keyed(f->secret, f->maker.text, (size_t)length) & f->request->id_mask;
+    uint64_t id = hash_keyed(f->keys, f->maker.text, (size_t)length) & f->request->id_mask;
     if (id == 0) id = 1;
     if (f->table_size == 0) widen(f);
     uint32_t mask = f->table_size - 1;
@@ -156,7 +164,7 @@ EXPORT int32_t kernel_templates_find(const struct find_request *request, struct 
     struct finder *f = calloc(1, sizeof *f);
     if (!f) return KERNEL_OUT_OF_MEMORY;
     f->request = request;
-    memcpy(f->secret, request->secret, sizeof f->secret);
+    keys_init(f->keys, request->secret);
     maker_init(&f->maker, &f->memory);
     maker_init(&f->again, &f->memory);
     f->entries.memory = f->of_row.memory = f->texts.memory = &f->memory;

@@ -210,18 +210,28 @@ static void note_row(struct builder *b, int64_t row) {
 
 static void append_filter(struct builder *b) {
     uint64_t blocks = (b->count * BITS_PER_WORD + BLOOM_BLOCK_BITS - 1) / BLOOM_BLOCK_BITS;
-    uint8_t *filter = buffer_reserve(&b->content, blocks * BLOOM_BLOCK_BYTES);
-    memset(filter, 0, blocks * BLOOM_BLOCK_BYTES);
-    for (size_t i = 0; i < b->set_size; i++) {
-        if (b->set[i]) bloom_add(filter, blocks, b->set[i]);
+    if (blocks) {
+        uint8_t *filter = buffer_reserve(&b->content, blocks * BLOOM_BLOCK_BYTES);
+        memset(filter, 0, blocks * BLOOM_BLOCK_BYTES);
+        for (size_t i = 0; i < b->set_size; i++) {
+            if (b->set[i]) bloom_add(filter, blocks, b->set[i]);
+        }
+        b->content.length += blocks * BLOOM_BLOCK_BYTES;
     }
-    b->content.length += blocks * BLOOM_BLOCK_BYTES;
     buffer_int64(&b->offsets, (int64_t)b->content.length);
 }
 
-static void build_group(struct builder *b, int64_t from, int64_t to) {
+/* Empties the set, and makes it no larger than a group like the last one needs. */
+static void clear_set(struct builder *b) {
+    size_t size = SET_FIRST;
+    while (size < b->set_size && size < b->count * 4) size *= 2;
+    b->set_size = size;
     b->count = 0;
-    memset(b->set, 0, b->set_size * sizeof *b->set);
+    memset(b->set, 0, size * sizeof *b->set);
+}
+
+static void build_group(struct builder *b, int64_t from, int64_t to) {
+    clear_set(b);
     memset(b->recent, 0, sizeof b->recent);
     for (int64_t row = from; row < to; row++) note_row(b, row);
     put_pending(b);

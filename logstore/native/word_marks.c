@@ -45,9 +45,9 @@ static inline struct classes classify_64(const uint8_t *at) {
 static inline struct classes classify_64(const uint8_t *at) {
     struct classes classes = {0};
     for (int i = 0; i < 64; i++) {
-        uint8_t byte = at[i];
-        classes.word |= (uint64_t)(byte < 0x80 && is_word_character(byte)) << i;
-        classes.digit |= (uint64_t)(byte >= '0' && byte <= '9') << i;
+        uint8_t byte = at[i], letter = (byte | 0x20) - 'a', digit = byte - '0';
+        classes.word |= (uint64_t)((letter < 26) | (digit < 10) | (byte == '_')) << i;
+        classes.digit |= (uint64_t)(digit < 10) << i;
         classes.wildcard |= (uint64_t)(byte == WILDCARD) << i;
         classes.beyond_ascii |= (uint64_t)(byte >> 7) << i;
     }

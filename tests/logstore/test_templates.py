@@ -1,7 +1,9 @@
 """Templates against their plain reading."""
 
+import itertools
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
@@ -79,8 +81,19 @@ def test_an_id_depends_on_the_text_and_the_secret_alone_and_never_changes() -> N
     assert find(column(["user 1"]), SECRET[::-1], 1).ids[0] != alone.ids[0]
 
 
-KNOWN_ID = -8959518479838362248
+KNOWN_ID = -52341670077284015
 """What segments written before hold."""
+
+
+@pytest.mark.parametrize("secret", [bytes(16), b"\xff" * 16, SECRET])
+@pytest.mark.parametrize("around", ["", "the same before ", "x" * 33])
+def test_templates_that_differ_little_have_ids_of_their_own(secret: bytes, around: str) -> None:
+    rows = [around + "".join(letters) for letters in itertools.product("abcdefgh", repeat=5)]
+    found = find(column(rows), secret, len(rows))
+    assert found.ids.tolist() == found.distinct.tolist()
+    assert len(set(found.ids.tolist())) == len(rows)
+    bits = (found.ids.view(np.uint64)[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
+    assert np.abs(bits.mean(axis=0) - 0.5).max() < 0.02
 
 
 def test_more_templates_than_texts_are_kept_for() -> None:

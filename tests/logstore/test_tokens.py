@@ -1,5 +1,6 @@
 """Token filters against a plain reading: what is in a group is never missed, what is not is seldom taken for it."""
 
+import itertools
 import json
 import mmap
 import random
@@ -150,6 +151,18 @@ def test_all_words_must_be_held_together() -> None:
     assert may_hold(filters.content, filters.offsets, ["a1"]).tolist() == [True, False, True, False]
     assert may_hold(filters.content, filters.offsets, ["a1", "b2"]).tolist() == [False, False, True, False]
     assert may_hold(filters.content, filters.offsets, []).tolist() == [True] * 4
+
+
+def test_groups_of_any_size_side_by_side() -> None:
+    counts = [5000, 1, 0, 700, 20_000, 3, 9000]
+    made = [[f"g{group}w{number}" for number in range(count)] for group, count in enumerate(counts)]
+    rows = [" ".join(group) for group in made]
+    filters = build(column(rows), column([None] * len(rows)), [], np.arange(1, len(rows) + 1))
+    alone = [one_group(row).content for row in rows]
+    assert [filters.content[a:b] for a, b in itertools.pairwise(filters.offsets)] == alone
+    for group, held in enumerate(made):
+        assert may_hold(filters.content, filters.offsets, held)[group]
+        assert all(may_hold(filters.content, filters.offsets, [word])[group] for word in held[::50])
 
 
 def test_huge_lines_and_words() -> None:
