@@ -11,9 +11,8 @@ from logstore.record import COLUMNS
 
 COLUMNS_MAX: Final = 64
 """Attribute columns of one segment that a flush makes."""
-ROWS_MIN: Final = 32
 SHARE_MIN: Final = 0.01
-"""Records of a segment that have a key, and their share of all, from which on it is worth a column."""
+"""The share of a segment's records that have a key from which on it is worth a column."""
 KEY_MAX_BYTES: Final = 128
 KINDS_MAX: Final = 4_096
 """Keys of a store that may be columns."""
@@ -49,9 +48,9 @@ class AttributeColumns:
 NO_COLUMNS: Final = AttributeColumns()
 
 
-def worth_a_column(facts: Sequence[KeyFacts], rows: int) -> list[KeyFacts]:
-    """The keys that are frequent and may be the name of a column, most frequent first."""
-    worth = [key for key in facts if key.rows >= max(ROWS_MIN, rows * SHARE_MIN) and may_name_a_column(key.key)]
+def worth_a_column(facts: Sequence[KeyFacts], rows: int, at_least: int) -> list[KeyFacts]:
+    """The keys that are frequent, in `at_least` records, and may be the name of a column, most frequent first."""
+    worth = [key for key in facts if key.rows >= max(at_least, rows * SHARE_MIN) and may_name_a_column(key.key)]
     return worth[:COLUMNS_MAX]
 
 

@@ -44,11 +44,16 @@ _GROUPS_AT_ONCE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How segments are laid out on disk; `secret` is the store's, for the ids of templates."""
+    """How segments are laid out on disk.
+
+    `secret` is the store's, for the ids of templates; `column_rows`: records that have an attribute from which on it
+    may be a column.
+    """
 
     partition_by: tuple[str, ...]
     row_group_rows: int
     secret: bytes
+    column_rows: int
     compression_level: int = 1
 
     @property
@@ -110,7 +115,7 @@ class SegmentWriter:
     def _split(self, table: pa.Table) -> _Contents:
         templates, content = index.build(table, self._ends(table), self.layout.secret)
         objects, messages = index.one_chunk(table["attributes"]), index.one_chunk(table["message"])
-        worth = worth_a_column(attributes.survey(objects, _SURVEYED_KEYS), table.num_rows)
+        worth = worth_a_column(attributes.survey(objects, _SURVEYED_KEYS), table.num_rows, self.layout.column_rows)
         kinds = self._kinds.of(worth)
         omitted = [key.key for key in worth if kinds.get(key.key) is Kind.TEXT and key.is_near_unique]
         keys = [(key.key, kinds[key.key]) for key in worth if key.key in kinds and key.key not in omitted]

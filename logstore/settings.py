@@ -37,6 +37,8 @@ class StoreSettings:
     """Free space below which nothing is accepted."""
 
     row_group_rows: int = 8_192
+    column_rows: int = 32
+    """Records of a segment that have an attribute from which on it may be a column of its own."""
     index_cache_bytes: int = 32 * MIB
     """Indexes of segments that are kept in memory."""
     compact_bytes: int = 64 * MIB

@@ -281,7 +281,8 @@ class Store:
         self.directory.prepare()
         self.catalog = Catalog(self.directory.catalog, self.directory.segments)
         self.keys = Keys(self.catalog)
-        layout = Layout(self.settings.partition_by, self.settings.row_group_rows, self.catalog.secret())
+        settings = self.settings
+        layout = Layout(settings.partition_by, settings.row_group_rows, self.catalog.secret(), settings.column_rows)
         self._segments = SegmentWriter(self.directory, layout, Kinds(self.catalog))
         self._flusher = Flusher(
             self.directory,

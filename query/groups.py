@@ -20,7 +20,7 @@ INSIDE: Final = frozenset(("pod", "container"))
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Piece:
     """A segment, and the row groups of it that are read: None where it is all of them, or none is known."""
 

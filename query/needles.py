@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 from itertools import groupby, product
-from typing import Final
 
+from logstore.templates import WILDCARD
 from logstore.words import is_word_character
-
-WILDCARD: Final = "\x1a"
-"""Stands in a message's template for each word that has an ASCII digit; such messages as have it have no template."""
 
 
 def forms(text: str, *, opens_left: bool = False, opens_right: bool = False) -> tuple[str, ...]:

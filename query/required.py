@@ -14,13 +14,12 @@ from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from logstore.record import COLUMNS
+from logstore.tokens import NESTED
 from query import ast, literals, patterns
 from query.needles import has_digit, whole_words
 from query.sql.fields import ALIASES, SOURCES, Source, key_paths
 from query.sql.filters import lower
 
-NESTED: Final = "{"
-"""Stands among the alternatives of what is searched inside of attributes."""
 SETS_MAX: Final = 16
 ALTERNATIVES_MAX: Final = 64
 
@@ -33,7 +32,6 @@ _BOOLEANS: Final = ("true", "false")
 
 class _Field(Enum):
     MESSAGE = auto()
-    IDENTIFIER = auto()
     ATTRIBUTE = auto()
 
 
@@ -77,9 +75,7 @@ def _field(name: str, labels: Collection[str] | None) -> _Field | None:
     """What the filter holds of this field's value; None: not all that could be searched for."""
     if name == "message":
         return _Field.MESSAGE
-    if name in ("trace_id", "span_id"):
-        return _Field.IDENTIFIER
-    if name in COLUMNS or name in ALIASES:
+    if (name in COLUMNS and name not in ("trace_id", "span_id")) or name in ALIASES:
         return None
     source, dot, _ = name.partition(".")
     if dot and source in SOURCES:

@@ -32,6 +32,9 @@ struct build_result {
     struct column_buffer content;
 };
 
+/* As a word: its 16 bytes are what `word_hash` may read. */
+static const uint8_t NESTED[17] = "{";
+
 struct builder {
     struct memory memory;
     const struct build_request *request;
@@ -44,6 +47,7 @@ struct builder {
     size_t pending_slots[PENDING_MAX];
     size_t pending_count;
     uint64_t recent[1 << RECENT_BITS]; /* words seen last: most come again soon */
+    uint64_t nested; /* noted where an attribute may be an object or a list */
 };
 
 struct text {
@@ -192,6 +196,11 @@ static struct text text_of(const struct builder *b, int64_t of_column, int64_t r
     return (struct text){column->text + begin, (size_t)(column->offsets[row + 1] - begin), readable_end};
 }
 
+/* May an attribute be an object or a list? A bracket in a string counts as one. */
+static int may_nest(struct text attributes) {
+    return memchr(attributes.at + 1, '{', attributes.length - 1) || memchr(attributes.at + 1, '[', attributes.length - 1);
+}
+
 static void note_row(struct builder *b, int64_t row) {
     struct text message = text_of(b, MESSAGE, row), attributes = text_of(b, ATTRIBUTES, row);
     if (attributes.length) {
@@ -200,6 +209,7 @@ static void note_row(struct builder *b, int64_t row) {
                          memcmp(attributes.at, message.at, message.length) == 0;
         note_words(b, is_escaped ? unescape(&b->unescaped, attributes) : attributes);
         if (is_message) message.length = 0;
+        if (may_nest(attributes)) note(b, b->nested);
     }
     note_digit_words(b, message);
     for (int64_t other = OTHERS; other < b->request->columns_count; other++) {
@@ -244,6 +254,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     b->request = request;
     b->marks.bits.memory = b->padded.memory = b->unescaped.memory = b->normal.memory = &b->memory;
     b->offsets.memory = b->content.memory = &b->memory;
+    b->nested = word_hash(NESTED, 1);
     int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(b->memory.exhausted) == 0) {
         widen(b);

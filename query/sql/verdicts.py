@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from logstore.templates import WILDCARD
 from query import ast, patterns
-from query.needles import WILDCARD, forms, has_digit
+from query.needles import forms, has_digit
 from query.sql import filters
 from query.sql.answer import Kind
 from query.sql.fragment import Sql, bind, joined, sql

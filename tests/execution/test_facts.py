@@ -166,23 +166,23 @@ def test_context_of_no_record_is_refused(filled: Store, engine: Engine) -> None:
 # Explain
 
 
-def test_explain_says_what_is_read_and_why_the_rest_is_not(store: Store) -> None:
+def test_explain_says_what_is_read_and_why_the_rest_is_not(store: Store, engine: Engine) -> None:
     for hour, namespace in enumerate(["shop", "shop", "other"]):
         append(store, [record(START_NS + hour * HOUR_NS, "m", namespace=namespace)])
         store.flush()
-    whole: Any = explain(store, Request("*"))
+    whole: Any = explain(store, engine, Request("*"))
     assert whole["segments"] == {"all": 3, "read": 3, "skipped": {}}
     assert whole["row_groups"] == {"all": 3, "read": 3, "skipped": {}}
     size = sum(path.stat().st_size for path in Path(store.path / "segments").rglob("*.parquet"))
     assert 0 < whole["bytes"] <= size
-    some: Any = explain(store, Request("namespace=shop", start_ns=START_NS + HOUR_NS))
+    some: Any = explain(store, engine, Request("namespace=shop", start_ns=START_NS + HOUR_NS))
     assert some["segments"] == {"all": 3, "read": 1, "skipped": {"time": 1, "namespace": 1}}
     assert some["sql"].startswith("SELECT")
     assert some["bytes"] < whole["bytes"]
 
 
-def test_explain_looks_into_row_groups(store: Store) -> None:
+def test_explain_looks_into_row_groups(store: Store, engine: Engine) -> None:
     append(store, [record(START_NS + i, "m", pod=f"pod-{i // 10_000}") for i in range(20_000)])
     store.flush()
-    found: Any = explain(store, Request("pod=pod-0"))
-    assert found["row_groups"] == {"all": 3, "read": 2, "skipped": {"pod": 1}}
+    found: Any = explain(store, engine, Request("pod=pod-0"))
+    assert found["row_groups"] == {"all": 3, "read": 2, "skipped": {"stream": 1}}

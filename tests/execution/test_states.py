@@ -1,6 +1,7 @@
 """Random records and queries against the reference evaluator, wherever the records are: in memory, in segments, both,
 merged, reopened, and with each layout of directories. The engine reads what it wrote; the evaluator knows no SQL."""
 
+import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from query.execute import Request, run
 from query.format import format  # noqa: A004
 from query.parser import parse
 from query.sql import Kind, compile  # noqa: A004
+from query.walk import walk
 from tests.query import strategies
 from tests.reference import evaluator
 
@@ -29,6 +31,10 @@ CALM = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_s
 
 
 def batch(records: list[dict[str, Any]]) -> pa.RecordBatch:
+    """As ingest decodes them: no attributes are null."""
+    records = [
+        {**record, "attributes": None if record["attributes"] == "{}" else record["attributes"]} for record in records
+    ]
     columns = []
     for field in SCHEMA:
         values = [record[field.name] for record in records]
@@ -60,11 +66,23 @@ def rows(store: Store, engine: Engine, query: ast.Query, order: Any) -> list[tup
 def same(left: Any, right: Any) -> bool:
     if isinstance(left, float) and isinstance(right, float):
         return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-12)
+    if isinstance(left, str) and isinstance(right, str) and left.startswith("{") and right.startswith("{"):
+        return plain(left) == plain(right)  # the order of an object's members is not kept
     return type(left) is type(right) and left == right
 
 
+def plain(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def is_asked_alike(query: ast.Query) -> bool:
-    """Whether the query is one, and its text says the same as its tree."""
+    """Whether the query is one, its text says the same as its tree, and it does not ask for the text of all attributes,
+    whose order is not kept."""
+    if any(isinstance(node, ast.Name) and node.name == "attributes" for node in walk(query)):
+        return False
     try:
         compile(query)
         return parse(format(query), query.now_ns) == query
@@ -74,7 +92,9 @@ def is_asked_alike(query: ast.Query) -> bool:
 
 @contextmanager
 def opened(path: Path, partition_by: tuple[str, ...]) -> Iterator[tuple[Store, Engine]]:
-    quiet = StoreSettings(partition_by=partition_by, compact_files=2, compact_interval_s=3_600, flush_age_s=3_600)
+    quiet = StoreSettings(
+        partition_by=partition_by, compact_files=2, compact_interval_s=3_600, flush_age_s=3_600, column_rows=1
+    )
     with Store.open(path, quiet) as store:
         engine = Engine(path / "segments", path / "spill")
         yield store, engine

@@ -39,8 +39,15 @@ def answer(query: ast.Query, records: list[dict[str, Any]], order: str = "desc",
     loaded = [{**record, **{name: _object(record[name]) for name in ("labels", "attributes")}} for record in records]
     loaded.sort(key=lambda record: (record["time"], record["_seq"]), reverse=order == "desc")
     table = run(query, loaded, query.now_ns)
-    rows = [tuple(_shown(field(row, name)) for name in table.names) for row in table.rows]
+    rows = [tuple(_shown(_out(row, name)) for name in table.names) for row in table.rows]
     return Answer(table.names, rows if limit is None else rows[:limit])
+
+
+def _out(row: Row, name: str) -> Cell:
+    """As it comes out: of a record's own columns what the sender put there."""
+    if row.is_open and row.record is not None and name in ("trace_id", "span_id") and name not in row.made:
+        return Cell("text", row.record[name], True, name)
+    return field(row, name)
 
 
 def _object(raw: str | None) -> Raw | None:

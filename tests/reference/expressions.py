@@ -50,10 +50,16 @@ def of_record(record: dict[str, Any], name: str) -> Cell:
     if column in COLUMNS:
         kinds = {"time": "time", "_seq": "integer", "labels": "json", "attributes": "json"}
         kind = kinds.get(column, "text")
+        if column in ("trace_id", "span_id") and record.get(column) is None:
+            return Cell(kind, text(of_keys(record, name)), True, name)
         return Cell(kind, record.get(column), kind in ("text", "json"), name)
     for source in ("attributes", "labels"):
         if name.startswith(source + "."):
             return Cell("json", lookup(record.get(source), name[len(source) + 1 :]), name=name)
+    return of_keys(record, name)
+
+
+def of_keys(record: dict[str, Any], name: str) -> Cell:
     found = lookup(record.get("attributes"), name)
     return Cell("json", lookup(record.get("labels"), name) if found is None else found, name=name)
 

@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from logstore.tokens import NESTED
 from tests.reference.conditions import lower
 from tests.reference.templates import is_word_character, words
-
-NESTED = "{"
 
 
 class _Written(str):
