@@ -29,8 +29,9 @@ from logstore.order import Ints
 VERSION: Final = 1
 TEMPLATES_MAX: Final = 4_096
 """Templates that a segment tells apart, the most frequent ones."""
+TEMPLATES_ALWAYS: Final = 256
 ROWS_PER_TEMPLATE: Final = 4
-"""A segment has at most one template for so many rows: free text gains nothing from them."""
+"""Past the former, a segment has at most one template for so many rows: free text gains nothing from them."""
 _HEAD: Final = struct.Struct("<5sB2xII")
 _MAGIC: Final = b"LSIDX"
 _ZSTD: Final = pa.Codec("zstd", compression_level=3)
@@ -79,7 +80,7 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
     """
     message = one_chunk(table["message"])
     rows = table.num_rows
-    found = templates.find(message, secret, min(TEMPLATES_MAX, rows // ROWS_PER_TEMPLATE + 1))
+    found = templates.find(message, secret, min(TEMPLATES_MAX, max(TEMPLATES_ALWAYS, rows // ROWS_PER_TEMPLATE)))
     words = (one_chunk(table["trace_id"]), one_chunk(table["span_id"]), *others)
     filters = tokens.build(message, one_chunk(table["attributes"]), words, ends)
     starts = np.concatenate(([0], ends[:-1]))

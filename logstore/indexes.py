@@ -28,10 +28,13 @@ TEXTS_MAX_BYTES: Final = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An index, and the numbers of its templates in the numbering `generation`."""
+    """An index, and the numbers of its templates in the numbering `generation`.
+
+    `entries` are those of `index.presence`; of records without a template it is -1.
+    """
 
     index: Index
-    numbers: npt.NDArray[np.int32]
+    entries: npt.NDArray[np.int32]
     generation: int
 
 
@@ -87,7 +90,7 @@ class Indexes:
             return known
         else:
             loaded = known.index
-        known = Known(loaded, self._number(loaded), self._generation)
+        known = Known(loaded, np.append(self._number(loaded), np.int32(-1))[loaded.presence], self._generation)
         self._known[segment.id] = known
         while self._bytes > self._max_bytes and len(self._known) > 1:
             _, gone = self._known.popitem(last=False)

@@ -18,13 +18,13 @@ from logstore import pruning
 from logstore.errors import QueryTooExpensive
 from logstore.store import Store
 from query import analyse, sql
-from query.answer import Answer, Cost, End, shape
+from query.answer import Answer, Cost, End, schema, shape
 from query.ast import Extend, Fields, Limit, Query, Stats, Top, Where
 from query.engine import Engine, Session, Size
 from query.parser import parse
 from query.place import cursor_after, place_of
 from query.plan import Plan, plan
-from query.reading import Reading, prepare
+from query.reading import Reading, is_count, prepare
 from query.slices import Slice, slices
 from query.sql import Compiled, Place, Window
 from query.sql.fields import ANYTHING, Stored
@@ -83,8 +83,11 @@ def run_parsed(
         compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
         answer = Answer(compiled.columns, is_grouped(query), _cost(planned, reading), session)
         parts = _slices(query, compiled, reading, planned.buffer, request, limit, after)
-        rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
-        rows = _with_counted(rows, reading.counted) if reading.counted else rows
+        if is_count(query) and not reading.pieces and not planned.buffer.num_rows:
+            rows = iter([_counted(compiled, reading.counted)])
+        else:
+            rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
+            rows = _with_counted(rows, reading.counted) if reading.counted else rows
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
         answer.begin(shaped, resources.pop_all())
     return answer
@@ -238,6 +241,11 @@ def _rows_of(
                 came -= again
                 if again < batch.num_rows:
                     yield batch.slice(again)
+
+
+def _counted(compiled: Compiled, counted: int) -> pa.RecordBatch:
+    """The row of a query that counts, where nothing is read."""
+    return pa.record_batch([pa.array([counted], pa.int64())] * len(compiled.columns), schema=schema(compiled.columns))
 
 
 def _with_counted(rows: Iterator[pa.RecordBatch], counted: int) -> Iterator[pa.RecordBatch]:

@@ -48,6 +48,7 @@ class Groups:
     entries: Ints
     """Where each group's templates begin in `numbers`; one more than there are groups."""
     numbers: Ints
+    """The templates' numbers; -1 of records without one."""
     rows: Ints
     """How many records have that template in that group."""
     min_times_ns: Ints
@@ -72,8 +73,8 @@ class Chosen:
             self.mask = self.mask & mask
 
 
-def groups_of(segments: Sequence[Segment], known: Sequence[Known | None], templates: int) -> Groups:
-    """The groups of these segments, with templates numbered up to `templates`."""
+def groups_of(segments: Sequence[Segment], known: Sequence[Known | None]) -> Groups:
+    """The groups of these segments."""
     with_index = tuple((s, k) for s, k in zip(segments, known, strict=True) if k is not None)
     without = tuple(Piece(s) for s, k in zip(segments, known, strict=True) if k is None)
     indexes = [k.index for _, k in with_index]
@@ -85,7 +86,7 @@ def groups_of(segments: Sequence[Segment], known: Sequence[Known | None], templa
         with_index,
         np.concatenate(([0], np.cumsum([one.groups for one in indexes]))).astype(np.int64),
         _joined([*(one.presence_offsets[:-1] + size for one, size in zip(indexes, sizes, strict=False)), sizes[-1:]]),
-        _joined([_numbered(k, templates) for _, k in with_index]),
+        _joined([k.entries for _, k in with_index]),
         _joined([one.presence_rows for one in indexes]),
         _joined([one.min_times_ns for one in indexes]),
         _joined([one.max_times_ns for one in indexes]),
@@ -94,11 +95,6 @@ def groups_of(segments: Sequence[Segment], known: Sequence[Known | None], templa
 
 def _joined(parts: Sequence[npt.ArrayLike]) -> Ints:
     return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
-
-
-def _numbered(known: Known, templates: int) -> Ints:
-    """The store-wide numbers of a segment's entries; `templates` for records without a template."""
-    return np.append(known.numbers, templates)[known.index.presence]
 
 
 def choose(
@@ -166,10 +162,13 @@ def rows_that_must(groups: Groups, verdict: Verdict, mask: Flags) -> int:
 def pieces(groups: Groups, mask: Flags) -> tuple[Piece, ...]:
     """What is left to read."""
     found = list(groups.pieces)
+    if not mask.any():
+        return tuple(found)
+    starts = groups.starts.tolist()
     for at, (segment, known) in enumerate(groups.known):
-        kept = np.flatnonzero(mask[groups.starts[at] : groups.starts[at + 1]])
-        if len(kept) == known.index.groups:
+        kept = mask[starts[at] : starts[at + 1]]
+        if kept.all():
             found.append(Piece(segment, known))
-        elif len(kept):
-            found.append(Piece(segment, known, tuple(kept.tolist())))
+        elif kept.any():
+            found.append(Piece(segment, known, tuple(np.flatnonzero(kept).tolist())))
     return tuple(found)

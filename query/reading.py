@@ -80,7 +80,7 @@ def _narrowed(
         verdicts = engine.verdicts.of(session, asked, texts)
     count = len(texts.ids)
     verdict = combine(ast.And(tuple(conditions)), verdicts, count)
-    groups = groups_of([piece.segment for piece in whole.pieces], known, count)
+    groups = groups_of([piece.segment for piece in whole.pieces], known)
     words = [words for one in conditions for words in required_words(one, whole.stored.labels)]
     chosen = choose(groups, bounds, verdict, words, store.catalog)
     counted, mask = 0, chosen.mask

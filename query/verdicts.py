@@ -31,7 +31,7 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Of each numbered template, and last of records without a template."""
+    """Of each numbered template, and last (so that its number is -1) of records without a template."""
 
     must: Flags
     may: Flags

@@ -207,8 +207,8 @@ def _is_decided(piece: Piece, verdict: Verdict) -> bool:
     """Whether templates say yes or no for every record of the segment."""
     if piece.known is None:
         return False
-    numbers = np.append(piece.known.numbers, len(verdict.must) - 1)[piece.known.index.presence]
-    return bool((verdict.must[numbers] == verdict.may[numbers]).all())
+    entries = piece.known.entries
+    return bool((verdict.must[entries] == verdict.may[entries]).all())
 
 
 def _select_files(session: Session, index: int, files: _Files, view: View) -> str:
@@ -308,7 +308,7 @@ def _by_text(leaf: DecidedLeaf) -> str:
 
 
 def _by_template(session: Session, name: str, files: _Files, leaf: DecidedLeaf, view: View) -> str:
-    present = np.unique(np.concatenate([piece.known.numbers for piece in files.pieces if piece.known is not None]))
+    present = np.unique(np.concatenate([piece.known.entries for piece in files.pieces if piece.known is not None]))
     ids = view.ids[present[leaf.verdict.must[present]]]
     if not len(ids):
         return "false"

@@ -50,13 +50,8 @@ def verdicts(
     found = leaf(condition)
     assert found is not None
     said = ask(connection, [template(message) for message in messages], found.must, found.may)
-    holds = ask(connection, messages, exact(condition))
+    holds = ask(connection, messages, predicate(condition))
     return [(*held, *told) for held, told in zip(holds, said, strict=True)]
-
-
-def exact(condition: ast.Expression) -> Sql:
-    text, params = predicate(condition)
-    return Sql(text, tuple(params))
 
 
 def ask(connection: duckdb.DuckDBPyConnection, texts: list[str], *pieces: Sql) -> list[tuple[bool, ...]]:
