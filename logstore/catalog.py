@@ -1,7 +1,6 @@
 """The catalog: which segments there are, what is in them, and how far each partition is flushed. One transaction
 publishes a change; what it does not name is not there."""
 
-import os
 import struct
 import threading
 from collections import defaultdict
@@ -17,11 +16,11 @@ import sqlalchemy as sa
 from logstore import tables
 from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
-from logstore.errors import Damaged
 from logstore.labels import bounded, keys_of
+from logstore.streams import STREAM_TOTALS
+from logstore.upgrade import SECRET, upgrade
 from logstore.wal import KeyedReceipt
 
-VERSION: Final = 2
 INDEXED_FORMAT: Final = 2
 """Version of the segments' layout from which on they have an index."""
 _BATCH: Final = 500
@@ -93,10 +92,7 @@ class Catalog:
         self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         sa.event.listen(self._engine, "connect", _configure)
         with self._engine.begin() as connection:
-            version = _version(connection)
-            if version > VERSION:
-                raise Damaged(f"{path} is in catalog format {version}; this program reads up to {VERSION}")
-            upgrade(connection, version)
+            upgrade(connection, path)
         self._stream_ids: dict[tuple[str, ...], int] = {}
         with self._engine.connect() as connection:
             texts = connection.scalars(sa.select(tables.streams.c.labels).distinct())
@@ -322,45 +318,6 @@ _STREAM_CACHE: Final = 100_000
 _STREAMS_MAX: Final = 2_000
 """Streams whose rows are looked up; with more, all rows of a segment may be theirs."""
 _ALL_ROWS: Final = 1 << 40
-SECRET: Final = ("secret_0", "secret_1")
-
-
-def _version(connection: sa.Connection) -> int:
-    """0 for a new catalog."""
-    if not sa.inspect(connection).has_table(tables.meta.name):
-        return 0
-    return int(connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.name == "version")) or 0)
-
-
-def upgrade(connection: sa.Connection, version: int) -> None:
-    """Brings a catalog of an earlier version to this one's; a new one (0) is made."""
-    if version == 1:
-        connection.execute(sa.text("ALTER TABLE segments ADD COLUMN format INTEGER NOT NULL DEFAULT 1"))
-        none = AttributeColumns().to_json().replace("'", "''")
-        connection.execute(sa.text(f"ALTER TABLE segments ADD COLUMN columns TEXT NOT NULL DEFAULT '{none}'"))
-        connection.execute(sa.text("ALTER TABLE stream_ranges RENAME TO stream_ranges_1"))
-    tables.metadata.create_all(connection)
-    if version == 1:
-        names = ", ".join(column.name for column in tables.ranges.c)
-        connection.execute(sa.text(f"INSERT INTO stream_ranges ({names}) SELECT {names} FROM stream_ranges_1"))
-        connection.execute(sa.text("DROP TABLE stream_ranges_1"))
-        connection.execute(tables.meta.update().where(tables.meta.c.name == "version").values(value=VERSION))
-    if version < VERSION:
-        fresh = {"version": VERSION, "next_seq": 0} if version == 0 else {}
-        halves = dict(zip(SECRET, struct.unpack("<qq", os.urandom(16)), strict=True))
-        connection.execute(
-            tables.meta.insert(), [{"name": name, "value": value} for name, value in {**fresh, **halves}.items()]
-        )
-
-
-STREAM_TOTALS: Final = pa.schema(
-    [
-        *(pa.field(name, pa.string()) for name in ("cluster", "namespace", "pod", "container", "labels")),
-        pa.field("records", pa.int64()),
-        pa.field("first_time_ns", pa.int64()),
-        pa.field("last_time_ns", pa.int64()),
-    ]
-)
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -49,6 +49,8 @@ class Index:
     """Ids of the segment's templates."""
     texts: pa.StringArray
     """Their texts."""
+    letters: Ints
+    """The letters of the words that are wildcards in them."""
     presence_offsets: Ints
     """Where a group's entries of `presence` begin; one more than there are groups."""
     presence: npt.NDArray[np.int32]
@@ -92,6 +94,7 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
         np.maximum.reduceat(times, starts),
         found.distinct,
         found.texts,
+        found.letters,
         offsets,
         presence,
         counts,

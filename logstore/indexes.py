@@ -43,8 +43,12 @@ class Texts:
     """The texts of numbered templates; a text's position is its number."""
 
     generation: int
+    version: int
+    """Rises whenever `letters` of texts that were there already change."""
     chunks: tuple[pa.StringArray, ...]
     ids: npt.NDArray[np.int64]
+    letters: npt.NDArray[np.int64]
+    """Of each, the letters that words have which are wildcards in it, in any segment."""
 
 
 class Indexes:
@@ -60,6 +64,8 @@ class Indexes:
         self._numbers: dict[int, int] = {}
         self._chunks: list[pa.StringArray] = []
         self._ids: list[int] = []
+        self._letters: list[int] = []
+        self._version = 0
         self._text_bytes = 0
 
     def of(self, segments: Sequence[Segment]) -> tuple[list[Known | None], Texts]:
@@ -70,7 +76,8 @@ class Indexes:
             if self._generation != generation:  # numbered anew on the way
                 found = [self._of(segment) for segment in segments]
             found = [known if known is not None and known.generation == self._generation else None for known in found]
-            return found, Texts(self._generation, tuple(self._chunks), np.array(self._ids, np.int64))
+            ids, letters = np.array(self._ids, np.int64), np.array(self._letters, np.int64)
+            return found, Texts(self._generation, self._version, tuple(self._chunks), ids, letters)
 
     def forget(self, segments: Sequence[Segment]) -> None:
         with self._lock:
@@ -112,15 +119,21 @@ class Indexes:
     def _number(self, loaded: Index) -> npt.NDArray[np.int32]:
         if self._text_bytes + loaded.texts.nbytes > TEXTS_MAX_BYTES and self._numbers:
             self._generation += 1
-            self._numbers, self._chunks, self._ids, self._text_bytes = {}, [], [], 0
+            self._numbers, self._chunks, self._ids, self._letters, self._text_bytes = {}, [], [], [], 0
         numbers = np.empty(len(loaded.templates), np.int32)
         new: list[int] = []
-        for position, template in enumerate(loaded.templates.tolist()):
+        for position, (template, letters) in enumerate(
+            zip(loaded.templates.tolist(), loaded.letters.tolist(), strict=True)
+        ):
             number = self._numbers.get(template)
             if number is None:
                 number = self._numbers[template] = len(self._ids)
                 self._ids.append(template)
+                self._letters.append(letters)
                 new.append(position)
+            elif letters & ~self._letters[number]:
+                self._letters[number] |= letters
+                self._version += 1
             numbers[position] = number
         if new:
             texts = loaded.texts.take(pa.array(new))

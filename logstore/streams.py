@@ -1,13 +1,21 @@
 """Which streams there are: totals of the catalog and of the buffer together."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import pyarrow as pa
 
-from logstore.catalog import STREAM_TOTALS
 from logstore.record import IDENTITY
 
 NAMES = (*IDENTITY, "labels")
+STREAM_TOTALS: Final = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("cluster", "namespace", "pod", "container", "labels")),
+        pa.field("records", pa.int64()),
+        pa.field("first_time_ns", pa.int64()),
+        pa.field("last_time_ns", pa.int64()),
+    ]
+)
 
 
 def stream_totals(stored: pa.Table, buffered: Sequence[pa.RecordBatch]) -> pa.Table:

@@ -25,18 +25,42 @@ SECRET_BYTES: Final = 16
 AT_MOST_MAX: Final = 2**31 // TEMPLATE_MAX_BYTES - 1
 
 _ID_MASK = 2**64 - 1
-_ENTRY: Final = np.dtype([("id", "<i8"), ("count", "<u4"), ("first_row", "<u4"), ("text_at", "<u4"), ("length", "<u4")])
+_ENTRY: Final = np.dtype(
+    [
+        ("id", "<i8"),
+        ("count", "<u4"),
+        ("first_row", "<u4"),
+        ("text_at", "<u4"),
+        ("length", "<u4"),
+        ("letters", "<i8"),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """The templates of messages: the id of each row's, or `UNASSIGNED`, and of those kept, the most frequent first,
-    the id, the number of rows, and the text."""
+    the id, the number of rows, the text, and the letters of the words that are wildcards in it (`letters_of`)."""
 
     ids: Ints
     distinct: Ints
     counts: Ints
     texts: pa.StringArray
+    letters: Ints
+
+
+BEYOND_ASCII: Final = 1 << 27
+
+
+def letters_of(text: str) -> int:
+    """A bit for each ASCII letter in the text, whatever its case, one for `_`, and one for all beyond ASCII."""
+    letters = 0
+    for byte in text.encode():
+        if 0x61 <= byte | 0x20 <= 0x7A:
+            letters |= 1 << ((byte | 0x20) - 0x61)
+        elif byte == 0x5F or byte >= 0x80:
+            letters |= 1 << 26 if byte == 0x5F else BEYOND_ASCII
+    return letters
 
 
 class _Request(ctypes.Structure):
@@ -76,14 +100,14 @@ def find(messages: pa.StringArray, secret: bytes, at_most: int) -> Found:
         raise ValueError(f"a secret of {len(secret)} bytes, at most {at_most} templates")
     if not len(messages):
         none: Ints = np.zeros(0, np.int64)
-        return Found(none, none, none, pa.array([], pa.string()))
+        return Found(none, none, none, pa.array([], pa.string()), none)
     entries, of_row = _entries(messages, secret)
     kept = np.argsort(-entries["count"].astype(np.int64), kind="stable")[:at_most]
     distinct: Ints = entries["id"][kept]
     ids = np.full(len(entries) + 1, UNASSIGNED, np.int64)
     ids[kept] = distinct
     texts = _texts_of(messages, entries["first_row"][kept].astype(np.int64))
-    return Found(ids[of_row], distinct, entries["count"][kept].astype(np.int64), texts)
+    return Found(ids[of_row], distinct, entries["count"][kept].astype(np.int64), texts, entries["letters"][kept])
 
 
 def _entries(messages: pa.StringArray, secret: bytes) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int32]]:

@@ -1,13 +1,24 @@
 """A text that a query looks for, as the words it is made of: what they are in templates, which of them are whole."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby, product
+from operator import or_
 
-from logstore.templates import WILDCARD
+from logstore.templates import WILDCARD, letters_of
 from logstore.words import is_word_character
 
 
-def forms(text: str, *, opens_left: bool = False, opens_right: bool = False) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a text is in a template, and the letters that the words have which are wildcards there (`letters_of`)."""
+
+    text: str
+    letters: int
+
+
+def forms(text: str, *, opens_left: bool = False, opens_right: bool = False) -> tuple[Form, ...]:
     """What the text can be in the template of a message that contains it: one of these stands there in its place.
 
     `opens_left`, `opens_right`: its first or last word may be part of a longer one, and so of one with a digit.
@@ -18,7 +29,10 @@ def forms(text: str, *, opens_left: bool = False, opens_right: bool = False) -> 
         _choices(run, is_open=(index == 0 and opens_left) or (index == last and opens_right))
         for index, run in enumerate(runs)
     ]
-    return tuple("".join(chosen) for chosen in product(*choices))
+    return tuple(
+        Form("".join(form.text for form in chosen), reduce(or_, (form.letters for form in chosen), 0))
+        for chosen in product(*choices)
+    )
 
 
 def whole_words(text: str, *, opens_left: bool = False, opens_right: bool = False) -> Iterator[str]:
@@ -34,12 +48,13 @@ def has_digit(text: str) -> bool:
     return any(character in "0123456789" for character in text)
 
 
-def _choices(run: str, *, is_open: bool) -> tuple[str, ...]:
+def _choices(run: str, *, is_open: bool) -> tuple[Form, ...]:
+    literal, wildcard = Form(run, 0), Form(WILDCARD, letters_of(run))
     if not _is_word(run):
-        return (run,)
+        return (literal,)
     if has_digit(run):
-        return (WILDCARD,)
-    return (run, WILDCARD) if is_open else (run,)
+        return (wildcard,)
+    return (literal, wildcard) if is_open else (literal,)
 
 
 def _runs(text: str) -> list[str]:

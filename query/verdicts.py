@@ -47,7 +47,7 @@ class Verdicts:
     def of(self, session: "Session", leaves: Sequence[Leaf], texts: Texts) -> dict[ast.Expression, Verdict]:
         """The verdict of each leaf on all templates."""
         count = len(texts.ids)
-        keys = [(texts.generation, one.must, one.may) for one in leaves]
+        keys = [(texts.generation, texts.version, one.must, one.may) for one in leaves]
         with self._lock:
             known = [self._known.get(key) for key in keys]
         found: dict[ast.Expression, Verdict] = {}
@@ -67,7 +67,8 @@ def _extended(session: "Session", one: Leaf, old: Verdict | None, texts: Texts, 
     """The verdict on templates from number `done` on, after what is known already."""
     messages = pa.chunked_array(list(texts.chunks), pa.string()).slice(done)
     numbers = pa.array(np.arange(len(messages)))
-    session.register("templates", pa.table({"number": numbers, "message": messages}))
+    letters = pa.array(texts.letters[done:])
+    session.register("templates", pa.table({"number": numbers, "message": messages, "letters": letters}))
     sql = f"SELECT number, ({one.must.text}) AS must, ({one.may.text}) AS may FROM templates"
     rows = session.fetch_numbers(sql, [*one.must.params, *one.may.params])
     order = np.argsort(rows["number"], kind="stable")

@@ -21,6 +21,7 @@ struct template_entry {
     uint64_t id;
     uint32_t count, first_row;
     uint32_t text_at, text_length; /* of `texts`; NOT_KEPT */
+    uint64_t letters;              /* which are in the words that became wildcards: `letter_of` */
 };
 
 #define NOT_KEPT UINT32_MAX
@@ -34,6 +35,7 @@ struct find_result {
 struct maker {
     struct word_marks marks;
     struct buffer padded;
+    uint64_t letters;
     uint8_t text[TEMPLATE_MAX_BYTES + COPIED_AT_ONCE + HASHED_AT_ONCE];
 };
 
@@ -65,6 +67,19 @@ static inline void copy_short(uint8_t *to, const uint8_t *from, size_t length) {
     } while (done < length);
 }
 
+/* A bit for each letter, whatever its case, one for `_`, and one for all characters beyond ASCII; none for digits. */
+static inline uint64_t letter_of(uint8_t byte) {
+    uint8_t letter = (uint8_t)((byte | 0x20) - 'a');
+    if (letter < 26) return UINT64_C(1) << letter;
+    return byte == '_' ? UINT64_C(1) << 26 : byte >= 0x80 ? UINT64_C(1) << 27 : 0;
+}
+
+static inline uint64_t letters_of(const uint8_t *at, const uint8_t *end) {
+    uint64_t letters = 0;
+    while (at < end) letters |= letter_of(*at++);
+    return letters;
+}
+
 /* Makes the template of a row's message in `maker->text`; its length, or NO_TEMPLATE. */
 static int32_t make(struct maker *maker, const int32_t *offsets, const uint8_t *messages, int64_t row, int64_t rows) {
     size_t length = (size_t)(offsets[row + 1] - offsets[row]);
@@ -74,6 +89,7 @@ static int32_t make(struct maker *maker, const int32_t *offsets, const uint8_t *
     if (marks->has_wildcard) return NO_TEMPLATE;
     uint8_t *out = maker->text;
     size_t from = 0, used = 0;
+    maker->letters = 0;
     for (;;) {
         size_t digit = next_digit(marks, from);
         size_t end = digit < length ? word_begin(marks, digit) : length;
@@ -83,6 +99,7 @@ static int32_t make(struct maker *maker, const int32_t *offsets, const uint8_t *
         if (end == length) return (int32_t)used;
         out[used++] = WILDCARD;
         from = word_end(marks, digit);
+        maker->letters |= letters_of(message + end, message + from);
     }
 }
 
@@ -121,7 +138,7 @@ static void widen(struct finder *f) {
 }
 
 static int32_t add(struct finder *f, int64_t row, uint64_t id, size_t length) {
-    struct template_entry entry = {id, 1, (uint32_t)row, NOT_KEPT, (uint32_t)length};
+    struct template_entry entry = {id, 1, (uint32_t)row, NOT_KEPT, (uint32_t)length, f->maker.letters};
     if (f->texts.length + length <= TEXTS_MAX_BYTES) {
         entry.text_at = (uint32_t)f->texts.length;
         buffer_append(&f->texts, f->maker.text, length);
@@ -155,6 +172,7 @@ static int32_t find_row(struct finder *f, int64_t row) {
         if (entry->id != id) continue;
         if (!is_same(f, entry, (size_t)length)) return NO_TEMPLATE;
         entry->count++;
+        entry->letters |= f->maker.letters;
         return (int32_t)f->table[slot] - 1;
     }
     return add(f, row, id, (size_t)length);

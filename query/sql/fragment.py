@@ -11,6 +11,7 @@ from query.errors import invalid
 Bound: TypeAlias = str | int | float | bool
 
 _INTERNAL_NAME: Final = re.compile(r"(?i)x[0-9]+(_json)?|column_[0-9]+|place_(time|seq)")
+_QUOTED_OR_MARK: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\?""")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_ .@/-]{0,199}")
 
 
@@ -76,6 +77,24 @@ def aliased(pieces: Sequence[tuple[str, Sql]], reserved: frozenset[str]) -> list
         taken.add(chosen.lower())
         selected.append(piece if piece.text == name else Sql(f'{piece.text} AS "{chosen}"', piece.params))
     return selected
+
+
+def written(piece: Sql) -> str:
+    """The piece with its parameters written out, for a view has none."""
+    params = iter(piece.params)
+    return _QUOTED_OR_MARK.sub(lambda found: literal(next(params)) if found[0] == "?" else found[0], piece.text)
+
+
+def literal(value: Bound) -> str:
+    """The value as SQL text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"CAST('{value!r}' AS DOUBLE)"
+    text = value.replace("'", "''")
+    return f"'{text}'"
 
 
 def _bounded(piece: Sql) -> Sql:

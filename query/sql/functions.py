@@ -94,7 +94,7 @@ def _if(node: ast.Call, arguments: Arguments) -> Value:
 
 def _one_of(template: str, before: tuple[Sql, ...], choices: Arguments) -> Value:
     """A value that is one of several: of their kind if they have the same, else of a kind known a row at a time."""
-    kinds = {choice.kind for choice in choices if choice is not _NULL}
+    kinds = {choice.kind for choice in choices if choice.sql != _NULL.sql}
     kind = kinds.pop() if len(kinds) == 1 else Kind.JSON
     if kind is not Kind.JSON:
         verbatim = all(choice.verbatim for choice in choices)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from logstore.templates import WILDCARD
+from logstore.templates import BEYOND_ASCII, WILDCARD
 from query import ast, patterns
-from query.needles import forms, has_digit
+from query.needles import Form, forms, has_digit
 from query.sql import filters
 from query.sql.answer import Kind
 from query.sql.fragment import Sql, bind, joined, sql
@@ -27,7 +27,8 @@ _HAS_WILDCARD: Final = sql("contains(message, {})", bind(WILDCARD))
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A condition on the message, and SQL over a table of templates (column `message`); neither is ever null.
+    """A condition on the message, and SQL over a table of templates; neither is ever null. The table's columns are
+    `message`, and `letters`: those of the words that are wildcards in it.
 
     `must`: every message of this template satisfies it; where that is not sure, false.
     `may`: some message of it might; where that is not sure, true.
@@ -80,18 +81,20 @@ def _contains(node: ast.Contains) -> tuple[Sql, Sql]:
     return _verdicts(node.text, forms(node.text, opens_left=opens_left, opens_right=opens_right), found)
 
 
-def _verdicts(text: str, in_templates: Sequence[str], found: Callable[[str], Sql]) -> tuple[Sql, Sql]:
+def _verdicts(text: str, in_templates: Sequence[Form], found: Callable[[str], Sql]) -> tuple[Sql, Sql]:
     """must and may of a searched text: what stands in a template without a WILDCARD stands in all its messages."""
     if WILDCARD in text:
         return FALSE, TRUE
-    return FALSE if has_digit(text) else found(text), _any(map(found, in_templates))
+    return FALSE if has_digit(text) else found(text), _any(
+        _with_letters(found(form.text), form) for form in in_templates
+    )
 
 
 def _one_of(values: Sequence[str]) -> tuple[Sql, Sql]:
     without_digits = tuple(value for value in values if not has_digit(value) and WILDCARD not in value)
     if any(WILDCARD in value for value in values):
         return _equals_any(without_digits), TRUE
-    return _equals_any(without_digits), _equals_any([form for value in values for form in forms(value)])
+    return _equals_any(without_digits), _equals_any([form.text for value in values for form in forms(value)])
 
 
 def _equals_any(values: Sequence[str]) -> Sql:
@@ -117,10 +120,20 @@ def _possible(pattern: str) -> Sql:
         if WILDCARD in text:
             return TRUE
         return _any(
-            sql("contains({}, {})", message.sql, bind(form)) for form in forms(text, opens_left=True, opens_right=True)
+            _with_letters(sql("contains({}, {})", message.sql, bind(form.text)), form)
+            for form in forms(text, opens_left=True, opens_right=True)
         )
 
     return _any(sql("({})", joined("AND", [TRUE, *map(may, texts)])) for texts in needed.alternatives)
+
+
+def _with_letters(condition: Sql, form: Form) -> Sql:
+    """The wildcards that the form takes for words have to have the words' letters. Beyond ASCII there are letters that
+    count as one of ASCII where case does not."""
+    if not form.letters:
+        return condition
+    has_all = f"(letters & {form.letters} = {form.letters} OR letters & {BEYOND_ASCII} <> 0)"
+    return sql(f"({{}} AND {has_all})", condition)
 
 
 def _any(conditions: Iterable[Sql]) -> Sql:

@@ -2,6 +2,8 @@
 
 import itertools
 from collections import Counter
+from functools import reduce
+from operator import or_
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from logstore import templates
 from logstore.templates import TEMPLATE_MAX_BYTES, UNASSIGNED, WILDCARD, find
-from tests.reference.templates import template
+from tests.reference.templates import letters, template
 
 SECRET = bytes(range(16))
 ALPHABET = "ab_1 0-.é\u0301٣中\U0001d7d9ßÅ\u0085😀\x1b\x7f\x00/:@[`{"
@@ -39,6 +41,8 @@ def check(rows: list[str], at_most: int, offset: int = 0, after: int = 0) -> Non
     found = find(column(rows, offset, after), SECRET, at_most)
     of_row, kept = expected(rows, at_most)
     assert list(zip(found.texts.to_pylist(), found.counts.tolist(), strict=True)) == kept
+    of_each = {text: reduce(or_, (letters(one) for one in rows if template(one) == text), 0) for text, _ in kept}
+    assert dict(zip(found.texts.to_pylist(), found.letters.tolist(), strict=True)) == of_each
     text_of = dict(zip(found.distinct.tolist(), found.texts.to_pylist(), strict=True))
     assert len(text_of) == len(kept) and UNASSIGNED not in text_of
     assert [text_of.get(number) for number in found.ids.tolist()] == of_row

@@ -21,5 +21,13 @@ def words(text: str) -> list[str]:
     return found
 
 
+def letters(message: str) -> int:
+    """A bit for each letter of its words with a digit: a to z in either case, `_`, and any other that is no digit."""
+    found = {c for run in words(message) if re.search("[0-9]", run) for c in run if is_word_character(run[0])}
+    places = "abcdefghijklmnopqrstuvwxyz_"
+    known = [places.index(c.lower()) for c in found if c.isascii() and not c.isdigit()]
+    return sum(1 << place for place in set(known)) | (1 << 27 if any(not c.isascii() for c in found) else 0)
+
+
 def template(message: str) -> str:
     return "".join(WILDCARD if is_word_character(run[0]) and re.search("[0-9]", run) else run for run in words(message))

@@ -1,0 +1,55 @@
+"""The catalog's versions: a program reads those up to its own, and brings them to it when it opens them.
+
+1   as it began
+2   segments have attribute columns and an index; a stream may have several ranges of rows in a segment; a secret
+"""
+
+import os
+import struct
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from logstore import tables
+from logstore.columns import AttributeColumns
+from logstore.errors import Damaged
+
+VERSION: Final = 2
+SECRET: Final = ("secret_0", "secret_1")
+"""Two halves of the store's secret, by name in `meta`."""
+
+
+def _version(connection: sa.Connection) -> int:
+    """0 for a new catalog."""
+    if not sa.inspect(connection).has_table(tables.meta.name):
+        return 0
+    return int(connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.name == "version")) or 0)
+
+
+def upgrade(connection: sa.Connection, path: Path) -> None:
+    """Brings a catalog of an earlier version to this one's; a new one is made.
+
+    Raises:
+        Damaged: a newer version wrote it.
+    """
+    version = _version(connection)
+    if version > VERSION:
+        raise Damaged(f"{path} is in catalog format {version}; this program reads up to {VERSION}")
+    if version == 1:
+        connection.execute(sa.text("ALTER TABLE segments ADD COLUMN format INTEGER NOT NULL DEFAULT 1"))
+        none = AttributeColumns().to_json().replace("'", "''")
+        connection.execute(sa.text(f"ALTER TABLE segments ADD COLUMN columns TEXT NOT NULL DEFAULT '{none}'"))
+        connection.execute(sa.text("ALTER TABLE stream_ranges RENAME TO stream_ranges_1"))
+    tables.metadata.create_all(connection)
+    if version == 1:
+        names = ", ".join(column.name for column in tables.ranges.c)
+        connection.execute(sa.text(f"INSERT INTO stream_ranges ({names}) SELECT {names} FROM stream_ranges_1"))
+        connection.execute(sa.text("DROP TABLE stream_ranges_1"))
+        connection.execute(tables.meta.update().where(tables.meta.c.name == "version").values(value=VERSION))
+    if version < VERSION:
+        fresh = {"version": VERSION, "next_seq": 0} if version == 0 else {}
+        halves = dict(zip(SECRET, struct.unpack("<qq", os.urandom(16)), strict=True))
+        connection.execute(
+            tables.meta.insert(), [{"name": name, "value": value} for name, value in {**fresh, **halves}.items()]
+        )

@@ -1,0 +1,98 @@
+"""Where an attribute is in a segment, and the SQL that reads it there."""
+
+from dataclasses import dataclass
+
+from logstore.attributes import Kind
+from logstore.columns import AttributeColumns
+from query.sql import fields
+from query.sql.answer import Kind as AnswerKind
+from query.sql.fields import Path
+from query.sql.fragment import Sql, literal, written
+from query.sql.value import Value, number
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """SQL of an attribute's text form, JSON text and number."""
+
+    text: str
+    json: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where an attribute is in a segment: in a column of its own, in `attributes`, in the message alone."""
+
+    kind: Kind | None = None
+    is_in_rest: bool = True
+    is_omitted: bool = False
+
+
+def key_of(path: Path, columns: AttributeColumns) -> Key:
+    """Of a path in `attributes`."""
+    if len(path) > 1:
+        return Key()
+    kind = dict(columns.kinds).get(path[0])
+    return Key(kind, kind is None or path[0] in columns.in_rest, path[0] in columns.omitted)
+
+
+def forms_in_files(path: Path, key: Key) -> Forms:
+    """Read in the segments' files."""
+    texts: list[str] = []
+    jsons: list[str] = []
+    numbers: list[str] = []
+    if key.kind is not None:
+        name = quoted_name(path[0])
+        text = name if key.kind is Kind.TEXT else f"CAST({name} AS VARCHAR)"
+        texts.append(text)
+        jsons.append(f"CAST(to_json({name}) AS VARCHAR)" if key.kind is Kind.TEXT else text)
+        numbers.append(_number_of(name, key.kind))
+    if key.is_in_rest:
+        found = fields.in_json(Sql("attributes"), path)
+        texts.append(written(found.text))
+        jsons.append(written(found.json))
+        numbers.append(_number_in(written(found.text)))
+    if key.is_omitted:
+        member = literal(path[0])
+        texts.append(f"CASE WHEN attributes IS NULL THEN line_text(message, {member}) END")
+        jsons.append(f"CASE WHEN attributes IS NULL THEN line_json(message, {member}) END")
+        numbers.append(_number_in(texts[-1]))
+    return Forms(_first(texts), _first(jsons), _first_number(texts, numbers))
+
+
+def _number_of(name: str, kind: Kind) -> str:
+    match kind:
+        case Kind.TEXT:
+            return _number_in(name)
+        case Kind.BOOLEAN:
+            return "CAST(NULL AS DOUBLE)"
+        case _:
+            return f"CAST({name} AS DOUBLE)"
+
+
+def _number_in(text: str) -> str:
+    return number(Value(Sql(text), AnswerKind.TEXT)).text
+
+
+def _first(pieces: list[str]) -> str:
+    return pieces[0] if len(pieces) == 1 else f"coalesce({', '.join(pieces)})"
+
+
+def _first_number(texts: list[str], numbers: list[str]) -> str:
+    found = numbers[-1]
+    for text, said in zip(reversed(texts[:-1]), reversed(numbers[:-1]), strict=True):
+        found = f"CASE WHEN {text} IS NOT NULL THEN {said} ELSE {found} END"
+    return found
+
+
+def quoted_name(key: str) -> str:
+    """As a column's name in SQL."""
+    return '"' + key.replace('"', '""') + '"'
+
+
+def forms_in_json(path: Path) -> Forms:
+    """Read in the whole JSON text of `attributes`."""
+    found = fields.in_json(Sql("attributes"), path)
+    text = written(found.text)
+    return Forms(text, written(found.json), _number_in(text))
