@@ -130,21 +130,22 @@ def _parquet_pieces(file: str) -> Iterator[bytes]:
 
 
 def _as_json(relation: duckdb.DuckDBPyRelation, file: str) -> str:
-    """A statement that gives each row of a Parquet file as a JSON object such as a client would post."""
-    left_out = {"_seq"} | ({"date", "hour"} if "/date=" in file else set())
+    """A statement that gives each row of a Parquet file as a JSON object such as a client would post: without nulls, as
+    a patch leaves them out, but for those within labels and attributes, which are patched themselves."""
+    left_out = {"_seq", "_template"} | ({"date", "hour"} if "/date=" in file else set())
     parts = [
-        f"{_value(_quoted(name), name, str(kind))} AS {_quoted(name)}"
+        f"{_value(_quoted(name), str(kind))} AS {_quoted(name)}"
         for name, kind in zip(relation.columns, relation.types, strict=True)
-        if name not in left_out
+        if name not in left_out and name not in ("labels", "attributes")
     ]
-    return f"SELECT to_json(r) FROM (SELECT {', '.join(parts)} FROM read_parquet(?, hive_partitioning = true)) AS r"
+    objects = [f"'{name}', {name}::JSON" for name in ("labels", "attributes") if name in relation.columns]
+    row = f"json_merge_patch(json_object({', '.join(objects)}), to_json(r))"
+    return f"SELECT {row} FROM (SELECT {', '.join(parts)} FROM read_parquet(?, hive_partitioning = true)) AS r"
 
 
-def _value(column: str, name: str, kind: str) -> str:
+def _value(column: str, kind: str) -> str:
     if kind.startswith("TIMESTAMP"):
         return f"epoch_ns({column}::TIMESTAMP_NS)"
-    if name in ("labels", "attributes") and kind == "VARCHAR":
-        return f"{column}::JSON"
     return column
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from logstore.tokens import Filters, build, digit_words, may_hold
+from logstore.tokens import NESTED, Filters, Ints, build, digit_words, may_hold
 from tests.reference import templates as reference
 
 ALPHABET = 'abK_1 0-.é\u0301٣中\U0001d7d9ßÅ\u212a\u0130\u0131\n"\\/😀\x7f'
@@ -106,10 +106,27 @@ def test_every_word_is_held_by_its_group(
         begin = end
 
 
+def may_nest(attributes: str) -> bool:
+    return "{" in attributes[1:] or "[" in attributes[1:]
+
+
+@given(objects)
+def test_a_group_with_an_object_or_a_list_in_its_attributes_says_so(attributes: dict[str, Any]) -> None:
+    text = json.dumps(attributes)
+    filters = one_group("", text)
+    assert may_hold(filters.content, filters.offsets, [NESTED])[0] >= may_nest(text)
+    assert not may_hold(*parts(one_group("{[", '{"a":"b"}')), [NESTED])[0]
+
+
+def parts(filters: Filters) -> tuple[bytes, Ints]:
+    return filters.content, filters.offsets
+
+
 @given(texts, objects, st.booleans())
 def test_no_more_is_held_than_the_words(message: str, attributes: dict[str, Any], is_ascii: bool) -> None:
     """The filter of what a plain reading finds, each word for itself, is the same to the bit."""
     text = json.dumps(attributes, ensure_ascii=is_ascii)
+    assume(not may_nest(text))
     found = sorted(held_words(message, text, []))
     plain = build(column([""]), column([None]), [column([" ".join(found)])], np.array([1]))
     assert one_group(message, text).content == plain.content
