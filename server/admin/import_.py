@@ -134,13 +134,13 @@ def _as_json(relation: duckdb.DuckDBPyRelation, file: str) -> str:
     a patch leaves them out, but for those within labels and attributes, which are patched themselves."""
     left_out = {"_seq", "_template"} | ({"date", "hour"} if "/date=" in file else set())
     parts = [
-        f"{_value(_quoted(name), str(kind))} AS {_quoted(name)}"
+        f"{_quoted(name)} := {_value(_quoted(name), str(kind))}"
         for name, kind in zip(relation.columns, relation.types, strict=True)
         if name not in left_out and name not in ("labels", "attributes")
     ]
     objects = [f"'{name}', {name}::JSON" for name in ("labels", "attributes") if name in relation.columns]
-    row = f"json_merge_patch(json_object({', '.join(objects)}), to_json(r))"
-    return f"SELECT {row} FROM (SELECT {', '.join(parts)} FROM read_parquet(?, hive_partitioning = true)) AS r"
+    row = f"json_merge_patch(json_object({', '.join(objects)}), to_json(struct_pack({', '.join(parts)})))"
+    return f"SELECT {row} FROM read_parquet(?, hive_partitioning = true)"
 
 
 def _value(column: str, kind: str) -> str:
