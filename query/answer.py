@@ -4,13 +4,15 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from query.engine import Session
 from query.sql import Column, Kind
+
+if TYPE_CHECKING:
+    from query.engine import Session
 
 SETTLED_BYTES: Final = 8 << 20
 
@@ -40,6 +42,8 @@ class Cost:
     bytes: int
     buffered_rows: int
     skipped: Mapping[str, int]
+    is_remembered: bool = False
+    """Whether the answer was not worked out, but given before."""
 
 
 class Answer:
@@ -48,7 +52,9 @@ class Answer:
     One thread reads it at a time; `cancel` may come from any.
     """
 
-    def __init__(self, columns: tuple[Column, ...], is_grouped: bool, cost: Cost, session: Session) -> None:
+    def __init__(
+        self, columns: tuple[Column, ...], is_grouped: bool, cost: Cost, session: "Session | None" = None
+    ) -> None:
         self.columns = columns
         self.is_grouped = is_grouped
         """Whether rows are results of `stats` or `top` rather than records."""
@@ -95,7 +101,8 @@ class Answer:
 
     def cancel(self) -> None:
         """Ends the query soon, whatever it is at; reading then raises."""
-        self._session.cancel()
+        if self._session is not None:
+            self._session.cancel()
 
     def close(self) -> None:
         """Lets go of the snapshot and the query's turn."""

@@ -22,6 +22,7 @@ import structlog
 
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
 from query import extension
+from query.remembered import Answers
 from query.verdicts import Verdicts
 
 log = structlog.get_logger("query.engine")
@@ -81,6 +82,7 @@ class Engine:
         self._large_turns = threading.BoundedSemaphore(max(1, self.settings.concurrency // 2))
         self._watchdog = Watchdog()
         self.verdicts = Verdicts()
+        self.answers = Answers()
 
     def _start(self, size: Size, segments: Path, spill: Path) -> duckdb.DuckDBPyConnection:
         spill.mkdir(parents=True)

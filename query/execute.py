@@ -25,12 +25,15 @@ from query.parser import parse
 from query.place import cursor_after, place_of
 from query.plan import Plan, plan
 from query.reading import Reading, is_count, prepare
+from query.remembered import key_of
 from query.slices import Slice, slices
 from query.sql import Compiled, Place, Window
 from query.sql.fields import ANYTHING, Stored
 from query.view import View, define_records
 
 DEFAULT_LIMIT: Final = 1_000
+LARGE_SEGMENTS: Final = 64
+"""Segments from which on a query counts as large: each needs memory for its columns' pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +77,25 @@ def run_parsed(
         snapshot = resources.enter_context(store.snapshot())
         limits = replace(bounds(query, request.start_ns, request.end_ns), up_to_seq=request.up_to_seq)
         planned = plan(snapshot.segments, snapshot.buffer, limits)
+        key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
+        known = engine.answers.get(key)
+        if known is not None:
+            cost = Cost(0, 0, 0, planned.skipped, is_remembered=True)
+            answer = Answer(first.columns, is_grouped(query), cost)
+            answer.end = known.end
+            answer.begin(iter(known.batches), resources.pop_all())
+            return answer
         reading = prepare(store, engine, snapshot, query, planned, limits)
-        size = Size.LARGE if reading.plain_bytes >= engine.settings.large_bytes else Size.SMALL
-        session = resources.enter_context(engine.session(size, wait_s))
+        is_large = reading.plain_bytes >= engine.settings.large_bytes or len(reading.pieces) >= LARGE_SEGMENTS
+        session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
         after = place_of(session, snapshot.segments, snapshot.buffer, request.cursor, first)
         has_place = is_default and first.is_rowwise
         wanted = None if limit is None else limit + is_default
         compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
         answer = Answer(compiled.columns, is_grouped(query), _cost(planned, reading), session)
-        parts = _slices(query, compiled, reading, planned.buffer, request, limit, after)
-        if is_count(query) and not reading.pieces and not planned.buffer.num_rows:
-            rows = iter([_counted(compiled, reading.counted)])
-        else:
-            rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
-            rows = _with_counted(rows, reading.counted) if reading.counted else rows
+        rows = _all_rows(session, compiled, reading, planned.buffer, query, request, wanted, after)
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
-        answer.begin(shaped, resources.pop_all())
+        answer.begin(engine.answers.noting(key, answer, shaped), resources.pop_all())
     return answer
 
 
@@ -176,19 +182,38 @@ def _cost(planned: Plan, reading: Reading) -> Cost:
     return Cost(len(reading.pieces), size, planned.buffer.num_rows, planned.skipped)
 
 
+def _all_rows(
+    session: Session,
+    compiled: Compiled,
+    reading: Reading,
+    buffer: pa.Table,
+    query: Query,
+    request: Request,
+    wanted: int | None,
+    after: Place | None,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of the query, at most as many as are wanted where it is row-wise."""
+    if is_count(query) and not reading.pieces and not buffer.num_rows:
+        return iter([_counted(compiled, reading.counted)])
+    parts = _slices(query, compiled, reading, buffer, request, after, is_bounded=wanted is not None)
+    rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
+    return _with_counted(rows, reading.counted) if reading.counted else rows
+
+
 def _slices(
     query: Query,
     compiled: Compiled,
     reading: Reading,
     buffer: pa.Table,
     request: Request,
-    limit: int | None,
     after: Place | None,
+    *,
+    is_bounded: bool,
 ) -> Iterator[Slice]:
     can_slice = compiled.is_rowwise and compiled.ordered_by_time and not analyse.has_subquery(query)
     if not can_slice:
         return iter([Slice(reading.pieces, buffer)])
-    found = slices(reading.pieces, buffer, request.order, is_bounded=limit is not None)
+    found = slices(reading.pieces, buffer, request.order, is_bounded=is_bounded)
     if after is None:
         return found
     place_ns = after.time_ns
