@@ -8,14 +8,16 @@ decide, each said as these files allow. DuckDB computes only those that the quer
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from logstore import segment as segments
 from logstore.attributes import Kind
 from logstore.record import COLUMNS, STORED
+from logstore.templates import UNASSIGNED
 from query import ast, extension, sql
 from query.engine import Session
 from query.groups import Piece
@@ -29,8 +31,11 @@ PICKED_MAX_BYTES: Final = 24 << 20
 """Row groups that are picked out of segments and held in memory at once, before compression."""
 PICKED_MAX_SHARE: Final = 0.5
 """A segment of which more is wanted is read whole."""
-IDS_MAX: Final = 64
+IDS_MAX: Final = 256
 """Templates' ids that stand in the SQL itself."""
+
+
+Numbers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class View:
     columns: frozenset[str] = frozenset(COLUMNS)
     paths: tuple[Path, ...] = ()
     leaves: tuple[DecidedLeaf, ...] = ()
-    ids: "np.ndarray[tuple[int], np.dtype[np.int64]]" = field(default_factory=lambda: np.zeros(0, np.int64))
+    ids: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 EVERYTHING: Final = View()
@@ -177,7 +182,8 @@ def _select_files(session: Session, index: int, files: _Files, view: View) -> st
     for path, key in zip(view.paths, files.keys, strict=True):
         columns += _aliases(path, forms_in_files(path, key))
     for at, (leaf, is_decided) in enumerate(zip(view.leaves, files.decided, strict=True)):
-        said = _by_template(session, f"ids_{index}_{at}", files, leaf, view) if is_decided else _by_text(leaf)
+        name = f"ids_{index}_{at}"
+        said = _by_template(session, name, files, leaf, view) if is_decided else _by_template_or_text(files, leaf, view)
         columns.append(f'{said} AS "{leaf.column}"')
     is_mixed = any(piece.segment.columns.kinds != files.pieces[0].segment.columns.kinds for piece in files.pieces)
     union = ", union_by_name = true" if is_mixed and kinds else ""
@@ -209,14 +215,40 @@ def _by_text(leaf: DecidedLeaf) -> str:
 
 
 def _by_template(session: Session, name: str, files: _Files, leaf: DecidedLeaf, view: View) -> str:
-    present = np.unique(np.concatenate([piece.known.entries for piece in files.pieces if piece.known is not None]))
+    """The condition where templates decide it."""
+    present = _present(files)
     ids = view.ids[present[leaf.verdict.must[present]]]
     if not len(ids):
         return "false"
     if len(ids) <= IDS_MAX:
-        return f"({segments.TEMPLATE} IN ({', '.join(map(str, ids.tolist()))}))"
+        return _is_one_of(ids)
     session.register(name, pa.table({"id": ids}))
     return f"({segments.TEMPLATE} IN (SELECT id FROM {name}))"
+
+
+def _by_template_or_text(files: _Files, leaf: DecidedLeaf, view: View) -> str:
+    """The condition where templates leave it open for some records: the messages of these alone are read."""
+    text = _by_text(leaf)
+    if any(piece.known is None for piece in files.pieces):
+        return text
+    present = _present(files)
+    must = view.ids[present[leaf.verdict.must[present]]]
+    is_open = present[leaf.verdict.may[present] & ~leaf.verdict.must[present]]
+    if len(must) + len(is_open) > IDS_MAX:
+        return text
+    open_ids = np.append(view.ids[is_open], UNASSIGNED)
+    said = f"({_is_one_of(open_ids)} AND {text})"
+    return said if not len(must) else f"({_is_one_of(must)} OR {said})"
+
+
+def _present(files: _Files) -> Numbers:
+    """The templates of these segments."""
+    entries = np.concatenate([piece.known.entries for piece in files.pieces if piece.known is not None])
+    return np.unique(entries[entries >= 0])
+
+
+def _is_one_of(ids: Numbers) -> str:
+    return f"({segments.TEMPLATE} IN ({', '.join(map(str, ids.tolist()))}))"
 
 
 def _restored(column: str, index: int) -> str:
