@@ -61,6 +61,7 @@ class Indexes:
         self._known: OrderedDict[int, Known] = OrderedDict()
         self._bytes = 0
         self._generation = 0
+        self._unreadable: dict[int, Segment] = {}
         self._numbers: dict[int, int] = {}
         self._chunks: list[pa.StringArray] = []
         self._ids: list[int] = []
@@ -84,6 +85,12 @@ class Indexes:
             for segment in segments:
                 gone = self._known.pop(segment.id, None)
                 self._bytes -= gone.index.bytes if gone else 0
+
+    def unreadable(self) -> list[Segment]:
+        """Segments whose index could not be loaded, to be built again; each is named once."""
+        with self._lock:
+            found, self._unreadable = list(self._unreadable.values()), {}
+            return found
 
     def _of(self, segment: Segment) -> Known | None:
         known = self._known.get(segment.id)
@@ -111,9 +118,9 @@ class Indexes:
         try:
             return index.load(path)
         except (OSError, Damaged) as error:
-            log.warning(
-                "an index cannot be used", path=str(path), error=str(error), instead="the whole segment is read"
-            )
+            if segment.id not in self._unreadable:
+                log.warning("an index is built again", path=str(path), error=str(error), until_then="all is read")
+                self._unreadable[segment.id] = segment
             return None
 
     def _number(self, loaded: Index) -> npt.NDArray[np.int32]:

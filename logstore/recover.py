@@ -42,6 +42,9 @@ def check_segments(directory: DataDirectory, catalog: Catalog) -> Recovery:
     for path in [path for path in directory.segment_files() if path not in published]:
         directory.retire(path)
         found.orphans += 1
+    indexes = {directory.index_of(path) for path in published}
+    for path in [path for path in directory.indexes.rglob("*.index") if path not in indexes]:
+        path.unlink()
     return found
 
 

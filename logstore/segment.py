@@ -98,6 +98,11 @@ class SegmentWriter:
             self._write_file(self._kept(part, columns), part, window_ns, received_ns) for part in self._files(table)
         ]
 
+    def rebuild_index(self, segment: Segment) -> None:
+        """Writes the index of a segment anew, from the segment alone."""
+        table, columns = read_columns(segment), segment.columns
+        self._directory.write_index(segment.path, self._kept(table, columns).index)
+
     def _files(self, table: pa.Table) -> Iterator[pa.Table]:
         inner = [column for column in self.layout.path_columns if column not in ("cluster", "namespace")]
         if not inner and not self.layout.has_hours:

@@ -197,6 +197,16 @@ class Store:
         self.metrics.add("compacted_segments", len(group))
         self.metrics.add("compacted_bytes", sum(segment.bytes for segment in group))
 
+    def rebuild_indexes(self) -> int:
+        """Builds the indexes again that a query found missing or damaged; returns how many."""
+        with self._tending:
+            missing = self.indexes.unreadable()
+            live = {segment.id for segment in self._live.segments}
+            for segment in missing:
+                if segment.id in live:
+                    self._segments.rebuild_index(segment)
+            return len(missing)
+
     def retain(self) -> int:
         """Removes the segments that retention has run out for; returns how many."""
         settings = self.settings
@@ -240,6 +250,7 @@ class Store:
             try:
                 self.compact()
                 self.retain()
+                self.rebuild_indexes()
                 self.directory.sweep_retired(time.time(), self.settings.retired_age_s)
                 oldest_ns = time.time_ns() - int(self.settings.key_age_s * 1e9)
                 self.catalog.forget_keys(oldest_ns, self.settings.key_count)

@@ -440,3 +440,30 @@ def test_flushes_from_many_threads_get_in_nobodys_way(tmp_path: Path) -> None:
         for done in [threads.submit(write, name) for name in range(4)]:
             done.result()
         assert sorted(map(str, messages(store))) == sorted(f"{name}-{turn}" for name in range(4) for turn in range(25))
+
+
+def test_an_index_that_is_missing_or_damaged_is_built_again(tmp_path: Path) -> None:
+    with Store.open(tmp_path, QUIET) as store:
+        store.append(batch(["order 17", "order 18"])).result()
+        store.flush()
+        (segment,) = store.snapshot().segments
+        path = store.directory.index_of(segment.path)
+        whole = path.read_bytes()
+    for broken in (None, whole[:-1], whole[:10], b"", whole[:-1] + bytes([whole[-1] ^ 1])):
+        path.unlink() if broken is None else path.write_bytes(broken)
+        with Store.open(tmp_path, QUIET) as store:
+            assert store.indexes.of([segment])[0] == [None]
+            assert store.rebuild_indexes() == 1
+            assert path.read_bytes() == whole
+            (known,), texts = store.indexes.of([segment])
+            assert known is not None
+            assert [text.as_py() for chunk in texts.chunks for text in chunk] == ["order \x1a"]
+
+
+def test_an_index_without_its_segment_goes_when_the_store_is_opened(tmp_path: Path) -> None:
+    with Store.open(tmp_path, QUIET) as store:
+        orphan = store.directory.indexes / "cluster=a" / "gone.index"
+    orphan.parent.mkdir(parents=True)
+    orphan.write_bytes(b"anything")
+    with Store.open(tmp_path, QUIET):
+        assert not orphan.exists()
