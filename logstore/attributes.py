@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, address_of, kernel
 
@@ -220,9 +221,13 @@ def join(
 ) -> pa.StringArray:
     """The attributes that `split` took apart: texts of JSON objects with the same members, null where there are none.
 
-    Of a row without rest, the omitted keys are read in its message.
+    Of a row without rest, the omitted keys are read in its message; one that also has a column (of texts), where that
+    is null.
     """
     rows = len(rest)
+    both = dict(columns).keys() & set(omitted)
+    columns = [(key, _or_in_line(column, rest, messages, key) if key in both else column) for key, column in columns]
+    omitted = [key for key in omitted if key not in both]
     if any(len(column) != rows for _, column in columns) or len(messages) != rows:
         raise ValueError("columns of different lengths")
     texts = _Texts()
@@ -243,6 +248,11 @@ def join(
     attributes = TextColumn()
     _check(_join(ctypes.byref(request), ctypes.byref(attributes)))
     return attributes.to_array(rows)
+
+
+def _or_in_line(column: pa.Array, rest: pa.StringArray, messages: pa.StringArray, key: str) -> pa.Array:
+    in_line = pc.if_else(pc.is_null(rest), line_member(messages, key)[0], None)
+    return pc.coalesce(column, in_line)
 
 
 def line_member(messages: pa.StringArray, key: str) -> tuple[pa.StringArray, pa.StringArray]:

@@ -36,6 +36,7 @@ segments = sa.Table(
     sa.Column("received_ns", sa.BigInteger, nullable=False),
     sa.Column("format", sa.Integer, nullable=False),
     sa.Column("columns", sa.Text, nullable=False),
+    sqlite_autoincrement=True,  # an id is not given twice: what is remembered of a segment is remembered by it
 )
 streams = sa.Table(
     "streams",

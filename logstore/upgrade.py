@@ -1,7 +1,8 @@
 """The catalog's versions: a program reads those up to its own, and brings them to it when it opens them.
 
 1   as it began
-2   segments have attribute columns and an index; a stream may have several ranges of rows in a segment; a secret
+2   segments have attribute columns and an index; a stream may have several ranges of rows in a segment; a secret;
+    no segment's id is given twice
 """
 
 import os
@@ -36,16 +37,17 @@ def upgrade(connection: sa.Connection, path: Path) -> None:
     version = _version(connection)
     if version > VERSION:
         raise Damaged(f"{path} is in catalog format {version}; this program reads up to {VERSION}")
-    if version == 1:
-        connection.execute(sa.text("ALTER TABLE segments ADD COLUMN format INTEGER NOT NULL DEFAULT 1"))
-        none = AttributeColumns().to_json().replace("'", "''")
-        connection.execute(sa.text(f"ALTER TABLE segments ADD COLUMN columns TEXT NOT NULL DEFAULT '{none}'"))
-        connection.execute(sa.text("ALTER TABLE stream_ranges RENAME TO stream_ranges_1"))
+    earlier = (tables.segments, tables.ranges) if version == 1 else ()
+    for table in earlier:
+        connection.execute(sa.text(f"ALTER TABLE {table.name} RENAME TO {table.name}_1"))
     tables.metadata.create_all(connection)
+    for table in earlier:
+        given = {"format": "1", "columns": f"'{AttributeColumns().to_json()}'"}
+        into = ", ".join(column.name for column in table.c)
+        of = ", ".join(given.get(column.name, column.name) for column in table.c)
+        connection.execute(sa.text(f"INSERT INTO {table.name} ({into}) SELECT {of} FROM {table.name}_1"))
+        connection.execute(sa.text(f"DROP TABLE {table.name}_1"))
     if version == 1:
-        names = ", ".join(column.name for column in tables.ranges.c)
-        connection.execute(sa.text(f"INSERT INTO stream_ranges ({names}) SELECT {names} FROM stream_ranges_1"))
-        connection.execute(sa.text("DROP TABLE stream_ranges_1"))
         connection.execute(tables.meta.update().where(tables.meta.c.name == "version").values(value=VERSION))
     if version < VERSION:
         fresh = {"version": VERSION, "next_seq": 0} if version == 0 else {}

@@ -116,9 +116,10 @@ class StandIn:
         handler.close_connection = True
 
     def _post(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        length = int(handler.headers["Content-Length"])
+        body = handler.rfile.read(length)
         fault = self.fault()
-        if fault == "lose":
+        if fault == "lose" or len(body) < length:  # or the client was killed while it sent
             handler.close_connection = True
             return
         if fault in ("busy", "full") or len(body) > self.max_body:

@@ -358,3 +358,17 @@ def test_a_survey_of_long_rows_ends_early_and_speaks_for_all() -> None:
     facts = {fact.key: fact.rows for fact in survey(texts(rows), 10)}
     assert facts["t"] == 100
     assert abs(facts["even"] - 50) <= 20
+
+
+def test_a_key_that_has_a_column_in_some_rows_and_is_omitted_in_others_comes_back_once() -> None:
+    """As in a merge of a segment where it has a column and one where it is omitted."""
+    messages = ['{"id":"a","n":1}', '{"id":"b","n":2}', '{"id":"c","n":3}']
+    rest = pa.array([None, None, '{"x":null}'], pa.string())
+    columns = [("id", pa.array(["a", None, None], pa.string())), ("n", pa.array([1, 2, 3], pa.int64()))]
+    joined = join(rest, columns, ["id"], pa.array(messages, pa.string()))
+    assert [json.loads(text) for text in joined.to_pylist()] == [
+        {"id": "a", "n": 1},
+        {"id": "b", "n": 2},
+        {"x": None, "n": 3},
+    ]
+    assert all(text.count('"id"') <= 1 for text in joined.to_pylist())

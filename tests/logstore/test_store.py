@@ -467,3 +467,21 @@ def test_an_index_without_its_segment_goes_when_the_store_is_opened(tmp_path: Pa
     orphan.write_bytes(b"anything")
     with Store.open(tmp_path, QUIET):
         assert not orphan.exists()
+
+
+def test_a_directory_of_the_first_version_is_brought_up_to_this_one(tmp_path: Path) -> None:
+    """tests/data/store-1 was written by a program of catalog version 1 and segment format 1."""
+    old = shutil.copytree(Path(__file__).parents[1] / "data" / "store-1", tmp_path / "data")
+    expected = [f'{{"order":{i},"state":"paid"}}' for i in range(40)] + [f"order {i} came" for i in range(5)]
+    with Store.open(old, QUIET) as store:
+        before = records(store)
+        assert [record["message"] for record in before] == expected
+        assert not any(segment.has_index for segment in store.snapshot().segments)
+        store.append(batch(["order 5 came"])).result()
+        store.flush()
+        store.compact()
+        assert all(segment.has_index for segment in store.snapshot().segments)
+        assert messages(store) == [*expected, "order 5 came"]
+    with Store.open(old, QUIET) as store:
+        assert messages(store) == [*expected, "order 5 came"]
+        assert sorted(store.streams()["records"].to_pylist()) == [6, 20, 20]

@@ -1,0 +1,110 @@
+"""Attributes that become columns of segments, or are left in the message: every question is answered as before."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from logstore.attributes import Kind
+from logstore.settings import StoreSettings
+from logstore.store import Store
+from query.engine import Engine
+from query.execute import Request, run
+from tests.execution.records import START_NS, append, record
+
+QUERIES = (
+    "* | sort by n, id",
+    'id="id-000000000017"',
+    "attributes.id:000000000017",
+    'id=~"id-0+1.$" | fields id, n, attributes',
+    "status=404 | fields n, status, ratio",
+    "status>=404 status<=500 | stats count() as c, p50(ratio) as r by status",
+    "* | stats count_distinct(id) as ids, sum(n) as n, max(ratio) as r",
+    "ratio>2.5 ratio<3 | fields n",
+    "ok=true | stats count() as c",
+    "* | top 5 status",
+    "deep.a=3 | fields deep.a, deep",
+    "Status:* | fields Status, status",
+    "* | stats count() as c by mixed | sort by c desc, mixed",
+    "not id:* | fields message",
+    "missing:* or user:ann | fields user, n",
+    'message*="017" | fields n',
+    '"line 17" or "17" | fields n',
+    "level=error not attributes.status=500 | stats count() as c by status",
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    settings = StoreSettings(flush_age_s=3_600, compact_interval_s=3_600, compact_files=2)
+    with Store.open(tmp_path / "data", settings) as opened:
+        yield opened
+
+
+def records(first: int, count: int, *, ids_come_twice: bool) -> list[dict[str, Any]]:
+    return [_record(n, ids_come_twice=ids_come_twice) for n in range(first, first + count)]
+
+
+def _record(n: int, *, ids_come_twice: bool) -> dict[str, Any]:
+    said = {
+        "id": f"id-{n // 100 if ids_come_twice else n:012}",
+        "n": n,
+        "status": [200, 404, 500][n % 3],
+        "ratio": n / 40,
+        "ok": n % 2 == 0,
+        "mixed": [n % 5, f"text {n % 5}", n % 5 + 0.5, None, [n % 5]][n % 5],
+        "deep": {"a": n % 7},
+        "Status": "other" if n % 50 == 0 else "one",
+        "level": ["info", "error"][n % 2],
+    }
+    if n % 11 == 0:
+        return record(START_NS + n, f"line {n} says nothing of itself", attributes={"n": n, "user": "ann"})
+    pushed = {"user": "bob", "status": "404"} if n % 13 == 0 else None
+    return record(START_NS + n, json.dumps(said), attributes=pushed, severity="")
+
+
+def answers(store: Store, engine: Engine) -> list[list[Any]]:
+    return [_rows(store, engine, query) for query in QUERIES]
+
+
+def check(store: Store, engine: Engine, expected: list[list[Any]]) -> None:
+    for query, wanted, found in zip(QUERIES, expected, answers(store, engine), strict=True):
+        assert len(found) == len(wanted), query
+        for was, is_now in zip(wanted, found, strict=True):
+            assert is_now == was, query
+
+
+def _rows(store: Store, engine: Engine, query: str) -> list[Any]:
+    with run(store, engine, Request(query, limit=0)) as answer:
+        table = pa.Table.from_batches(answer.batches(), schema=answer.schema)
+    return [{name: _plain(value) for name, value in row.items()} for row in table.to_pylist()]
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
+
+
+def test_answers_do_not_tell_where_attributes_are(store: Store, engine: Engine) -> None:
+    append(store, records(0, 600, ids_come_twice=False))
+    first = answers(store, engine)
+    assert all(first), [query for query, rows in zip(QUERIES, first, strict=True) if not rows]
+    store.flush()
+    (segment,) = store.snapshot().segments
+    kinds = dict(segment.columns.kinds)
+    assert {key.lower() for key in kinds} == {"n", "status", "ratio", "ok", "level", "user", "mixed"}
+    assert len(kinds) == 7, "of two keys that differ in case alone, one has a column"
+    assert (kinds["n"], kinds["ratio"], kinds["ok"]) == (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN)
+    assert segment.columns.omitted == ("id",)
+    check(store, engine, first)
+    append(store, records(600, 400, ids_come_twice=True))
+    both = answers(store, engine)
+    store.flush()
+    check(store, engine, both)
+    assert store.compact() == 1
+    (merged,) = store.snapshot().segments
+    assert "id" in dict(merged.columns.kinds)
+    assert "id" in merged.columns.omitted
+    check(store, engine, both)
