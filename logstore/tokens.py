@@ -97,16 +97,20 @@ def may_hold(content: bytes | memoryview | int, offsets: Ints, words: Sequence[s
 
     `content` is what the offsets count from: a buffer, or its address in memory.
     """
-    groups = max(len(offsets) - 1, 0)
-    held = np.ones(groups, np.bool_)
-    offsets = np.ascontiguousarray(offsets, np.int64)
     if not isinstance(content, int):
         content = memoryview(content)
-        if groups and offsets[-1] > content.nbytes:
+        if len(offsets) > 1 and offsets[-1] > content.nbytes:
             raise ValueError(f"filters to byte {offsets[-1]} of {content.nbytes}")
     address = content if isinstance(content, int) else _address(content)
+    return may_hold_at(address + offsets[:-1], np.diff(offsets), words)
+
+
+def may_hold_at(addresses: Ints, sizes: Ints, words: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """`may_hold` of filters anywhere in memory, of `sizes` bytes."""
+    addresses, sizes = np.ascontiguousarray(addresses, np.int64), np.ascontiguousarray(sizes, np.int64)
+    held = np.ones(len(sizes), np.bool_)
     hashes = np.array([_hash_of(word) for word in words], np.uint64)
-    _may_hold(address, offsets.ctypes.data, groups, hashes.ctypes.data, len(hashes), held.ctypes.data)
+    _may_hold(addresses.ctypes.data, sizes.ctypes.data, len(sizes), hashes.ctypes.data, len(hashes), held.ctypes.data)
     return held
 
 

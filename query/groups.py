@@ -53,6 +53,9 @@ class Groups:
     """How many records have that template in that group."""
     min_times_ns: Ints
     max_times_ns: Ints
+    filters: Ints
+    """Where each group's token filter is in memory."""
+    filter_bytes: Ints
 
     @property
     def count(self) -> int:
@@ -90,6 +93,8 @@ def groups_of(segments: Sequence[Segment], known: Sequence[Known | None]) -> Gro
         _joined([one.presence_rows for one in indexes]),
         _joined([one.min_times_ns for one in indexes]),
         _joined([one.max_times_ns for one in indexes]),
+        _joined([one.filters.ctypes.data + one.filter_offsets[:-1] for one in indexes]),
+        _joined([np.diff(one.filter_offsets) for one in indexes]),
     )
 
 
@@ -135,13 +140,11 @@ def _with_streams(groups: Groups, identity: Mapping[str, frozenset[str]], catalo
 
 def _with_words(groups: Groups, alternatives: frozenset[str], mask: Flags) -> Flags:
     """Which groups may hold one of these words; those that are out already are not looked at."""
+    left = np.flatnonzero(mask)
+    addresses, sizes = groups.filters[left], groups.filter_bytes[left]
     found = np.zeros(groups.count, np.bool_)
-    for at, (_, known) in enumerate(groups.known):
-        start, end = groups.starts[at], groups.starts[at + 1]
-        if not mask[start:end].any():
-            continue
-        for word in alternatives:
-            found[start:end] |= tokens.may_hold(known.index.filters.ctypes.data, known.index.filter_offsets, [word])
+    for word in alternatives:
+        found[left] |= tokens.may_hold_at(addresses, sizes, [word])
     return found
 
 

@@ -290,17 +290,19 @@ EXPORT int32_t kernel_token_hash(const uint8_t *word, int64_t length, uint64_t *
     return KERNEL_OK;
 }
 
-/* One byte a group: 1 where the filter may hold all the words. What is no filter may hold anything. */
+/* One byte a filter, each of which is somewhere in memory: 1 where it may hold all the words. What is no filter may hold
+ * anything. */
 EXPORT int32_t kernel_tokens_may_hold(
-    const uint8_t *content, const int64_t *offsets, int64_t groups, const uint64_t *hashes, int64_t words, uint8_t *out
+    const uint8_t *const *filters, const int64_t *sizes, int64_t count, const uint64_t *hashes, int64_t words,
+    uint8_t *out
 ) {
-    for (int64_t group = 0; group < groups; group++) {
-        int64_t bytes = offsets[group + 1] - offsets[group];
+    for (int64_t filter = 0; filter < count; filter++) {
+        int64_t bytes = sizes[filter];
         int may_hold = 1, is_filter = bytes >= 0 && bytes % BLOOM_BLOCK_BYTES == 0;
         for (int64_t i = 0; is_filter && may_hold && i < words; i++) {
-            may_hold = bloom_may_hold(content + offsets[group], (uint64_t)bytes / BLOOM_BLOCK_BYTES, hashes[i]);
+            may_hold = bloom_may_hold(filters[filter], (uint64_t)bytes / BLOOM_BLOCK_BYTES, hashes[i]);
         }
-        out[group] = (uint8_t)may_hold;
+        out[filter] = (uint8_t)may_hold;
     }
     return KERNEL_OK;
 }
