@@ -14,9 +14,17 @@ from logstore.segment import SegmentWriter
 
 
 def plan(
-    found: Sequence[Segment], root: Path, partition_by: tuple[str, ...], at_least: int, at_most_bytes: int
+    found: Sequence[Segment],
+    root: Path,
+    partition_by: tuple[str, ...],
+    at_least: int,
+    at_most_bytes: int,
+    settled_before_ns: int,
 ) -> list[tuple[Segment, ...]]:
-    """Groups of segments that are each worth a merge; a group fits in `at_most_bytes` of memory."""
+    """Groups of segments that are each worth a merge; a group fits in `at_most_bytes` of memory.
+
+    A group is of `at_least` segments, or of two whose last record was accepted before `settled_before_ns`.
+    """
     groups: defaultdict[tuple[object, ...], list[Segment]] = defaultdict(list)
     stale: defaultdict[tuple[object, ...], list[Segment]] = defaultdict(list)
     for segment in found:
@@ -24,8 +32,18 @@ def plan(
             stale[(segment.cluster, segment.namespace, segment.window_ns)].append(segment)
         elif segment.plain_bytes * 2 <= at_most_bytes:
             groups[(segment.path.parent, segment.window_ns)].append(segment)
-    worth = [part for group in groups.values() for part in _packed(group, at_most_bytes) if len(part) >= at_least]
+    worth = [
+        part
+        for group in groups.values()
+        for part in _packed(group, at_most_bytes)
+        if _is_enough(part, at_least, settled_before_ns)
+    ]
     return worth + [part for group in stale.values() for part in _packed(group, at_most_bytes)]
+
+
+def _is_enough(part: Sequence[Segment], at_least: int, settled_before_ns: int) -> bool:
+    is_settled = all(segment.received_ns < settled_before_ns for segment in part)
+    return len(part) >= (2 if is_settled else at_least)
 
 
 def path_columns(path: Path, root: Path) -> tuple[str, ...]:

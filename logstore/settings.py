@@ -45,6 +45,8 @@ class StoreSettings:
     """Uncompressed size up to which segments of one partition and window are merged."""
     compact_files: int = 8
     """Small segments of one partition and window that are worth a merge."""
+    compact_settle_s: float = 120.0
+    """Two segments are worth a merge already when no record came into them for so long."""
     compact_interval_s: float = 30.0
 
     retention_age_s: float | None = None

@@ -179,6 +179,7 @@ class Store:
                 self.settings.partition_by,
                 self.settings.compact_files,
                 self.settings.compact_bytes,
+                time.time_ns() - int(self.settings.compact_settle_s * 1e9),
             )
             for group in groups:
                 if self._stopping.is_set():

@@ -485,3 +485,17 @@ def test_a_directory_of_the_first_version_is_brought_up_to_this_one(tmp_path: Pa
     with Store.open(old, QUIET) as store:
         assert messages(store) == [*expected, "order 5 came"]
         assert sorted(store.streams()["records"].to_pylist()) == [6, 20, 20]
+
+
+def test_two_segments_are_merged_once_nothing_comes_any_more(tmp_path: Path) -> None:
+    with Store.open(tmp_path, QUIET) as store:
+        for text in ("one", "two"):
+            store.append(batch([text])).result()
+            store.flush()
+        assert store.compact() == 0
+    settled = StoreSettings(flush_age_s=3_600, compact_interval_s=3_600, compact_settle_s=0)
+    with Store.open(tmp_path, settled) as store:
+        assert store.compact() == 1
+        assert len(store.snapshot().segments) == 1
+        assert messages(store) == ["one", "two"]
+        assert store.compact() == 0
