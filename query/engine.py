@@ -73,7 +73,9 @@ class QuerySettings:
 class Engine:
     """The pool. All methods are safe in any thread."""
 
-    def __init__(self, segments: Path, spill: Path, settings: QuerySettings | None = None, secret: bytes = NO_SECRET) -> None:
+    def __init__(
+        self, segments: Path, spill: Path, settings: QuerySettings | None = None, secret: bytes = NO_SECRET
+    ) -> None:
         """`segments` is the only directory that can be read; `spill` is emptied, and nothing else may use it; `secret`
         is the one that the segments' templates have their ids by."""
         self.settings = settings or QuerySettings()

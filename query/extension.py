@@ -5,8 +5,8 @@
   Generated SQL asks it for texts that are not plain ASCII only.
 - `whole_attributes(rest, message, told, column, …)`: a record's attributes out of those that are left in a segment's
   JSON column and those that have columns of their own; `told` names these, and the keys that only the message has.
-- `template_id(message)`: the id of a message's template, the same as in segments' files; of a message that has none, one
-  of its own. `template_text(message)`: the template, or the message that has none, as people read it.
+- `template_id(message)`: the id of a message's template, the same as in segments' files; of a message that has none,
+  one of its own. `template_text(message)`: the template, or the message that has none, as people read it.
 - `line_text(message, key)`, `line_json(message, key)`: a key of a message that is one JSON object.
 """
 

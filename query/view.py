@@ -154,8 +154,8 @@ class _Files:
 
 
 def _by_layout(pieces: Sequence[Piece], view: View) -> list[_Files]:
-    layouts: defaultdict[tuple[tuple[str, ...], tuple[Key, ...], tuple[bool, ...], bool], list[Piece]] = (
-        defaultdict(list)
+    layouts: defaultdict[tuple[tuple[str, ...], tuple[Key, ...], tuple[bool, ...], bool], list[Piece]] = defaultdict(
+        list
     )
     for piece in pieces:
         columns = path_columns(piece.segment)
@@ -207,9 +207,7 @@ def _template_id(files: _Files) -> str:
         return segments.TEMPLATE
     if any(piece.known is None for piece in files.pieces):
         return "template_id(message)"
-    return (
-        f"CASE WHEN {segments.TEMPLATE} <> {UNASSIGNED} THEN {segments.TEMPLATE} ELSE template_id(message) END"
-    )
+    return f"CASE WHEN {segments.TEMPLATE} <> {UNASSIGNED} THEN {segments.TEMPLATE} ELSE template_id(message) END"
 
 
 def _kinds_of(files: _Files) -> dict[str, Kind]:
