@@ -18,6 +18,7 @@ class CancellableEngine(Engine):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.settings = engine.settings
+        self.verdicts = engine.verdicts
         self._sessions: list[Session] = []
         self._is_cancelled = False
 

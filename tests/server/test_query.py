@@ -246,6 +246,13 @@ def test_explain_says_what_is_read_and_why_the_rest_is_not(filled: Filled) -> No
     assert "select" in answer["sql"].lower()
 
 
+def test_what_is_told_of_records_may_depend_on_a_word(filled: Filled) -> None:
+    server, _ = filled
+    for path, params in (("explain", {}), ("histogram", {}), ("fields", {}), ("values", {"field": "pod"})):
+        answer = server.client.get(f"/api/v1/{path}", params={"q": "error", **params})
+        assert answer.status_code == 200, (path, answer.text)
+
+
 def test_context_is_the_neighbourhood_in_one_stream(filled: Filled) -> None:
     server, made = filled
     record = made[1500]
