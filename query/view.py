@@ -8,7 +8,7 @@ and for the templates' ids, each said as these files allow. DuckDB computes only
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -153,10 +153,12 @@ class _Files:
     has_ids: bool
 
 
+_Layout: TypeAlias = tuple[tuple[str, ...], tuple[Key, ...], tuple[bool, ...], bool]
+"""All of `_Files` but its pieces."""
+
+
 def _by_layout(pieces: Sequence[Piece], view: View) -> list[_Files]:
-    layouts: defaultdict[tuple[tuple[str, ...], tuple[Key, ...], tuple[bool, ...], bool], list[Piece]] = defaultdict(
-        list
-    )
+    layouts: defaultdict[_Layout, list[Piece]] = defaultdict(list)
     for piece in pieces:
         columns = path_columns(piece.segment)
         keys = tuple(key_of(path, piece.segment.columns) for path in view.paths)

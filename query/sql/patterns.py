@@ -32,7 +32,7 @@ def patterns(pipe: ast.Patterns, before: Relation) -> Relation:
     first record by number."""
     message, time = _needed("message", pipe, before), _needed("time", pipe, before)
     if time.kind is not Kind.TIME:
-        raise invalid('"patterns" needs a "time" that is one', pipe.at, "give the other field another name")
+        raise invalid('"patterns" needs the field "time" to be a time', pipe.at, "give the other field another name")
     stored, columns, made = stored_as((*_COLUMNS.values(), _EXAMPLE_SEQ), before.made)
     fields = {name: replace(value, name=name) for name, value in zip(_COLUMNS, stored, strict=False)}
     count, pattern, seq = fields["count"], fields["pattern"], stored[-1]

@@ -77,7 +77,7 @@ def test_of_equally_frequent_patterns_the_first_by_text_come_out(connection: duc
         ("| patterns pod", 12, 'unexpected "pod"'),
         ("| fields pod | patterns", 16, '"patterns" needs the field "message"'),
         ("| fields message | patterns", 20, '"patterns" needs the field "time"'),
-        ("| extend time = 5 | patterns", 21, '"patterns" needs a "time" that is one'),
+        ("| extend time = 5 | patterns", 21, '"patterns" needs the field "time" to be a time'),
         ("| stats count() by message, time | patterns", 36, "put it before stats or top"),
         ("| patterns | patterns", 14, "put it before stats or top"),
     ],
