@@ -110,6 +110,19 @@ def find(messages: pa.StringArray, secret: bytes, at_most: int) -> Found:
     return Found(ids[of_row], distinct, entries["count"][kept].astype(np.int64), texts, entries["letters"][kept])
 
 
+def ids(messages: pa.StringArray, secret: bytes) -> Ints:
+    """The id of each message's template, or `UNASSIGNED`; of messages that are some, and none null."""
+    entries, of_row = _entries(messages, secret)
+    return np.append(entries["id"], UNASSIGNED)[of_row]
+
+
+def texts(messages: pa.StringArray) -> tuple[npt.NDArray[np.bool_], pa.StringArray]:
+    """Which of the messages have a template, and the templates of those; of messages that are some, and none null."""
+    _, of_row = _entries(messages, bytes(SECRET_BYTES))
+    has_one = of_row >= 0
+    return has_one, _texts_of(messages, np.flatnonzero(has_one))
+
+
 def _entries(messages: pa.StringArray, secret: bytes) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int32]]:
     """The distinct templates in the order of first appearance, and for each row which it has; -1: none."""
     request = _Request(len(messages), *_addresses(messages), secret, _ID_MASK)

@@ -45,6 +45,11 @@ def has_subquery(query: ast.Query) -> bool:
     return any(isinstance(node, ast.InQuery) for node in walk(query))
 
 
+def has_patterns(query: ast.Query) -> bool:
+    """Whether the query, or a subquery of it, groups records by their templates."""
+    return any(isinstance(node, ast.Patterns) for node in walk(query))
+
+
 def columns(query: ast.Query) -> frozenset[str]:
     """The stored columns that the query reads, with what its order and its answer need."""
     found = set(ORDER)
@@ -60,7 +65,9 @@ def _own_columns(query: ast.Query) -> set[str]:
         found |= stored_columns(name.name)
     if any(isinstance(node, ast.Call) and node.function == "bucket" for node in walk(query)):
         found.add("time")
-    if not any(isinstance(pipe, ast.Fields | ast.Stats | ast.Top) for pipe in query.pipes):
+    if any(isinstance(pipe, ast.Patterns) for pipe in query.pipes):
+        found.add("message")
+    if not any(isinstance(pipe, ast.Fields | ast.Stats | ast.Top | ast.Patterns) for pipe in query.pipes):
         found |= set(RECORD)
     return found
 

@@ -57,7 +57,7 @@ class Answer:
     ) -> None:
         self.columns = columns
         self.is_grouped = is_grouped
-        """Whether rows are results of `stats` or `top` rather than records."""
+        """Whether rows are results of `stats`, `top` or `patterns` rather than records."""
         self.cost = cost
         self.schema = schema(columns)
         self.end = End(truncated=False, cursor="")

@@ -317,7 +317,15 @@ class Uniq:
     at: Position = field(default=START, compare=False, repr=False)
 
 
-Pipe: TypeAlias = Where | Fields | Extend | Stats | Sort | Limit | Top | Uniq
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """The `rows` most frequent patterns of the records' messages: texts with a wildcard for each word with a digit."""
+
+    rows: int
+    at: Position = field(default=START, compare=False, repr=False)
+
+
+Pipe: TypeAlias = Where | Fields | Extend | Stats | Sort | Limit | Top | Uniq | Patterns
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([\s\S]))
 _STANDS_FOR: Final = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 _AFFIXES: Final = frozenset(affix.value for affix in ast.Affix)
 TOP_ROWS: Final = 10
+PATTERN_ROWS: Final = 10
 
 
 def at(token: Token) -> Position:
@@ -215,6 +216,12 @@ class Builder(Transformer[Token, ast.Query]):
 
     def uniq(self, *tokens: Token) -> ast.Pipe:
         return ast.Uniq(tuple(map(field_name, tokens)), at(tokens[0]))
+
+    def patterns(self, word: Token, rows: Token | None = None) -> ast.Pipe:
+        count = PATTERN_ROWS if rows is None else _rows(rows)
+        if rows is not None and count < 1:
+            raise invalid("no patterns are asked for", at(rows), "write a number from 1 on, or none")
+        return ast.Patterns(count, at(word))
 
     # Expressions
 

@@ -8,7 +8,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from logstore.errors import InvalidQuery, Position
 from query.errors import did_you_mean, invalid, shown
 
-PIPES: Final = ("where", "fields", "extend", "stats", "sort", "limit", "top", "uniq")
+PIPES: Final = ("where", "fields", "extend", "stats", "sort", "limit", "top", "uniq", "patterns")
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _WORD: Final = re.compile(r"\w+")

@@ -22,6 +22,7 @@ import structlog
 
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
 from query import extension
+from query.extension import NO_SECRET
 from query.remembered import Answers
 from query.verdicts import Verdicts
 
@@ -73,9 +74,13 @@ class QuerySettings:
 class Engine:
     """The pool. All methods are safe in any thread."""
 
-    def __init__(self, segments: Path, spill: Path, settings: QuerySettings | None = None) -> None:
-        """`segments` is the only directory that can be read; `spill` is emptied, and nothing else may use it."""
+    def __init__(
+        self, segments: Path, spill: Path, settings: QuerySettings | None = None, secret: bytes = NO_SECRET
+    ) -> None:
+        """`segments` is the only directory that can be read; `spill` is emptied, and nothing else may use it; `secret`
+        is the one that the segments' templates have their ids by."""
         self.settings = settings or QuerySettings()
+        self._secret = secret
         shutil.rmtree(spill, ignore_errors=True)
         self._instances = {size: self._start(size, segments, spill / size) for size in Size}
         self._turns = threading.BoundedSemaphore(self.settings.concurrency)
@@ -101,7 +106,7 @@ class Engine:
                 "python_enable_replacements": False,
             },
         )
-        extension.register(instance)
+        extension.register(instance, self._secret)
         instance.execute("SET TimeZone = 'UTC'")
         instance.execute("SET parquet_metadata_cache = true")
         instance.execute("SET VARIABLE directories = ?", [[f"{segments.absolute()}/", f"{spill.absolute()}/"]])

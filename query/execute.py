@@ -19,7 +19,7 @@ from logstore.errors import QueryTooExpensive
 from logstore.store import Store
 from query import analyse, sql
 from query.answer import Answer, Cost, End, schema, shape
-from query.ast import Extend, Fields, Limit, Query, Stats, Top, Where
+from query.ast import Extend, Fields, Limit, Patterns, Query, Stats, Top, Where
 from query.engine import Engine, Session, Size
 from query.parser import parse
 from query.place import cursor_after, place_of
@@ -140,7 +140,7 @@ def split_limit(query: Query) -> tuple[Query, int | None]:
 
 
 def is_grouped(query: Query) -> bool:
-    return any(isinstance(pipe, Stats | Top) for pipe in query.pipes)
+    return any(isinstance(pipe, Stats | Top | Patterns) for pipe in query.pipes)
 
 
 def record_part(query: Query) -> Query:

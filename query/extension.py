@@ -5,25 +5,38 @@
   Generated SQL asks it for texts that are not plain ASCII only.
 - `whole_attributes(rest, message, told, column, …)`: a record's attributes out of those that are left in a segment's
   JSON column and those that have columns of their own; `told` names these, and the keys that only the message has.
+- `template_id(message)`: the id of a message's template, the same as in segments' files; of a message that has none,
+  one of its own. `template_text(message)`: the template, or the message that has none, as people read it.
 - `line_text(message, key)`, `line_json(message, key)`: a key of a message that is one JSON object.
 """
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from logstore import attributes, words
+from logstore import attributes, templates, words
+
+NO_SECRET: Final = bytes(templates.SECRET_BYTES)
+WILDCARD: Final = "<*>"
+"""How a pattern shows what stands in a template for every word with a digit."""
 
 
-def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Makes the functions known to a database, all its cursors included."""
-    text, flag = duckdb.sqltype("VARCHAR"), duckdb.sqltype("BOOLEAN")
+def register(connection: duckdb.DuckDBPyConnection, secret: bytes = NO_SECRET) -> None:
+    """Makes the functions known to a database, all its cursors included; `secret` is that of templates' ids."""
+    text, flag, number = duckdb.sqltype("VARCHAR"), duckdb.sqltype("BOOLEAN"), duckdb.sqltype("BIGINT")
     arrow, nulls = PythonUDFType.ARROW, FunctionNullHandling.SPECIAL
     connection.create_function("stands_free", _stands_free, [text, text, flag], flag, type=arrow)
     connection.create_function("whole_attributes", _whole_attributes, None, text, type=arrow, null_handling=nulls)
+    connection.create_function("template_id", _template_id(secret), [text], number, type=arrow)
+    connection.create_function("template_text", _template_text, [text], text, type=arrow)
     connection.create_function("line_text", _line_text, [text, text], text, type=arrow, null_handling=nulls)
     connection.create_function("line_json", _line_json, [text, text], text, type=arrow, null_handling=nulls)
 
@@ -66,3 +79,26 @@ def _line_member(messages: pa.ChunkedArray, keys: pa.ChunkedArray) -> tuple[pa.A
     if not len(messages):
         return pa.array([], pa.string()), pa.array([], pa.string())
     return attributes.line_member(messages.combine_chunks(), keys[0].as_py())
+
+
+def _template_id(secret: bytes) -> Callable[[pa.ChunkedArray], pa.Array]:
+    def ids(messages: pa.ChunkedArray) -> pa.Array:
+        if not len(messages):
+            return pa.array([], pa.int64())
+        messages = messages.combine_chunks()
+        found = templates.ids(messages, secret)
+        for row in np.flatnonzero(found == templates.UNASSIGNED).tolist():
+            digest = blake2b(messages[row].as_py().encode(), digest_size=8, key=secret).digest()
+            found[row] = int.from_bytes(digest, "little", signed=True)
+        return pa.array(found)
+
+    return ids
+
+
+def _template_text(messages: pa.ChunkedArray) -> pa.Array:
+    if not len(messages):
+        return pa.array([], pa.string())
+    messages = messages.combine_chunks()
+    has_one, texts = templates.texts(messages)
+    shown = pc.replace_substring(texts, templates.WILDCARD, WILDCARD)
+    return pc.replace_with_mask(messages, pa.array(has_one), shown)

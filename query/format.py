@@ -117,6 +117,8 @@ def pipe(node: ast.Pipe) -> str:
             return f"top {rows} by {_names(names)}"
         case ast.Uniq(names):
             return f"uniq by {_names(names)}"
+        case ast.Patterns(rows):
+            return f"patterns {rows}"
 
 
 def _names(names: tuple[ast.Name, ...]) -> str:

@@ -57,8 +57,9 @@ def prepare(
 ) -> Reading:
     """Narrows a plan by what the segments' indexes tell."""
     paths = _paths(query)
-    stored = Stored(frozenset(paths), snapshot.label_keys)
-    view = View(analyse.columns(query), paths)
+    has_patterns = analyse.has_patterns(query)
+    stored = Stored(frozenset(paths), snapshot.label_keys, has_patterns)
+    view = View(analyse.columns(query), paths, has_templates=has_patterns)
     whole = Reading(query, stored, planned.pieces, view)
     if analyse.has_subquery(query) or not planned.pieces:
         return whole
@@ -66,7 +67,7 @@ def prepare(
     only_counts = is_count(query) and bounds.up_to_seq is None and bounds.after_seq is None
     if not conditions and only_counts:
         return _counted_whole(whole, bounds)
-    if not conditions and not INSIDE.intersection(bounds.identity):
+    if not conditions and not has_patterns and not INSIDE.intersection(bounds.identity):
         return whole
     return _narrowed(store, engine, whole, conditions, bounds, only_counts=only_counts)
 

@@ -1,8 +1,8 @@
 """What `records` means in a query's SQL: buffered records, row groups that were picked, and whole segments.
 
 Records in memory are as they were accepted. A segment has its frequent attributes in columns of their own; so the view
-has, beside the record's columns, one for each attribute that the query names and for each condition that templates
-decide, each said as these files allow. DuckDB computes only those that the query uses.
+has, beside the record's columns, one for each attribute that the query names, for each condition that templates decide
+and for the templates' ids, each said as these files allow. DuckDB computes only those that the query uses.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from query.engine import Session
 from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
 from query.paths import cut_values, path_columns
-from query.sql.fields import Path, column_name
+from query.sql.fields import TEMPLATE, Path, column_name
 from query.sql.fragment import literal, written
 from query.verdicts import Verdict
 
@@ -52,13 +52,14 @@ class View:
     """What a query reads of records.
 
     `columns`: the stored columns; `paths`: the attributes that have columns of their own in the view; `leaves`: the
-    conditions that have; `ids`: those of the numbered templates.
+    conditions that have; `ids`: those of the numbered templates; `has_templates`: whether the view has each record's.
     """
 
     columns: frozenset[str] = frozenset(COLUMNS)
     paths: tuple[Path, ...] = ()
     leaves: tuple[DecidedLeaf, ...] = ()
     ids: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
+    has_templates: bool = False
 
 
 EVERYTHING: Final = View()
@@ -126,6 +127,8 @@ def _select_memory(names: Sequence[str], view: View) -> str:
         columns += _aliases(path, forms_in_json(path))
     for leaf in view.leaves:
         columns.append(f'{_by_text(leaf)} AS "{leaf.column}"')
+    if view.has_templates:
+        columns.append(f"template_id(message) AS {TEMPLATE}")
     return f"SELECT {', '.join(columns)} FROM in_memory"
 
 
@@ -144,22 +147,33 @@ def _aliases(path: Path, forms: Forms) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class _Files:
     """Whole segments that the view can read by one SELECT: their paths name the same columns, the attributes that the
-    query names are in the same places, and templates decide the same conditions."""
+    query names are in the same places, and templates decide the same conditions. `has_ids`: all their records have a
+    template's id, where the view wants it."""
 
     pieces: list[Piece]
     columns: tuple[str, ...]
     keys: tuple["Key", ...]
     decided: tuple[bool, ...]
+    has_ids: bool
+
+
+_Layout: TypeAlias = tuple[tuple[str, ...], tuple[Key, ...], tuple[bool, ...], bool]
+"""All of `_Files` but its pieces."""
 
 
 def _by_layout(pieces: Sequence[Piece], view: View) -> list[_Files]:
-    layouts: defaultdict[tuple[tuple[str, ...], tuple[Key, ...], tuple[bool, ...]], list[Piece]] = defaultdict(list)
+    layouts: defaultdict[_Layout, list[Piece]] = defaultdict(list)
     for piece in pieces:
         columns = path_columns(piece.segment)
         keys = tuple(key_of(path, piece.segment.columns) for path in view.paths)
         decided = tuple(_is_decided(piece, leaf.verdict) for leaf in view.leaves)
-        layouts[columns, keys, decided].append(piece)
+        layouts[columns, keys, decided, view.has_templates and _has_ids(piece)].append(piece)
     return [_Files(members, *layout) for layout, members in layouts.items()]
+
+
+def _has_ids(piece: Piece) -> bool:
+    """Whether the segment has a template's id for every record."""
+    return piece.known is not None and bool((piece.known.entries != -1).all())
 
 
 def _is_decided(piece: Piece, verdict: Verdict) -> bool:
@@ -185,12 +199,22 @@ def _select_files(session: Session, index: int, files: _Files, view: View) -> st
         name = f"ids_{index}_{at}"
         said = _by_template(session, name, files, leaf, view) if is_decided else _by_template_or_text(files, leaf, view)
         columns.append(f'{said} AS "{leaf.column}"')
+    if view.has_templates:
+        columns.append(f"{_template_id(files)} AS {TEMPLATE}")
     is_mixed = any(piece.segment.columns.kinds != files.pieces[0].segment.columns.kinds for piece in files.pieces)
     union = ", union_by_name = true" if is_mixed and kinds else ""
     return (
         f"SELECT {', '.join(columns)} FROM read_parquet(getvariable('files_{index}'), "
         f"hive_partitioning = true, hive_types_autocast = false{union})"
     )
+
+
+def _template_id(files: _Files) -> str:
+    if files.has_ids:
+        return segments.TEMPLATE
+    if any(piece.known is None for piece in files.pieces):
+        return "template_id(message)"
+    return f"CASE WHEN {segments.TEMPLATE} <> {UNASSIGNED} THEN {segments.TEMPLATE} ELSE template_id(message) END"
 
 
 def _kinds_of(files: _Files) -> dict[str, Kind]:

@@ -64,7 +64,10 @@ class Service:
         """Open the store and what reads it. Raises OperatorError."""
         self.store = Store.open(self.settings.data, store_settings(self.settings))
         self.engine = Engine(
-            self.store.directory.segments, self.store.directory.root / SPILL, query_settings(self.settings)
+            self.store.directory.segments,
+            self.store.directory.root / SPILL,
+            query_settings(self.settings),
+            self.store.catalog.secret(),
         )
         self.hub = Hub(self.store, self.engine, tail_settings(self.settings))
         self.pipeline = Pipeline(self.store, pipeline_settings(self.settings))

@@ -46,7 +46,7 @@ class Compiled:
     `ordered_by_time`: rows come in the total order of records (or its reverse), one a record.
     `is_rowwise`: each row depends on its own record alone, but for subqueries and a last `limit`: the newest N may be
     looked for from the newest on, and a page can continue after a place.
-    `own_limit`: the query bounds its rows itself (`limit`, `top`, `stats`).
+    `own_limit`: the query bounds its rows itself (`limit`, `top`, `stats`, `patterns`).
     """
 
     sql: str

@@ -27,6 +27,8 @@ class Source(StrEnum):
     LABELS = "labels"
 
 
+TEMPLATE: Final = "template"
+
 SOURCES: Final = frozenset(source.value for source in Source)
 
 Path: TypeAlias = tuple[str, ...]
@@ -48,11 +50,13 @@ class Stored:
     """What is known of the records that a query reads.
 
     `columns`: the paths in `attributes` that `records` has columns for, called as `column_name` says.
-    `labels`: the keys that there may be in `labels`; None: any.
+    `labels`: the keys that there may be in `labels`; None: any. `templates`: whether `records` has the ids of messages'
+    templates, in the column `TEMPLATE`.
     """
 
     columns: frozenset[Path] = frozenset()
     labels: frozenset[str] | None = None
+    templates: bool = False
 
 
 ANYTHING: Final = Stored()

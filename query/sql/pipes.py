@@ -6,8 +6,8 @@ from query import ast, walk
 from query.errors import invalid, shown
 from query.sql.answer import Kind
 from query.sql.expressions import NULL, condition_of, value_of
-from query.sql.fields import Scope
 from query.sql.fragment import sql
+from query.sql.patterns import patterns
 from query.sql.relation import Relation, order_keys
 from query.sql.stats import stats
 from query.sql.value import text
@@ -33,6 +33,8 @@ def apply(pipe: ast.Pipe, before: Relation) -> Relation:
             return top(pipe, before.settled())
         case ast.Uniq():
             return uniq(pipe, named)
+        case ast.Patterns():
+            return patterns(pipe, before.settled())
 
 
 def where(pipe: ast.Where, before: Relation) -> Relation:
@@ -42,7 +44,7 @@ def where(pipe: ast.Where, before: Relation) -> Relation:
 
 def fields(pipe: ast.Fields, before: Relation) -> Relation:
     made = {name.name: replace(before.value(name.name), name=name.name) for name in pipe.names}
-    return replace(before, scope=Scope(made, is_open=False), names=tuple(made))
+    return replace(before, scope=replace(before.scope, made=made, is_open=False), names=tuple(made))
 
 
 def extend(pipe: ast.Extend, before: Relation) -> Relation:

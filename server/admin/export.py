@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidSettings(f"{form} is not for a terminal: send it to a file")
     request = _request(arguments, form)
     with open_store(arguments) as store, tempfile.TemporaryDirectory() as spill:
-        engine = Engine(store.directory.segments, Path(spill) / "spill", query_settings(load(given(arguments))))
+        settings, secret = query_settings(load(given(arguments))), store.catalog.secret()
+        engine = Engine(store.directory.segments, Path(spill) / "spill", settings, secret)
         try:
             with run_query(store, engine, request) as answer:
                 for piece in encode(answer, form):

@@ -3,7 +3,7 @@
 import * as notices from "./notices.js";
 import { count, el } from "./text.js";
 
-const OWN_LIMIT = /\|\s*(?:limit|top)\s+(\d+)/i;
+const OWN_LIMIT = /\|\s*(?:limit|top|patterns)\s+(\d+)/i;
 
 /** [text parts and buttons] for the line above the rows of `pages`; `total` is the histogram's sum or null. */
 export function ofPages(pages, total, onStop) {

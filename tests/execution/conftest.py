@@ -10,6 +10,6 @@ from query.engine import Engine
 
 @pytest.fixture
 def engine(store: Store) -> Iterator[Engine]:
-    engine = Engine(store.path / "segments", store.path / "spill")
+    engine = Engine(store.path / "segments", store.path / "spill", secret=store.catalog.secret())
     yield engine
     engine.close()

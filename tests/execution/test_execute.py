@@ -44,7 +44,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         append(store, RECORDS[1_500:])
         if request.param in ("segments", "directories"):
             store.flush()
-        engine = Engine(path / "segments", path / "spill")
+        engine = Engine(path / "segments", path / "spill", secret=store.catalog.secret())
         yield store, engine
         engine.close()
 
@@ -182,7 +182,8 @@ def _slow_store(store: Store) -> None:
 
 
 def _limited(store: Store, **settings: Any) -> Engine:
-    return Engine(store.path / "segments", store.path / "spill", QuerySettings(**settings))
+    secret = store.catalog.secret()
+    return Engine(store.path / "segments", store.path / "spill", QuerySettings(**settings), secret)
 
 
 def test_a_query_out_of_time_names_the_limit(store: Store) -> None:
@@ -271,7 +272,7 @@ def test_names_over_the_directory_limit_come_back_whole(tmp_path: Path) -> None:
         with Store.open(tmp_path / str(index), StoreSettings(partition_by=partition_by)) as store:
             append(store, rows)
             store.flush()
-            engine = Engine(store.path / "segments", store.path / "spill")
+            engine = Engine(store.path / "segments", store.path / "spill", secret=store.catalog.secret())
             assert lines(store, engine, "*", order="asc") == [shown(row) for row in rows]
             assert len(lines(store, engine, f'namespace="{"€" * 80}" pod="{"p" * 250}"')) == 1
             engine.close()

@@ -96,7 +96,7 @@ def opened(path: Path, partition_by: tuple[str, ...]) -> Iterator[tuple[Store, E
         partition_by=partition_by, compact_files=2, compact_interval_s=3_600, flush_age_s=3_600, column_rows=1
     )
     with Store.open(path, quiet) as store:
-        engine = Engine(path / "segments", path / "spill")
+        engine = Engine(path / "segments", path / "spill", secret=store.catalog.secret())
         yield store, engine
         engine.close()
 

@@ -248,7 +248,7 @@ def test_a_slow_reader_is_told_how_many_it_missed_and_can_get_them(
 
 def test_a_reader_of_a_store_whose_numbers_begin_late_has_missed_nothing(tmp_path: Path) -> None:
     with Store.open(tmp_path / "data", StoreSettings(writer=3)) as store:
-        engine = Engine(store.path / "segments", store.path / "spill")
+        engine = Engine(store.path / "segments", store.path / "spill", secret=store.catalog.secret())
         hub = Hub(store, engine)
         reader = Reader(hub, "*")
         append(store, some("first"))

@@ -47,6 +47,18 @@ def check(rows: list[str], at_most: int, offset: int = 0, after: int = 0) -> Non
     assert len(text_of) == len(kept) and UNASSIGNED not in text_of
     assert [text_of.get(number) for number in found.ids.tolist()] == of_row
     assert {number for number in found.ids.tolist() if number not in text_of} <= {UNASSIGNED}
+    if rows:
+        check_each(rows, offset, after)
+
+
+def check_each(rows: list[str], offset: int, after: int) -> None:
+    """Of all templates, not of the most frequent ones only."""
+    messages = column(rows, offset, after)
+    of_row, _ = expected(rows, len(rows))
+    assert templates.ids(messages, SECRET).tolist() == find(messages, SECRET, len(rows)).ids.tolist()
+    has_one, texts = templates.texts(messages)
+    assert has_one.tolist() == [text is not None for text in of_row]
+    assert texts.to_pylist() == [text for text in of_row if text is not None]
 
 
 @given(st.lists(messages, max_size=12), st.integers(0, 6), st.integers(0, 3), st.integers(0, 2))

@@ -242,6 +242,7 @@ pipes: SearchStrategy[Any] = st.one_of(
     st.builds(ast.Limit, st.integers(0, 5)),
     st.builds(ast.Top, st.integers(1, 3), some_names),
     st.builds(ast.Uniq, names),
+    st.builds(ast.Patterns, st.integers(1, 4)),
 )
 
 subquery = st.builds(

@@ -89,6 +89,7 @@ def test_columns_that_a_query_does_not_read_do_not_matter(
         ("| stats count()", False, False),
         ("| sort by a", False, False),
         ("| uniq by a", False, False),
+        ("| patterns", False, False),
         ("trace_id in (error | fields trace_id)", False, True),
         ("* | where trace_id in (error | fields trace_id)", False, True),
     ],

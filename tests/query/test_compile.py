@@ -117,6 +117,7 @@ def test_named_fields_come_out_at_the_top_level() -> None:
         ("error | sort by a", False, False, False),
         ("| stats count()", False, False, True),
         ("| top 5 a", False, False, True),
+        ("| patterns", False, False, True),
     ],
 )
 def test_facts(text: str, ordered: bool, rowwise: bool, own_limit: bool) -> None:

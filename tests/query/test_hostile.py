@@ -49,6 +49,7 @@ PIECES = (
         "limit",
         "top",
         "uniq",
+        "patterns",
         "count()",
         "p99(a)",
         "min(time)",

@@ -10,6 +10,7 @@ from typing import Any
 from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 from query import ast
 from tests.reference.expressions import Row, World, evaluate, field, holds
+from tests.reference.templates import pattern_key, shown
 from tests.reference.values import INTEGER, NUMBER, Cell, Numeral, Raw, dump, duration_ns, finite, number, text
 
 RECORD = ("time", "cluster", "namespace", "pod", "container", "stream", "severity", "message")
@@ -89,7 +90,7 @@ def time_of(written: ast.Literal, now_ns: int) -> int:
 
 
 def apply(pipe: ast.Pipe, table: Table, world: World) -> Table:
-    if not isinstance(pipe, ast.Stats | ast.Top) and table.blank.is_open:
+    if not isinstance(pipe, ast.Stats | ast.Top | ast.Patterns) and table.blank.is_open:
         table = replace(table, names=_distinct((*table.names, *_named(pipe))))
     match pipe:
         case ast.Where(condition):
@@ -116,6 +117,8 @@ def apply(pipe: ast.Pipe, table: Table, world: World) -> Table:
             for row in table.rows:
                 first.setdefault(tuple(text(field(row, name.name)) for name in names), row)
             return _fields([name.name for name in names], replace(table, rows=list(first.values())))
+        case ast.Patterns(count):
+            return patterns(table, count)
 
 
 def _named(pipe: Any) -> Iterator[str]:
@@ -167,6 +170,36 @@ def stats(pipe: ast.Stats, table: Table, world: World) -> Table:
     rows.sort(key=cmp_to_key(_comparer(keys)))
     names = tuple(part.name for part in (*pipe.by, *pipe.aggregates))
     return Table(rows, made(blank_key, []), names)
+
+
+def patterns(table: Table, count: int) -> Table:
+    """Of each pattern, in the order of first appearance by number: most frequent first, then by text."""
+    groups: dict[tuple[str, str] | None, list[Row]] = {}
+    for row in sorted(table.rows, key=_seq):
+        message = text(field(row, "message"))
+        groups.setdefault(None if message is None else pattern_key(message), []).append(row)
+
+    def made(key: tuple[str, str] | None, rows: list[Row]) -> Row:
+        times = [time for row in rows if (time := field(row, "time").value) is not None]
+        cells = {
+            "pattern": Cell("text", None if key is None else shown(*key), True),
+            "count": Cell("integer", len(rows)),
+            "share": Cell("float", len(rows) / len(table.rows) if rows else None),
+            "first_time": Cell("time", min(times, default=None)),
+            "last_time": Cell("time", max(times, default=None)),
+            "example": Cell("text", text(field(rows[0], "message")) if rows else None, True),
+        }
+        return Row(None, {name: replace(cell, name=name) for name, cell in cells.items()}, is_open=False)
+
+    found = [made(key, rows) for key, rows in groups.items()]
+    found.sort(key=lambda row: (-row.made["count"].value, row.made["pattern"].value is None, row.made["pattern"].value))
+    blank = made(None, [])
+    return Table(found[:count], blank, tuple(blank.made))
+
+
+def _seq(row: Row) -> int:
+    assert row.record is not None
+    return int(row.record["_seq"])
 
 
 def _grouped(cell: Cell) -> Cell:

@@ -31,3 +31,15 @@ def letters(message: str) -> int:
 
 def template(message: str) -> str:
     return "".join(WILDCARD if is_word_character(run[0]) and re.search("[0-9]", run) else run for run in words(message))
+
+
+def pattern_key(message: str) -> tuple[str, str]:
+    """What messages of one pattern have in common: their template; for those that have none, all of their text."""
+    found = template(message)
+    is_own = WILDCARD in message or len(found.encode()) > 4096
+    return ("message", message) if is_own else ("template", found)
+
+
+def shown(kind: str, said: str) -> str:
+    """The pattern's text."""
+    return said.replace(WILDCARD, "<*>") if kind == "template" else said

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import zstandard
 
 from tests.corpus import records
+from tests.reference.templates import pattern_key, shown
 from tests.serving import ServerProcess
 
 COUNT = 3_000
@@ -244,6 +246,23 @@ def test_explain_says_what_is_read_and_why_the_rest_is_not(filled: Filled) -> No
     assert answer["segments"]["read"] == 0
     assert sum(answer["segments"]["skipped"].values()) == answer["segments"]["all"] > 0
     assert "select" in answer["sql"].lower()
+
+
+def test_what_is_told_of_records_may_depend_on_a_word(filled: Filled) -> None:
+    server, _ = filled
+    for path, params in (("explain", {}), ("histogram", {}), ("fields", {}), ("values", {"field": "pod"})):
+        answer = server.client.get(f"/api/v1/{path}", params={"q": "error", **params})
+        assert answer.status_code == 200, (path, answer.text)
+
+
+def test_patterns_are_the_same_in_memory_and_in_files(filled: Filled) -> None:
+    server, made = filled
+    counts = Counter(shown(*pattern_key(record["message"])) for record in made)
+    wanted = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    found = ndjson(server.query("* | patterns 1000"))
+    assert [(row["pattern"], row["count"]) for row in found] == wanted[:1000]
+    explained = server.client.get("/api/v1/explain", params={"q": "* | patterns"}).json()
+    assert "template_id" not in explained["sql"]
 
 
 def test_context_is_the_neighbourhood_in_one_stream(filled: Filled) -> None:

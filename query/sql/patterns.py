@@ -1,0 +1,96 @@
+"""The pipe `patterns`: records grouped by their messages' templates.
+
+Groups are of ids alone, which segments have in a column; of messages, only those that come out as examples are read.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from query import ast
+from query.errors import invalid
+from query.sql.answer import Kind
+from query.sql.expressions import NULL
+from query.sql.fields import TEMPLATE, Scope, resolve
+from query.sql.fragment import Sql, join, sql
+from query.sql.relation import RECORDS, Relation, order_keys, stored_as
+from query.sql.value import Value, text
+
+_COLUMNS: Final = {
+    "pattern": Value(Sql("template_text(message)"), Kind.TEXT, verbatim=True),
+    "count": Value(Sql("n"), Kind.INTEGER, nullable=False),
+    "share": Value(Sql("n / (SELECT sum(n) FROM grouped)"), Kind.FLOAT, nullable=False),
+    "first_time": Value(Sql("first_time"), Kind.TIME),
+    "last_time": Value(Sql("last_time"), Kind.TIME),
+    "example": Value(Sql("message"), Kind.TEXT, verbatim=True),
+}
+_EXAMPLE_SEQ: Final = Value(Sql("_seq"), Kind.INTEGER, nullable=False)
+_OWN_MESSAGE: Final = Sql("message")
+
+
+def patterns(pipe: ast.Patterns, before: Relation) -> Relation:
+    """One row a pattern, the most frequent first, equally frequent ones by their texts; the example of each is its
+    first record by number."""
+    message, time = _needed("message", pipe, before), _needed("time", pipe, before)
+    if time.kind is not Kind.TIME:
+        raise invalid('"patterns" needs the field "time" to be a time', pipe.at, "give the other field another name")
+    stored, columns, made = stored_as((*_COLUMNS.values(), _EXAMPLE_SEQ), before.made)
+    fields = {name: replace(value, name=name) for name, value in zip(_COLUMNS, stored, strict=False)}
+    count, pattern, seq = fields["count"], fields["pattern"], stored[-1]
+    return replace(
+        before,
+        source=sql(
+            "(WITH grouped AS MATERIALIZED ({}) SELECT {} FROM {})",
+            _grouped(message, time, before),
+            join(", ", columns),
+            _frequent(pipe.rows, message),
+        ),
+        conditions=(),
+        scope=Scope(fields, is_open=False),
+        names=tuple(fields),
+        order=(
+            *order_keys(count, descending=True),
+            *order_keys(pattern, descending=False),
+            *order_keys(seq, descending=False),
+        ),
+        rows=pipe.rows,
+        made=made,
+        of_records=False,
+        in_total_order=False,
+        is_rowwise=False,
+        own_limit=True,
+    )
+
+
+def _needed(name: str, pipe: ast.Patterns, before: Relation) -> Value:
+    if not before.of_records:
+        raise invalid('"patterns" needs records, and these rows are none', pipe.at, "put it before stats or top")
+    value = resolve(before.scope, name)
+    if value is None or value.sql == NULL.sql:
+        raise invalid(f'"patterns" needs the field "{name}"', pipe.at, "keep it, as in | fields time, message")
+    return value
+
+
+def _grouped(message: Value, time: Value, before: Relation) -> Sql:
+    """A group's id, size, times, and the number of its first record, with the message unless that can be looked up."""
+    is_own = message.sql == _OWN_MESSAGE
+    has_ids = is_own and before.scope.stored.templates
+    columns = [
+        Sql(TEMPLATE) if has_ids else sql("template_id({})", text(message)),
+        Sql("count(*) AS n"),
+        sql("min({}) AS first_time", time.sql),
+        sql("max({}) AS last_time", time.sql),
+        Sql("min(_seq) AS _seq"),
+    ]
+    if not is_own:
+        columns.append(sql("arg_min({}, _seq) AS message", text(message)))
+    return replace(before, order=()).select(join(", ", columns), "GROUP BY 1")
+
+
+def _frequent(rows: int, message: Value) -> Sql:
+    """The groups that may be among the first, with the messages of their examples: all with as many records as the
+    last of them."""
+    fewest = f"SELECT min(n) FROM (SELECT n FROM grouped ORDER BY n DESC LIMIT {rows})"
+    frequent = f"(SELECT * FROM grouped WHERE n >= ({fewest}))"
+    if message.sql != _OWN_MESSAGE:
+        return Sql(frequent)
+    return sql(frequent + " JOIN (SELECT _seq, message FROM {}) USING (_seq)", RECORDS)
