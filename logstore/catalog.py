@@ -300,11 +300,10 @@ class Catalog:
         found = self._stream_ids.get(stream)
         if found is not None:
             return found
-        values = dict(zip(("cluster", "namespace", "pod", "container", "labels"), stream, strict=True))
-        same = sa.and_(*(tables.streams.c[name] == value for name, value in values.items()))
-        stream_id = connection.scalar(sa.select(tables.streams.c.id).where(same))
+        values = dict(zip(_STREAM, stream, strict=True))
+        stream_id = connection.scalar(_FIND_STREAM, values)
         if stream_id is None:
-            result = connection.execute(tables.streams.insert().values(values))
+            result = connection.execute(_ADD_STREAM, values)
             (stream_id,) = result.inserted_primary_key or (0,)
         if self.label_keys is not None:
             self.label_keys = bounded(self.label_keys | keys_of(stream[4]))
@@ -314,6 +313,9 @@ class Catalog:
         return int(stream_id)
 
 
+_STREAM: Final = ("cluster", "namespace", "pod", "container", "labels")
+_FIND_STREAM: Final = sa.select(tables.streams.c.id).where(*(tables.streams.c[n] == sa.bindparam(n) for n in _STREAM))
+_ADD_STREAM: Final = tables.streams.insert()
 _STREAM_CACHE: Final = 100_000
 _STREAMS_MAX: Final = 2_000
 """Streams whose rows are looked up; with more, all rows of a segment may be theirs."""

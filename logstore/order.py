@@ -84,7 +84,7 @@ def sort(table: pa.Table, max_windows: int, slice_rows: int) -> tuple[pa.Table, 
     starts = run_starts(partitions[by_time], windows[by_time])
     lengths = np.diff(np.append(starts, table.num_rows))
     slices = _slices(lengths, slice_rows)
-    streams = np.unique(stream_ranks(table), return_inverse=True)[1].astype(np.int64)[by_time]
+    streams = stream_ranks(table)[by_time]
     order = by_time[np.argsort(_refined(slices, streams), kind="stable")]
     runs = [
         (int(start), int(rows), WIDE_WINDOW if is_wide else int(windows[order[start]]))

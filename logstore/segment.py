@@ -223,10 +223,11 @@ def _with_own_words(table: pa.Table, words: Iterable[str]) -> pa.Table:
     """The table with dictionaries that have no other words than its own rows."""
     for name in words:
         column = index.one_chunk(table[name])
-        used, codes = np.unique(column.indices.fill_null(-1).to_numpy(), return_inverse=True)
-        has_null = int(len(used) > 0 and used[0] == -1)
-        indices = pa.array((codes - has_null).astype(np.int32), mask=(codes < has_null) if has_null else None)
-        own = pa.DictionaryArray.from_arrays(indices, column.dictionary.take(pa.array(used[has_null:])))
+        is_used = np.zeros(len(column.dictionary), np.bool_)
+        is_used[column.indices.drop_null().to_numpy()] = True
+        new_codes = pa.array((np.cumsum(is_used) - 1).astype(np.int32))
+        words_used = column.dictionary.filter(pa.array(is_used))
+        own = pa.DictionaryArray.from_arrays(new_codes.take(column.indices), words_used)
         table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), own)
     return table
 
