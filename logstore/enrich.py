@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel
+from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel, text_addresses
 from logstore.record import SEVERITIES, STORED
 
 _WORDS: Final = ("", *SEVERITIES)
@@ -67,8 +67,8 @@ def enrich(records: pa.RecordBatch) -> pa.RecordBatch:
     severities = _codes(records.column("severity"))
     request = _Request(
         records.num_rows,
-        *_text_addresses(message),
-        *_text_addresses(attributes),
+        *text_addresses(message),
+        *text_addresses(attributes),
         _validity_address(attributes),
         attributes.offset,
         severities.ctypes.data,
@@ -89,12 +89,6 @@ def _codes(severity: pa.DictionaryArray) -> np.ndarray[Any, np.dtype[np.int32]]:
     code_of_word = pc.fill_null(pc.index_in(severity.dictionary, pa.array(_WORDS, pa.string())), 0)
     codes: np.ndarray[Any, np.dtype[np.int32]] = code_of_word.to_numpy()[severity.indices.to_numpy()]
     return np.ascontiguousarray(codes, np.int32)
-
-
-def _text_addresses(column: pa.StringArray) -> tuple[int, int]:
-    """Where the offsets of the first row, and the text, stand in memory."""
-    _, offsets, text = column.buffers()
-    return offsets.address + 4 * column.offset, text.address if text else 0
 
 
 def _validity_address(column: pa.StringArray) -> int:

@@ -67,6 +67,8 @@ class Indexes:
         self._ids: list[int] = []
         self._letters: list[int] = []
         self._version = 0
+        self._texts: Texts | None = None
+        """Of what is numbered now; None until it is asked for again."""
         self._text_bytes = 0
 
     def of(self, segments: Sequence[Segment]) -> tuple[list[Known | None], Texts]:
@@ -77,8 +79,10 @@ class Indexes:
             if self._generation != generation:  # numbered anew on the way
                 found = [self._of(segment) for segment in segments]
             found = [known if known is not None and known.generation == self._generation else None for known in found]
-            ids, letters = np.array(self._ids, np.int64), np.array(self._letters, np.int64)
-            return found, Texts(self._generation, self._version, tuple(self._chunks), ids, letters)
+            if self._texts is None:
+                ids, letters = np.array(self._ids, np.int64), np.array(self._letters, np.int64)
+                self._texts = Texts(self._generation, self._version, tuple(self._chunks), ids, letters)
+            return found, self._texts
 
     def forget(self, segments: Sequence[Segment]) -> None:
         with self._lock:
@@ -127,6 +131,7 @@ class Indexes:
         if self._text_bytes + loaded.texts.nbytes > TEXTS_MAX_BYTES and self._numbers:
             self._generation += 1
             self._numbers, self._chunks, self._ids, self._letters, self._text_bytes = {}, [], [], [], 0
+        self._texts = None
         numbers = np.empty(len(loaded.templates), np.int32)
         new: list[int] = []
         for position, (template, letters) in enumerate(

@@ -39,7 +39,6 @@ FORMAT_VERSION: Final = 2
 TEMPLATE: Final = "_template"
 GROUP_BYTES: Final = 16 << 20
 """A row group has fewer records where they would take more than this."""
-_GROUPS_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel
+from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel, text_addresses
 
 Ints = npt.NDArray[np.int64]
 
@@ -125,7 +125,7 @@ def texts(messages: pa.StringArray) -> tuple[npt.NDArray[np.bool_], pa.StringArr
 
 def _entries(messages: pa.StringArray, secret: bytes) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int32]]:
     """The distinct templates in the order of first appearance, and for each row which it has; -1: none."""
-    request = _Request(len(messages), *_addresses(messages), secret, _ID_MASK)
+    request = _Request(len(messages), *text_addresses(messages), secret, _ID_MASK)
     result = _Result()
     if _find(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
         raise MemoryError("templates")
@@ -137,13 +137,7 @@ def _texts_of(messages: pa.StringArray, rows: Ints) -> pa.StringArray:
     """The templates of these rows, which have one."""
     column = TextColumn()
     rows = np.ascontiguousarray(rows)
-    status = _texts(*_addresses(messages), len(messages), rows.ctypes.data, len(rows), ctypes.byref(column))
+    status = _texts(*text_addresses(messages), len(messages), rows.ctypes.data, len(rows), ctypes.byref(column))
     if status != KERNEL_OK:
         raise MemoryError("template texts")
     return column.to_array(len(rows))
-
-
-def _addresses(messages: pa.StringArray) -> tuple[int, int]:
-    """Where the offsets of the first row, and the text, stand in memory."""
-    _, offsets, text = messages.buffers()
-    return offsets.address + 4 * messages.offset, text.address if text else 0

@@ -82,19 +82,20 @@ def is_exact_bound(condition: ast.Expression) -> bool:
 
 def conjuncts(query: ast.Query) -> Iterable[ast.Expression]:
     """Conditions that every record of the answer satisfies: the filter's, and those of `where` pipes right after it."""
-    yield from _conjuncts(query.filter)
+    yield from parts_of(query.filter)
     for pipe in query.pipes:
         if not isinstance(pipe, ast.Where):
             return
-        yield from _conjuncts(pipe.condition)
+        yield from parts_of(pipe.condition)
 
 
-def _conjuncts(condition: ast.Expression) -> Iterable[ast.Expression]:
+def parts_of(condition: ast.Expression) -> Iterable[ast.Expression]:
+    """The conditions that all have to hold for this one to hold."""
     if not isinstance(condition, ast.And):
         yield condition
         return
     for item in condition.items:
-        yield from _conjuncts(item)
+        yield from parts_of(item)
 
 
 def _bounds_of(condition: ast.Expression, now_ns: int) -> Bounds:

@@ -42,8 +42,6 @@ class Cost:
     bytes: int
     buffered_rows: int
     skipped: Mapping[str, int]
-    is_remembered: bool = False
-    """Whether the answer was not worked out, but given before."""
 
 
 class Answer:

@@ -80,7 +80,7 @@ def run_parsed(
         key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
         known = engine.answers.get(key)
         if known is not None:
-            cost = Cost(0, 0, 0, planned.skipped, is_remembered=True)
+            cost = Cost(0, 0, 0, planned.skipped)
             answer = Answer(first.columns, is_grouped(query), cost)
             answer.end = known.end
             answer.begin(iter(known.batches), resources.pop_all())

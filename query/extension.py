@@ -25,7 +25,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 from logstore import attributes, templates, words
 
 NO_SECRET: Final = bytes(templates.SECRET_BYTES)
-WILDCARD: Final = "<*>"
+SHOWN_WILDCARD: Final = "<*>"
 """How a pattern shows what stands in a template for every word with a digit."""
 
 
@@ -100,5 +100,5 @@ def _template_text(messages: pa.ChunkedArray) -> pa.Array:
         return pa.array([], pa.string())
     messages = messages.combine_chunks()
     has_one, texts = templates.texts(messages)
-    shown = pc.replace_substring(texts, templates.WILDCARD, WILDCARD)
+    shown = pc.replace_substring(texts, templates.WILDCARD, SHOWN_WILDCARD)
     return pc.replace_with_mask(messages, pa.array(has_one), shown)

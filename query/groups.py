@@ -11,13 +11,12 @@ import numpy.typing as npt
 from logstore import tokens
 from logstore.catalog import Catalog, Segment
 from logstore.indexes import Known
+from logstore.order import Ints
 from logstore.pruning import Bounds
 from query.verdicts import Flags, Verdict
 
 INSIDE: Final = frozenset(("pod", "container"))
 """Identity that is not a directory: streams of it are rows of a segment."""
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ A phrase is costly to set up in SQL (its pattern knows all of Unicode's letters)
 there are left out first, by what is cheap: the phrases' bare texts, and comparisons of columns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from logstore.record import COLUMNS
 from query import ast, sql
+from query.analyse import parts_of
 from query.engine import Session
 from query.sql.fragment import Sql, bind, join
 from query.sql.fragment import sql as fragment
@@ -38,20 +39,12 @@ class Matcher:
 def matcher(condition: ast.Filter) -> Matcher:
     """Raises InvalidQuery where the filter has an error."""
     exact = sql.predicate(condition)
-    parts = list(_conjuncts(condition))
+    parts = list(parts_of(condition))
     rough = [part for part in (_rough(part) for part in parts) if part is not None]
     if not rough:
         return Matcher(TRUE, exact, is_exact=isinstance(condition, ast.All))
     both = join(" AND ", [fragment("({})", part) for part in rough])
     return Matcher(both, exact, is_exact=all(_is_plain(part) for part in parts))
-
-
-def _conjuncts(condition: ast.Expression) -> Iterator[ast.Expression]:
-    if isinstance(condition, ast.And):
-        for item in condition.items:
-            yield from _conjuncts(item)
-    else:
-        yield condition
 
 
 def _rough(condition: ast.Expression) -> Sql | None:

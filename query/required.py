@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from logstore.record import COLUMNS
 from logstore.tokens import NESTED
-from query import ast, literals, patterns
+from query import ast, literals, regexes
 from query.needles import has_digit, whole_words
 from query.sql.fields import ALIASES, SOURCES, Source, key_paths
 from query.sql.filters import lower
@@ -105,7 +105,7 @@ def _of_found(field: _Field | None, text: str, words: Iterable[str]) -> Iterable
 
 
 def _of_match(field: _Field | None, pattern: str) -> Iterable[Words]:
-    needed = patterns.needed(pattern)
+    needed = regexes.needed(pattern)
     return _either(
         [
             [words for text in texts for words in _of_found(field, text, _inner_words(text, folded=needed.folded))]

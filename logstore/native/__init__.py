@@ -92,6 +92,12 @@ def address_of(content: bytes) -> int:
     return ctypes.cast(ctypes.c_char_p(content), ctypes.c_void_p).value or 0
 
 
+def text_addresses(column: pa.StringArray) -> tuple[int, int]:
+    """Where the offsets of the first row, and the text, stand in memory; valid while the column lives."""
+    _, offsets, text = column.buffers()
+    return offsets.address + 4 * column.offset, text.address if text else 0
+
+
 _seed = _library.kernel_seed
 _seed.argtypes = [ctypes.c_uint64]
 _seed.restype = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from logstore.templates import BEYOND_ASCII, WILDCARD
-from query import ast, patterns
+from query import ast, regexes
 from query.needles import Form, forms, has_digit
 from query.sql import filters
 from query.sql.answer import Kind
@@ -20,7 +20,7 @@ from query.sql.value import FALSE, TRUE, Value
 
 _MESSAGE: Final = Value(Sql("message"), Kind.TEXT, verbatim=True, nullable=False)
 _FOLDED: Final = Value(
-    sql("replace(lower(message), {}, 's')", bind(patterns.LONG_S)), Kind.TEXT, verbatim=True, nullable=False
+    sql("replace(lower(message), {}, 's')", bind(regexes.LONG_S)), Kind.TEXT, verbatim=True, nullable=False
 )
 _HAS_WILDCARD: Final = sql("contains(message, {})", bind(WILDCARD))
 
@@ -104,8 +104,8 @@ def _equals_any(values: Sequence[str]) -> Sql:
 def _match(node: ast.Match) -> tuple[Sql, Sql]:
     """A template without wildcards is the message itself; in others, what each match contains has to be possible."""
     exact = filters.match(_MESSAGE, node).sql
-    texts = patterns.plain(node.pattern)
-    if texts is not None and len(texts) <= patterns.WAYS_MAX:
+    texts = regexes.plain(node.pattern)
+    if texts is not None and len(texts) <= regexes.WAYS_MAX:
         each = [_contains(ast.Contains(node.target, ast.Affix.ANYWHERE, text)) for text in texts]
         return _any(must for must, _ in each), _any(may for _, may in each)
     must = sql("(NOT {} AND {})", _HAS_WILDCARD, exact)
@@ -113,7 +113,7 @@ def _match(node: ast.Match) -> tuple[Sql, Sql]:
 
 
 def _possible(pattern: str) -> Sql:
-    needed = patterns.needed(pattern)
+    needed = regexes.needed(pattern)
     message = _FOLDED if needed.folded else _MESSAGE
 
     def may(text: str) -> Sql:

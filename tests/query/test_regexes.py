@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from query.patterns import LONG_S, NOTHING, Needed, fold, needed, plain
+from query.regexes import LONG_S, NOTHING, Needed, fold, needed, plain
 from tests.query import needles
 from tests.query.relation import connect
 
