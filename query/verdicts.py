@@ -50,17 +50,27 @@ class Verdicts:
         keys = [(texts.generation, texts.version, one.must, one.may) for one in leaves]
         with self._lock:
             known = [self._known.get(key) for key in keys]
+            for key in self._known.keys() & keys:
+                self._known.move_to_end(key)
         found: dict[ast.Expression, Verdict] = {}
         for key, one, old in zip(keys, leaves, known, strict=True):
             done = len(old.must) - 1 if old is not None else 0
-            verdict = old if old is not None and done == count else _extended(session, one, old, texts, done)
-            found[one.condition] = verdict
+            if old is not None and done >= count:
+                found[one.condition] = _of_first(old, count)
+                continue
+            verdict = found[one.condition] = _extended(session, one, old, texts, done)
             with self._lock:
                 self._known[key] = verdict
-                self._known.move_to_end(key)
                 while len(self._known) > REMEMBERED:
                     self._known.popitem(last=False)
         return found
+
+
+def _of_first(verdict: Verdict, count: int) -> Verdict:
+    """The verdict on so many templates; another query may have asked for more of them meanwhile."""
+    if len(verdict.must) == count + 1:
+        return verdict
+    return Verdict(np.append(verdict.must[:count], False), np.append(verdict.may[:count], True))
 
 
 def _extended(session: "Session", one: Leaf, old: Verdict | None, texts: Texts, done: int) -> Verdict:
