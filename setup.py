@@ -13,7 +13,7 @@ from setuptools.command.build_ext import build_ext
 
 SOURCES = sorted(str(path) for path in Path("logstore/native").glob("*.c"))
 FLAGS = [
-    *("-std=c11", "-O3", "-g0", "-Wall"),
+    *("-std=c11", "-O3", "-flto", "-g0", "-Wall"),
     *("-shared", "-fPIC", "-fvisibility=hidden", "-fno-sanitize=undefined"),
 ]
 

@@ -171,7 +171,7 @@ _line_member: Final = kernel(
 def survey(attributes: pa.StringArray, at_most: int) -> list[KeyFacts]:
     """What keys there are, the most frequent first.
 
-    Looks at 4,096 rows spread evenly, fewer if these are over 32 MiB, and remembers 4,096 keys: of more, the rarest
+    Looks at 1,024 rows spread evenly, fewer if these are over 32 MiB, and remembers 4,096 keys: of more, the rarest
     are forgotten.
     """
     result = _SurveyResult()

@@ -27,13 +27,15 @@ _BATCH: Final = 500
 
 Partition = tuple[str, str]
 """A (cluster, namespace): the unit of flush, of retention and of the position to replay from."""
+Stream = tuple[str, str, str, str, str]
+"""A (cluster, namespace, pod, container, labels or '')."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRange:
-    """The rows of one stream in one segment; `stream` is (cluster, namespace, pod, container, labels or '')."""
+    """The rows of one stream in one segment."""
 
-    stream: tuple[str, str, str, str, str]
+    stream: Stream
     first_row: int
     rows: int
     min_time_ns: int
@@ -93,7 +95,7 @@ class Catalog:
         sa.event.listen(self._engine, "connect", _configure)
         with self._engine.begin() as connection:
             upgrade(connection, path)
-        self._stream_ids: dict[tuple[str, ...], int] = {}
+        self._stream_ids: dict[Stream, int] = {}
         with self._engine.connect() as connection:
             texts = connection.scalars(sa.select(tables.streams.c.labels).distinct())
             self.label_keys: frozenset[str] | None = bounded(frozenset().union(*map(keys_of, texts)))
@@ -176,7 +178,7 @@ class Catalog:
         """Every stream that has rows: identity, labels ('' where none), records, first_time and last_time in ns."""
         query = (
             sa.select(
-                *(tables.streams.c[name] for name in ("cluster", "namespace", "pod", "container", "labels")),
+                *_STREAM,
                 sa.func.sum(tables.ranges.c.rows).label("records"),
                 sa.func.min(tables.ranges.c.min_time_ns).label("first_time_ns"),
                 sa.func.max(tables.ranges.c.max_time_ns).label("last_time_ns"),
@@ -264,31 +266,28 @@ class Catalog:
         return Segment(**values)
 
     def _insert_segments(self, connection: sa.Connection, new: Sequence[NewSegment]) -> list[Segment]:
-        added = [self._insert_segment(connection, item) for item in new]
+        if not new:
+            return []
+        ids = connection.scalars(_ADD_SEGMENT, [self._segment_row(item.segment) for item in new]).all()
+        streams = self._ids_of(connection, {found.stream for item in new for found in item.ranges})
         rows = [
             {
-                "segment": segment.id,
-                "stream": self._stream_id(connection, found.stream),
+                "segment": segment_id,
+                "stream": streams[found.stream],
                 "first_row": found.first_row,
                 "rows": found.rows,
                 "min_time_ns": found.min_time_ns,
                 "max_time_ns": found.max_time_ns,
             }
-            for segment, item in zip(added, new, strict=True)
+            for segment_id, item in zip(ids, new, strict=True)
             for found in item.ranges
         ]
-        if rows:
-            connection.execute(tables.ranges.insert(), rows)
-        return added
+        connection.execute(tables.ranges.insert(), rows)
+        return [replace(item.segment, id=segment_id) for segment_id, item in zip(ids, new, strict=True)]
 
-    def _insert_segment(self, connection: sa.Connection, item: NewSegment) -> Segment:
-        segment = item.segment
-        values = {column.name: getattr(segment, column.name) for column in tables.segments.c if column.name != "id"}
-        values["path"] = segment.path.relative_to(self._root).as_posix()
-        values["columns"] = segment.columns.to_json()
-        result = connection.execute(tables.segments.insert().values(values))
-        (segment_id,) = result.inserted_primary_key or (0,)
-        return replace(segment, id=segment_id)
+    def _segment_row(self, segment: Segment) -> dict[str, Any]:
+        row = {column.name: getattr(segment, column.name) for column in tables.segments.c if column.name != "id"}
+        return {**row, "path": segment.path.relative_to(self._root).as_posix(), "columns": segment.columns.to_json()}
 
     def _delete_segments(self, connection: sa.Connection, ids: list[int]) -> None:
         for start in range(0, len(ids), _BATCH):
@@ -296,26 +295,28 @@ class Catalog:
             connection.execute(tables.ranges.delete().where(tables.ranges.c.segment.in_(some)))
             connection.execute(tables.segments.delete().where(tables.segments.c.id.in_(some)))
 
-    def _stream_id(self, connection: sa.Connection, stream: tuple[str, str, str, str, str]) -> int:
-        found = self._stream_ids.get(stream)
-        if found is not None:
-            return found
-        values = dict(zip(_STREAM, stream, strict=True))
-        stream_id = connection.scalar(_FIND_STREAM, values)
-        if stream_id is None:
-            result = connection.execute(_ADD_STREAM, values)
-            (stream_id,) = result.inserted_primary_key or (0,)
-        if self.label_keys is not None:
-            self.label_keys = bounded(self.label_keys | keys_of(stream[4]))
-        if len(self._stream_ids) >= _STREAM_CACHE:
+    def _ids_of(self, connection: sa.Connection, streams: Collection[Stream]) -> dict[Stream, int]:
+        """The ids of these streams, which are added where they are new."""
+        known = {stream: self._stream_ids[stream] for stream in streams if stream in self._stream_ids}
+        unknown = [stream for stream in streams if stream not in known]
+        for start in range(0, len(unknown), _BATCH):
+            some = tables.streams.c.id, *_STREAM
+            query = sa.select(*some).where(sa.tuple_(*_STREAM).in_(unknown[start : start + _BATCH]))
+            known.update({tuple(stream): stream_id for stream_id, *stream in connection.execute(query)})
+        if added := [stream for stream in unknown if stream not in known]:
+            rows = [{column.name: value for column, value in zip(_STREAM, stream, strict=True)} for stream in added]
+            known.update(zip(added, connection.scalars(_ADD_STREAM, rows), strict=True))
+        if unknown and self.label_keys is not None:
+            self.label_keys = bounded(self.label_keys.union(*(keys_of(labels) for *_, labels in unknown)))
+        if len(self._stream_ids) + len(unknown) > _STREAM_CACHE:
             self._stream_ids.clear()
-        self._stream_ids[stream] = stream_id
-        return int(stream_id)
+        self._stream_ids.update(known)
+        return known
 
 
-_STREAM: Final = ("cluster", "namespace", "pod", "container", "labels")
-_FIND_STREAM: Final = sa.select(tables.streams.c.id).where(*(tables.streams.c[n] == sa.bindparam(n) for n in _STREAM))
-_ADD_STREAM: Final = tables.streams.insert()
+_STREAM: Final = tuple(tables.streams.c[name] for name in ("cluster", "namespace", "pod", "container", "labels"))
+_ADD_STREAM: Final = tables.streams.insert().returning(tables.streams.c.id, sort_by_parameter_order=True)
+_ADD_SEGMENT: Final = tables.segments.insert().returning(tables.segments.c.id, sort_by_parameter_order=True)
 _STREAM_CACHE: Final = 100_000
 _STREAMS_MAX: Final = 2_000
 """Streams whose rows are looked up; with more, all rows of a segment may be theirs."""

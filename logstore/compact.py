@@ -10,7 +10,7 @@ from logstore import segment as segments
 from logstore.catalog import NewSegment, Segment
 from logstore.columns import COLUMNS_MAX, merged
 from logstore.order import sort
-from logstore.segment import SegmentWriter
+from logstore.segment_writer import SegmentWriter
 
 
 def plan(

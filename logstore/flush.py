@@ -22,7 +22,7 @@ from logstore.live import LiveSegments
 from logstore.metrics import Metrics
 from logstore.order import sort
 from logstore.record import STORED
-from logstore.segment import SegmentWriter
+from logstore.segment_writer import SegmentWriter
 from logstore.settings import StoreSettings
 
 log = structlog.get_logger("logstore.flush")

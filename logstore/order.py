@@ -1,11 +1,11 @@
 """The order of records in segments.
 
-A run (the records of one partition and window) is cut by time into slices of equally many records, and each slice is
-sorted by (pod, container, labels, time, `_seq`). So a slice holds each stream as one range of rows, and what is newest
-lies in the last slices alone.
+A run (the records of one partition and window) is cut by time into slices of about equally many records, and each
+slice is sorted by (pod, container, labels, time, `_seq`). So a slice holds each stream as one range of rows, and what
+is newest lies in the last slices alone.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,7 @@ def sort(table: pa.Table, max_windows: int, slice_rows: int) -> tuple[pa.Table, 
 
     Returns the sorted table and (first row, rows, window) for each run of records that go to one partition and
     window. Past `max_windows` runs a window is a day, and past that again it is everything: such runs have
-    `WIDE_WINDOW`. Slices are of `slice_rows` records, the last one of what is left.
+    `WIDE_WINDOW`. Slices are of about `slice_rows` records: `even_rows`.
     """
     if table.num_rows == 0:
         return table, []
@@ -93,12 +93,20 @@ def sort(table: pa.Table, max_windows: int, slice_rows: int) -> tuple[pa.Table, 
     return take(table, order), runs
 
 
+def even_rows(rows: int, about: int) -> int:
+    """Records of each part but the last of so many rows, where all parts shall be alike, and near `about`."""
+    return -(-rows // max(1, round(rows / about)))
+
+
 def _slices(lengths: Ints, slice_rows: int) -> Ints:
     """A number for each row that rises from slice to slice and from run to run."""
-    counts = -(-lengths // slice_rows)
-    sizes = np.full(int(counts.sum()), slice_rows, dtype=np.int64)
-    sizes[np.cumsum(counts) - 1] = lengths - (counts - 1) * slice_rows
-    return np.repeat(np.arange(len(sizes), dtype=np.int64), sizes)
+    sizes = np.array([even_rows(int(rows), slice_rows) for rows in lengths])
+    before = np.cumsum(lengths) - lengths
+    counts = -(-lengths // sizes)
+    firsts = np.cumsum(counts) - counts
+    within = np.arange(int(lengths.sum())) - np.repeat(before, lengths)
+    slices: Ints = np.repeat(firsts, lengths) + within // np.repeat(sizes, lengths)
+    return slices
 
 
 def _count_pairs(ranks: Ints, windows: Ints) -> int:
@@ -119,7 +127,7 @@ def _partition_ranks(table: pa.Table) -> Ints:
     return clusters * (int(namespaces.max(initial=0)) + 1) + namespaces
 
 
-def run_starts(*columns: Ints) -> Ints:
+def run_starts(*columns: npt.NDArray[np.signedinteger[Any]]) -> Ints:
     """The rows at which some column differs from the row before; the first row is one."""
     changes = np.zeros(len(columns[0]), dtype=bool)
     changes[0] = True

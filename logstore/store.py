@@ -31,7 +31,7 @@ from logstore.labels import with_keys_of
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
 from logstore.record import STORED
-from logstore.segment import Layout, SegmentWriter
+from logstore.segment_writer import Layout, SegmentWriter
 from logstore.settings import StoreSettings
 from logstore.streams import stream_totals
 from logstore.wal import KeyedReceipt

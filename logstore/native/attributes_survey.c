@@ -4,7 +4,7 @@
 #include "columns.h"
 
 enum {
-    ROWS_MAX = 4096,
+    ROWS_MAX = 1024,
     STRIDE = 1000003, /* a prime: rows are visited in a mixed order, so that some of them stand for all */
     BYTES_MAX = 32 << 20,
     KEYS_MAX = 4096,
