@@ -268,7 +268,7 @@ class Catalog:
     def _insert_segments(self, connection: sa.Connection, new: Sequence[NewSegment]) -> list[Segment]:
         if not new:
             return []
-        ids = connection.scalars(_ADD_SEGMENT, [self._segment_row(item.segment) for item in new]).all()
+        ids = self._add_segments(connection, [self._segment_row(item.segment) for item in new])
         streams = self._ids_of(connection, {found.stream for item in new for found in item.ranges})
         rows = [
             {
@@ -285,6 +285,13 @@ class Catalog:
         connection.execute(tables.ranges.insert(), rows)
         return [replace(item.segment, id=segment_id) for segment_id, item in zip(ids, new, strict=True)]
 
+    def _add_segments(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
+        connection.execute(tables.segments.insert(), rows)
+        columns = tables.segments.c
+        query = sa.select(columns.path, columns.id).where(columns.path.in_([row["path"] for row in rows]))
+        ids = {row.path: row.id for row in connection.execute(query)}
+        return [ids[row["path"]] for row in rows]
+
     def _segment_row(self, segment: Segment) -> dict[str, Any]:
         row = {column.name: getattr(segment, column.name) for column in tables.segments.c if column.name != "id"}
         return {**row, "path": segment.path.relative_to(self._root).as_posix(), "columns": segment.columns.to_json()}
@@ -299,13 +306,11 @@ class Catalog:
         """The ids of these streams, which are added where they are new."""
         known = {stream: self._stream_ids[stream] for stream in streams if stream in self._stream_ids}
         unknown = [stream for stream in streams if stream not in known]
-        for start in range(0, len(unknown), _BATCH):
-            some = tables.streams.c.id, *_STREAM
-            query = sa.select(*some).where(sa.tuple_(*_STREAM).in_(unknown[start : start + _BATCH]))
-            known.update({tuple(stream): stream_id for stream_id, *stream in connection.execute(query)})
+        known.update(_find_streams(connection, unknown))
         if added := [stream for stream in unknown if stream not in known]:
             rows = [{column.name: value for column, value in zip(_STREAM, stream, strict=True)} for stream in added]
-            known.update(zip(added, connection.scalars(_ADD_STREAM, rows), strict=True))
+            connection.execute(tables.streams.insert(), rows)
+            known.update(_find_streams(connection, added))
         if unknown and self.label_keys is not None:
             self.label_keys = bounded(self.label_keys.union(*(keys_of(labels) for *_, labels in unknown)))
         if len(self._stream_ids) + len(unknown) > _STREAM_CACHE:
@@ -315,12 +320,18 @@ class Catalog:
 
 
 _STREAM: Final = tuple(tables.streams.c[name] for name in ("cluster", "namespace", "pod", "container", "labels"))
-_ADD_STREAM: Final = tables.streams.insert().returning(tables.streams.c.id, sort_by_parameter_order=True)
-_ADD_SEGMENT: Final = tables.segments.insert().returning(tables.segments.c.id, sort_by_parameter_order=True)
 _STREAM_CACHE: Final = 100_000
 _STREAMS_MAX: Final = 2_000
 """Streams whose rows are looked up; with more, all rows of a segment may be theirs."""
 _ALL_ROWS: Final = 1 << 40
+
+
+def _find_streams(connection: sa.Connection, streams: Sequence[Stream]) -> Iterator[tuple[Stream, int]]:
+    """Those of the streams that there are, with their ids."""
+    for start in range(0, len(streams), _BATCH):
+        some = sa.tuple_(*_STREAM).in_(streams[start : start + _BATCH])
+        for row in connection.execute(sa.select(tables.streams).where(some)):
+            yield (row.cluster, row.namespace, row.pod, row.container, row.labels), row.id
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -9,7 +9,8 @@ import pyarrow as pa
 from logstore import segment as segments
 from logstore.catalog import NewSegment, Segment
 from logstore.columns import COLUMNS_MAX, merged
-from logstore.order import sort
+from logstore.gather import Rows
+from logstore.order import runs
 from logstore.segment_writer import SegmentWriter
 
 
@@ -74,14 +75,16 @@ def merge(group: Sequence[Segment], writer: SegmentWriter, max_windows: int) -> 
     slice_rows = writer.layout.row_group_rows
     if len(columns.kinds) > COLUMNS_MAX or any(segment.format < segments.FORMAT_VERSION for segment in group):
         whole = pa.concat_tables([segments.read(segment) for segment in group])
-        ordered, runs = sort(whole, max_windows, slice_rows)
+        rows = Rows(whole)
         return [
-            new for start, rows, window in runs for new in writer.write(ordered.slice(start, rows), window, received_ns)
+            new
+            for run in runs(whole, max_windows, slice_rows)
+            for new in writer.write(rows.take(run.rows), run.window_ns, received_ns)
         ]
     records = segments.concat([segments.read_columns(segment) for segment in group], columns)
-    ordered, runs = sort(records, max_windows, slice_rows)
+    rows = Rows(records)
     return [
         new
-        for start, rows, window in runs
-        for new in writer.write_merged(ordered.slice(start, rows), columns, window, received_ns)
+        for run in runs(records, max_windows, slice_rows)
+        for new in writer.write_merged(rows.take(run.rows), columns, run.window_ns, received_ns)
     ]

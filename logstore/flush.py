@@ -17,10 +17,11 @@ from logstore.buffer import Buffer, Chunk
 from logstore.catalog import Catalog, NewSegment, Partition
 from logstore.errors import Unavailable
 from logstore.files import DataDirectory
+from logstore.gather import Rows
 from logstore.keys import Keys
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
-from logstore.order import sort
+from logstore.order import runs
 from logstore.record import STORED
 from logstore.segment_writer import SegmentWriter
 from logstore.settings import StoreSettings
@@ -133,11 +134,12 @@ class Flusher:
         self._metrics.add("flushed_bytes", sum(segment.bytes for segment in added))
 
     def _write(self, records: pa.Table, received_ns: int) -> list[NewSegment]:
-        ordered, runs = sort(records, self._settings.flush_files, self._settings.row_group_rows)
+        settings = self._settings
+        rows = Rows(records)
         return [
             new
-            for start, rows, window in runs
-            for new in self._writer.write(ordered.slice(start, rows), window, received_ns)
+            for run in runs(records, settings.flush_files, settings.row_group_rows)
+            for new in self._writer.write(rows.take(run.rows), run.window_ns, received_ns)
         ]
 
     def release_wal(self) -> None:

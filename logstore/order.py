@@ -5,6 +5,7 @@ slice is sorted by (pod, container, labels, time, `_seq`). So a slice holds each
 is newest lies in the last slices alone.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -64,15 +65,22 @@ def _refined(ranks: Ints, finer: Ints) -> Ints:
     return ranks * width + finer
 
 
-def sort(table: pa.Table, max_windows: int, slice_rows: int) -> tuple[pa.Table, list[tuple[int, int, int]]]:
-    """Sorts records into partition-windows.
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Records that go to one partition and window: their rows in a table, in the order of the segment."""
 
-    Returns the sorted table and (first row, rows, window) for each run of records that go to one partition and
-    window. Past `max_windows` runs a window is a day, and past that again it is everything: such runs have
-    `WIDE_WINDOW`. Slices are of about `slice_rows` records: `even_rows`.
+    rows: Ints
+    window_ns: int
+
+
+def runs(table: pa.Table, max_windows: int, slice_rows: int) -> list[Run]:
+    """How records are sorted into partition-windows.
+
+    Past `max_windows` runs a window is a day, and past that again it is everything: such runs have `WIDE_WINDOW`.
+    Slices are of about `slice_rows` records: `even_rows`.
     """
     if table.num_rows == 0:
-        return table, []
+        return []
     partitions = _partition_ranks(table)
     times = table["time"].cast(pa.int64()).to_numpy()
     windows = window_of(times)
@@ -86,11 +94,7 @@ def sort(table: pa.Table, max_windows: int, slice_rows: int) -> tuple[pa.Table, 
     slices = _slices(lengths, slice_rows)
     streams = stream_ranks(table)[by_time]
     order = by_time[np.argsort(_refined(slices, streams), kind="stable")]
-    runs = [
-        (int(start), int(rows), WIDE_WINDOW if is_wide else int(windows[order[start]]))
-        for start, rows in zip(starts, lengths, strict=True)
-    ]
-    return take(table, order), runs
+    return [Run(rows, WIDE_WINDOW if is_wide else int(windows[rows[0]])) for rows in np.split(order, starts[1:])]
 
 
 def even_rows(rows: int, about: int) -> int:
@@ -113,13 +117,6 @@ def _count_pairs(ranks: Ints, windows: Ints) -> int:
     """How many different pairs there are; `ranks` are dense, so that one number can stand for a pair."""
     codes = np.unique(windows, return_inverse=True)[1]
     return len(np.unique(ranks * (int(codes.max(initial=0)) + 1) + codes))
-
-
-def take(table: pa.Table, order: Ints) -> pa.Table:
-    """The rows in this order, column by column: taking from one chunk is faster, and one column's copy is small."""
-    indices = pa.array(order)
-    columns = [column.unify_dictionaries().combine_chunks().take(indices) for column in table.columns]
-    return pa.table(columns, schema=table.schema)
 
 
 def _partition_ranks(table: pa.Table) -> Ints:

@@ -2,14 +2,13 @@
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,8 +18,9 @@ from logstore.attributes import Kind
 from logstore.catalog import NewSegment, Segment, StreamRange
 from logstore.columns import AttributeColumns, worth_a_column
 from logstore.files import DataDirectory, partition_directory
+from logstore.gather import Rows, codes_or
 from logstore.kinds import Kinds
-from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, dictionary_ranks, even_rows, run_starts, take, window_of
+from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, dictionary_ranks, even_rows, run_starts, window_of
 from logstore.record import IDENTITY
 from logstore.segment import FORMAT_VERSION, TEMPLATE, read_columns, with_rest
 
@@ -101,10 +101,9 @@ class SegmentWriter:
         if self.layout.has_hours:
             keys.append(window_of(table["time"].cast(pa.int64()).to_numpy()))
         order = np.lexsort(tuple(reversed(keys)))
-        table, keys = take(table, order), [key[order] for key in keys]
-        starts = run_starts(*keys)
-        for start, end in zip(starts, np.append(starts[1:], table.num_rows), strict=True):
-            yield table.slice(int(start), int(end - start))
+        rows = Rows(table)
+        for part in np.split(order, run_starts(*(key[order] for key in keys))[1:]):
+            yield rows.take(part)
 
     def _split(self, table: pa.Table) -> _Contents:
         group_rows = self._group_rows(table)
@@ -202,38 +201,12 @@ class SegmentWriter:
                     "logstore.window_ns": str(window_ns),
                 }
             )
-            writer.write_table(_with_own_words(table, words), row_group_size=contents.group_rows)
+            writer.write_table(table, row_group_size=contents.group_rows)
         return sum(written[0].row_group(i).total_byte_size for i in range(written[0].num_row_groups))
 
 
 def _ends(rows: int, group_rows: int) -> Ints:
     return np.append(np.arange(group_rows, rows, group_rows), rows)
-
-
-def _with_own_words(table: pa.Table, words: Iterable[str]) -> pa.Table:
-    """The table with dictionaries that have no other words than its own rows."""
-    for name in words:
-        own = _own_words(index.one_chunk(table[name]))
-        table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), own)
-    return table
-
-
-def _own_words(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    count = len(column.dictionary)
-    codes = _codes_or(column, count)
-    is_used = np.bincount(codes, minlength=count + 1)[:count] > 0
-    if is_used.all():
-        return column
-    new_codes = np.append(np.cumsum(is_used, dtype=np.int32) - 1, 0).astype(np.int32)[codes]
-    indices = pa.array(new_codes, mask=codes == count if column.null_count else None)
-    return pa.DictionaryArray.from_arrays(indices, column.dictionary.filter(pa.array(is_used)))
-
-
-def _codes_or(column: pa.DictionaryArray, missing: int) -> npt.NDArray[np.int32]:
-    """The dictionary's codes of the column, and `missing` for a null: equal values are equal codes."""
-    indices = column.indices.fill_null(missing) if column.null_count else column.indices
-    codes: npt.NDArray[np.int32] = indices.to_numpy()
-    return codes
 
 
 def _is_repetitive(column: pa.ChunkedArray) -> bool:
@@ -257,7 +230,7 @@ def _stream_ranges(table: pa.Table, times: Ints, group_rows: int) -> Iterator[St
     """The rows of each stream in each row group."""
     columns = [index.one_chunk(table[column]) for column in STREAM]
     groups = np.arange(table.num_rows) // group_rows
-    starts = run_starts(groups, *(_codes_or(column, -1) for column in columns))
+    starts = run_starts(groups, *(codes_or(column, -1) for column in columns))
     finishes = np.append(starts[1:], table.num_rows)
     places = pa.array(starts)
     streams = zip(*(column.take(places).cast(pa.string()).fill_null("").to_pylist() for column in columns), strict=True)

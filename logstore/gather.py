@@ -1,0 +1,118 @@
+"""Rows of a table in another order, a part at a time, so that no second copy of the whole table is made."""
+
+import ctypes
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from logstore.native import KERNEL_OK, KERNEL_REFUSED, TextColumn, kernel
+
+Ints = npt.NDArray[np.int64]
+Take = Callable[[Ints], pa.Array]
+
+
+class _Chunk(ctypes.Structure):
+    _fields_ = (
+        ("offsets", ctypes.c_void_p),
+        ("text", ctypes.c_void_p),
+        ("validity", ctypes.c_void_p),
+        ("validity_at", ctypes.c_int64),
+        ("first_row", ctypes.c_int64),
+    )
+
+
+class _Request(ctypes.Structure):
+    _fields_ = (
+        ("chunks", ctypes.POINTER(_Chunk)),
+        ("chunk_count", ctypes.c_int64),
+        ("rows", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+    )
+
+
+_gather_texts: Final = kernel("kernel_gather_texts", ctypes.POINTER(_Request), ctypes.POINTER(TextColumn))
+
+
+class Rows:
+    """The rows of one table, in any number of chunks."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._schema = table.schema
+        self._takes = [_taker(column) for column in table.columns]
+
+    def take(self, rows: Ints) -> pa.Table:
+        """These rows, in this order, each column in one chunk, and its dictionary without other words than theirs.
+
+        Raises:
+            OverflowError: the texts are more than one array can hold.
+        """
+        return pa.table([take(rows) for take in self._takes], schema=self._schema)
+
+
+def _taker(column: pa.ChunkedArray) -> Take:
+    if pa.types.is_string(column.type):
+        return _text_taker(column)
+    if pa.types.is_dictionary(column.type):
+        return _word_taker(column)
+    whole = column.combine_chunks()
+    return lambda rows: whole.take(pa.array(rows))
+
+
+def _text_taker(column: pa.ChunkedArray) -> Take:
+    chunks = [chunk for chunk in column.chunks if len(chunk)]
+    firsts = np.cumsum([0, *map(len, chunks)]).tolist()
+    described = (_Chunk * len(chunks))(*map(_described, chunks, firsts))
+
+    def take(rows: Ints) -> pa.Array:
+        if not len(rows):
+            return pa.array([], pa.string())
+        rows = np.ascontiguousarray(rows, np.int64)
+        request = _Request(described, len(chunks), rows.ctypes.data, len(rows))
+        texts = TextColumn()
+        status = _gather_texts(ctypes.byref(request), ctypes.byref(texts))
+        if status == KERNEL_REFUSED:
+            raise OverflowError(f"the texts of {len(rows)} rows are more than one array can hold")
+        if status != KERNEL_OK:
+            raise MemoryError("gather")
+        # The kernel reads where the chunks stand.
+        assert chunks
+        return texts.to_array(len(rows))
+
+    return take
+
+
+def _described(chunk: pa.StringArray, first_row: int) -> _Chunk:
+    validity, offsets, text = chunk.buffers()
+    return _Chunk(
+        offsets.address + 4 * chunk.offset,
+        text.address if text else 0,
+        validity.address if validity else 0,
+        chunk.offset,
+        first_row,
+    )
+
+
+def _word_taker(column: pa.ChunkedArray) -> Take:
+    unified = column.unify_dictionaries()
+    words = unified.chunk(0).dictionary if unified.num_chunks else pa.array([], column.type.value_type)
+    missing = len(words)
+    codes = np.concatenate([codes_or(chunk, missing) for chunk in unified.chunks] or [np.zeros(0, np.int32)])
+
+    def take(rows: Ints) -> pa.Array:
+        taken = codes[rows]
+        is_used = np.bincount(taken, minlength=missing + 1) > 0
+        new_codes = np.cumsum(is_used, dtype=np.int32) - 1
+        indices = pa.array(new_codes[taken], pa.int32(), mask=taken == missing if is_used[missing] else None)
+        return pa.DictionaryArray.from_arrays(indices, words.filter(pa.array(is_used[:missing])))
+
+    return take
+
+
+def codes_or(column: pa.DictionaryArray, missing: int) -> npt.NDArray[np.int32]:
+    """The dictionary's codes of the column, and `missing` for a null: equal values are equal codes."""
+    indices = column.indices.fill_null(missing) if column.null_count else column.indices
+    codes: npt.NDArray[np.int32] = indices.to_numpy()
+    return codes
