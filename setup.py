@@ -16,25 +16,29 @@ FLAGS = [
     *("-std=c11", "-O3", "-flto", "-g0", "-Wall"),
     *("-shared", "-fPIC", "-fvisibility=hidden", "-fno-sanitize=undefined"),
 ]
+IS_X86_64 = sysconfig.get_platform().endswith("x86_64")
+CPU_OF = {"kernels": "x86_64_v2", "kernels_v3": "x86_64_v3"} if IS_X86_64 else {"kernels": None}
+"""The library for any machine, and the one for those that have AVX2 and BMI2; logstore/native chooses."""
 
 
-def compiler() -> list[str]:
+def compiler(cpu: str | None) -> list[str]:
     if "CC" in os.environ:
-        return shlex.split(os.environ["CC"])
-    is_x86_64 = sysconfig.get_platform().endswith("x86_64")
-    return [sys.executable, "-m", "ziglang", "cc", *(["-mcpu=x86_64_v2"] if is_x86_64 else [])]
+        march = [f"-march={cpu.replace('_', '-')}"] if cpu else []
+        return [*shlex.split(os.environ["CC"]), *march]
+    return [sys.executable, "-m", "ziglang", "cc", *([f"-mcpu={cpu}"] if cpu else [])]
 
 
 class BuildKernels(build_ext):
-    """A shared library without Python's ABI: one command instead of distutils' compile and link."""
+    """Shared libraries without Python's ABI: one command each instead of distutils' compile and link."""
 
     def build_extension(self, ext: Extension) -> None:
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([*compiler(), *FLAGS, "-o", str(target), *ext.sources], check=True)
+        cpu = CPU_OF[ext.name.rpartition(".")[2]]
+        subprocess.run([*compiler(cpu), *FLAGS, "-o", str(target), *ext.sources], check=True)
 
 
 setup(
-    ext_modules=[Extension("logstore.native.kernels", SOURCES)],
+    ext_modules=[Extension(f"logstore.native.{name}", SOURCES) for name in CPU_OF],
     cmdclass={"build_ext": BuildKernels},
 )

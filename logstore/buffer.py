@@ -14,8 +14,9 @@ from logstore.catalog import Partition
 from logstore.enrich import enrich
 from logstore.record import STORED
 
-MERGE_ROWS: Final = 8_192
-"""Chunks are merged up to this many rows, so that many small batches are not as many chunks to a query."""
+MERGE_ROWS: Final = 4_096
+"""Chunks are merged up to this many rows, so that many small batches are not as many chunks to a query. A batch of a
+megabyte mostly has more than half of that, and is not copied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ _ENTRY: Final = struct.Struct("<4sII")
 _PAYLOAD: Final = struct.Struct("<QIqI")
 _FILE_MAGIC: Final = b"LSWAL"
 _ENTRY_MAGIC: Final = b"LSWE"
-_IPC: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+# LZ4's acceleration (a negative level): a quarter less time for a quarter more bytes.
+_IPC: Final = pa.ipc.IpcWriteOptions(compression=pa.Codec("lz4", compression_level=-16), use_threads=False)
 
 
 @dataclass(frozen=True, slots=True)

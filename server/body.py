@@ -129,7 +129,8 @@ class BodyReader:
     async def _next(self) -> bytes:
         self.is_begun = True
         try:
-            message = await asyncio.wait_for(self._receive(), self._limits.receive_timeout_s)
+            async with asyncio.timeout(self._limits.receive_timeout_s):
+                message = await self._receive()
         except TimeoutError:
             raise ReceiveTimeout(f"no byte of the body for {self._limits.receive_timeout_s:g} s") from None
         if message["type"] == "http.disconnect":

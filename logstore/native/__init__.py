@@ -7,7 +7,8 @@ several stands here as a typed function.
 import ctypes
 import os
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,14 +23,29 @@ TIME_OK: Final = 0
 TIME_UNREADABLE: Final = 1
 
 
-def _load() -> ctypes.CDLL:
-    path = Path(__file__).parent / f"kernels{sysconfig.get_config_var('EXT_SUFFIX')}"
+_V3: Final = frozenset({"avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"})
+"""What /proc/cpuinfo calls the features of x86-64-v3 (x86-64 psABI, section 3.1.1)."""
+
+
+def library_name(cpu_flags: Iterable[str], asked: str) -> str:
+    """Which of the libraries runs fastest on a machine; `asked` to be "baseline", the one that runs on any."""
+    return "kernels_v3" if asked != "baseline" and _V3.issubset(cpu_flags) else "kernels"
+
+
+def _cpu_flags() -> list[str]:
+    with suppress(OSError), Path("/proc/cpuinfo").open() as lines:
+        return next((line.split() for line in lines if line.startswith("flags")), [])
+    return []
+
+
+def _load(name: str) -> ctypes.CDLL:
+    path = Path(__file__).parent / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     if not path.exists():
         raise ImportError(f"{path} is missing; build it with `python setup.py build_ext --inplace`")
     return ctypes.CDLL(str(path))
 
 
-_library: Final = _load()
+_library: Final = _load(library_name(_cpu_flags(), os.environ.get("LOGSTORE_KERNELS", "")))
 _release: Final = _library.kernel_release
 _release.argtypes = [ctypes.c_void_p]
 _release.restype = None

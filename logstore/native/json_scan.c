@@ -1,4 +1,6 @@
-#ifdef __SSE2__
+#ifdef __SSSE3__
+#include <tmmintrin.h>
+#elif defined __SSE2__
 #include <emmintrin.h>
 #endif
 
@@ -47,12 +49,76 @@ static int32_t unit_at(const uint8_t *at, const uint8_t *end) {
     return end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? hex4(at + 2, end) : -1;
 }
 
+#ifdef __SSSE3__
+
+/* Bits of 64 bytes each. */
+struct string_classes {
+    uint64_t quote, backslash, control, simple_escape;
+};
+
+/* `simple_escape`: what makes an escape of two characters behind a backslash. */
+static inline struct string_classes classify_64(const uint8_t *at) {
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), last_control = _mm_set1_epi8(0x1F);
+    /* By the low half of a byte, all the letters that an escape may have but for the backslash. */
+    const __m128i by_low_half = _mm_setr_epi8(-1, -1, 'b', -1, 't', -1, 'f', -1, -1, -1, -1, -1, -1, -1, 'n', '/');
+    const __m128i more_by_low_half = _mm_setr_epi8(-1, -1, '"', -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m128i letter_r = _mm_set1_epi8('r');
+    struct string_classes classes = {0};
+    for (int i = 0; i < 64; i += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(at + i));
+        __m128i is_backslash = _mm_cmpeq_epi8(bytes, backslash);
+        __m128i is_letter = _mm_or_si128(_mm_cmpeq_epi8(_mm_shuffle_epi8(by_low_half, bytes), bytes),
+                                         _mm_cmpeq_epi8(_mm_shuffle_epi8(more_by_low_half, bytes), bytes));
+        is_letter = _mm_or_si128(is_letter, _mm_or_si128(is_backslash, _mm_cmpeq_epi8(bytes, letter_r)));
+        classes.quote |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote)) << i;
+        classes.backslash |= (uint64_t)(unsigned)_mm_movemask_epi8(is_backslash) << i;
+        classes.control |=
+            (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes)) << i;
+        classes.simple_escape |= (uint64_t)(unsigned)_mm_movemask_epi8(is_letter) << i;
+    }
+    return classes;
+}
+
+/* The characters behind a backslash that is not itself behind one; `*carry`, before and after, is whether the first
+ * character of the next 64 is (as in Langdale and Lemire, Parsing Gigabytes of JSON per Second, section 3.1.1). */
+static inline uint64_t escaped_of(uint64_t backslash, uint64_t *carry) {
+    const uint64_t even = 0x5555555555555555u;
+    backslash &= ~*carry;
+    uint64_t follows = backslash << 1 | *carry;
+    uint64_t odd_starts = backslash & ~even & ~follows, runs;
+    *carry = __builtin_add_overflow(odd_starts, backslash, &runs);
+    return (even ^ (runs << 1)) & follows;
+}
+
+/* Skips blocks of 64 bytes of a string; `at` is at no character that is escaped. Returns the closing quote, or a place
+ * from which the string has to be read with more care: there too no character is escaped. */
+static const uint8_t *skip_blocks(const uint8_t *at, const uint8_t *end) {
+    uint64_t carry = 0;
+    for (; end - at >= 64; at += 64) {
+        uint64_t was_escaped = carry;
+        struct string_classes classes = classify_64(at);
+        uint64_t escaped = escaped_of(classes.backslash, &carry), quotes = classes.quote & ~escaped;
+        uint64_t inside = quotes ? (quotes & (0 - quotes)) - 1 : ~UINT64_C(0);
+        if ((classes.control | (escaped & ~classes.simple_escape)) & inside) return at - was_escaped;
+        if (quotes) return at + __builtin_ctzll(quotes);
+    }
+    return at - carry;
+}
+
+#endif
+
 static const uint8_t *scan_string(struct json_reader *reader, const uint8_t *at, struct json_value *value) {
     const uint8_t *end = reader->end;
     value->kind = JSON_STRING;
     value->text = at++;
     for (;;) {
         at = plain_end(at, end);
+#ifdef __SSSE3__
+        if (at < end && *at == '\\' && !value->has_backslash) {
+            value->has_backslash = 1;
+            at = plain_end(skip_blocks(at, end), end);
+        }
+#endif
         if (at == end || *at < 0x20) return malformed(reader, at);
         if (*at == '"') break;
         value->has_backslash = 1;

@@ -70,8 +70,7 @@ static inline void copy_short(uint8_t *to, const uint8_t *from, size_t length) {
 /* A bit for each letter, whatever its case, one for `_`, and one for all characters beyond ASCII; none for digits. */
 static inline uint64_t letter_of(uint8_t byte) {
     uint8_t letter = (uint8_t)((byte | 0x20) - 'a');
-    if (letter < 26) return UINT64_C(1) << letter;
-    return byte == '_' ? UINT64_C(1) << 26 : byte >= 0x80 ? UINT64_C(1) << 27 : 0;
+    return (uint64_t)(letter < 26) << (letter & 31) | (uint64_t)(byte == '_') << 26 | (uint64_t)(byte >> 7) << 27;
 }
 
 static inline uint64_t letters_of(const uint8_t *at, const uint8_t *end) {
