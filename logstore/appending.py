@@ -152,13 +152,13 @@ class Appender:
             entry = _entry(group, acks, first_seq, received_ns)
             encoded = wal.encode(entry)
             started_s = time.monotonic()
-            self._wal.append(first_seq, encoded)
+            written_bytes = self._wal.append(first_seq, encoded)
             self._metrics.observe("wal_sync", time.monotonic() - started_s)
             self._admit(entry)
         except Exception as error:
             self._refuse(group, error)
         else:
-            self._metrics.add("wal_bytes", len(encoded))
+            self._metrics.add("wal_bytes", written_bytes)
             self._metrics.add("accepted_records", rows)
             self._answer(group, acks)
         finally:

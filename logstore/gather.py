@@ -53,6 +53,8 @@ class Rows:
 
 
 def _taker(column: pa.ChunkedArray) -> Take:
+    if column.null_count == len(column):
+        return lambda rows: pa.nulls(len(rows), column.type)
     if pa.types.is_string(column.type):
         return _text_taker(column)
     if pa.types.is_dictionary(column.type):

@@ -109,15 +109,11 @@ def one_chunk(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _presence(found: templates.Found, ends: Ints) -> tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    order = np.argsort(found.distinct)
-    sorted_ids = found.distinct[order]
-    count = len(sorted_ids)
-    near = np.minimum(np.searchsorted(sorted_ids, found.ids), max(count - 1, 0))
-    positions = np.where(sorted_ids[near] == found.ids, order[near], count) if count else np.zeros(len(found.ids), int)
+    count = len(found.distinct)
     present: list[npt.NDArray[np.int64]] = []
     counts: list[npt.NDArray[np.int64]] = []
     for start, end in zip(np.concatenate(([0], ends[:-1])), ends, strict=True):
-        rows = np.bincount(positions[start:end], minlength=count + 1)
+        rows = np.bincount(found.places[start:end], minlength=count + 1)
         present.append(np.flatnonzero(rows))
         counts.append(rows[present[-1]])
     offsets = np.concatenate(([0], np.cumsum([len(one) for one in present]))).astype(np.int64)

@@ -88,7 +88,7 @@ def runs(table: pa.Table, max_windows: int, slice_rows: int) -> list[Run]:
     if is_wide:
         days = _floor(times, DAY_NS)
         windows = days if _count_pairs(partitions, days) <= max_windows else np.zeros_like(days)
-    by_time = np.lexsort((table["_seq"].to_numpy(), times, windows, partitions))
+    by_time = np.lexsort((*_unless_sorted(table["_seq"].to_numpy()), times, _refined(partitions, _dense(windows))))
     starts = run_starts(partitions[by_time], windows[by_time])
     lengths = np.diff(np.append(starts, table.num_rows))
     slices = _slices(lengths, slice_rows)
@@ -115,8 +115,17 @@ def _slices(lengths: Ints, slice_rows: int) -> Ints:
 
 def _count_pairs(ranks: Ints, windows: Ints) -> int:
     """How many different pairs there are; `ranks` are dense, so that one number can stand for a pair."""
-    codes = np.unique(windows, return_inverse=True)[1]
-    return len(np.unique(ranks * (int(codes.max(initial=0)) + 1) + codes))
+    return len(np.unique(_refined(ranks, _dense(windows))))
+
+
+def _dense(numbers: Ints) -> Ints:
+    """For each number how many different ones are less."""
+    return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+
+
+def _unless_sorted(numbers: Ints) -> tuple[Ints, ...]:
+    """The key to sort by, if the rows do not lie in its order already; sorting by others keeps that."""
+    return () if np.all(numbers[1:] > numbers[:-1]) else (numbers,)
 
 
 def _partition_ranks(table: pa.Table) -> Ints:

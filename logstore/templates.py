@@ -39,10 +39,12 @@ _ENTRY: Final = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The templates of messages: the id of each row's, or `UNASSIGNED`, and of those kept, the most frequent first,
-    the id, the number of rows, the text, and the letters of the words that are wildcards in it (`letters_of`)."""
+    """The templates of messages: the id of each row's, or `UNASSIGNED`, and its place among those kept, or their
+    number; and of those kept, the most frequent first, the id, the number of rows, the text, and the letters of the
+    words that are wildcards in it (`letters_of`)."""
 
     ids: Ints
+    places: Ints
     distinct: Ints
     counts: Ints
     texts: pa.StringArray
@@ -100,14 +102,16 @@ def find(messages: pa.StringArray, secret: bytes, at_most: int) -> Found:
         raise ValueError(f"a secret of {len(secret)} bytes, at most {at_most} templates")
     if not len(messages):
         none: Ints = np.zeros(0, np.int64)
-        return Found(none, none, none, pa.array([], pa.string()), none)
+        return Found(none, none, none, none, pa.array([], pa.string()), none)
     entries, of_row = _entries(messages, secret)
     kept = np.argsort(-entries["count"].astype(np.int64), kind="stable")[:at_most]
     distinct: Ints = entries["id"][kept]
-    ids = np.full(len(entries) + 1, UNASSIGNED, np.int64)
-    ids[kept] = distinct
+    place = np.full(len(entries) + 1, len(kept), np.int64)
+    place[kept] = np.arange(len(kept))
+    places = place[of_row]
     texts = _texts_of(messages, entries["first_row"][kept].astype(np.int64))
-    return Found(ids[of_row], distinct, entries["count"][kept].astype(np.int64), texts, entries["letters"][kept])
+    ids = np.append(distinct, UNASSIGNED)[places]
+    return Found(ids, places, distinct, entries["count"][kept].astype(np.int64), texts, entries["letters"][kept])
 
 
 def ids(messages: pa.StringArray, secret: bytes) -> Ints:

@@ -20,9 +20,7 @@ def _write(directory: Path, entries: list[Entry], file_bytes: int = 1 << 20) -> 
     writer = WalWriter(directory, file_bytes)
     sizes = []
     for entry in entries:
-        encoded = wal.encode(entry)
-        writer.append(entry.first_seq, encoded)
-        sizes.append(len(encoded))
+        sizes.append(writer.append(entry.first_seq, wal.encode(entry)))
     writer.close()
     return sizes
 
