@@ -155,13 +155,13 @@ class Catalog:
         positions = [{"cluster": c, "namespace": n, "flushed_seq": flushed_seq} for c, n in partitions]
         with self._transaction() as connection:
             added = self._insert_segments(connection, new)
-            _upsert(connection, tables.partitions, positions)
+            tables.upsert(connection, tables.partitions, positions)
             connection.execute(
                 tables.meta.update()
                 .where(tables.meta.c.name == "next_seq", tables.meta.c.value <= flushed_seq)
                 .values(value=flushed_seq + 1)
             )
-            _upsert(connection, tables.keys, [_key_row(key, received_ns) for key, received_ns in keys])
+            tables.upsert(connection, tables.keys, [_key_row(key, received_ns) for key, received_ns in keys])
         return added
 
     def replace(self, old: Sequence[Segment], new: Sequence[NewSegment]) -> list[Segment]:
@@ -268,7 +268,11 @@ class Catalog:
     def _insert_segments(self, connection: sa.Connection, new: Sequence[NewSegment]) -> list[Segment]:
         if not new:
             return []
-        ids = self._add_segments(connection, [self._segment_row(item.segment) for item in new])
+        added = [self._segment_row(item.segment) for item in new]
+        connection.execute(tables.segments.insert(), added)
+        named = tables.segments.c.path.in_([row["path"] for row in added])
+        ids_by_path = {row.path: row.id for row in connection.execute(sa.select(tables.segments).where(named))}
+        ids = [ids_by_path[row["path"]] for row in added]
         streams = self._ids_of(connection, {found.stream for item in new for found in item.ranges})
         rows = [
             {
@@ -284,13 +288,6 @@ class Catalog:
         ]
         connection.execute(tables.ranges.insert(), rows)
         return [replace(item.segment, id=segment_id) for segment_id, item in zip(ids, new, strict=True)]
-
-    def _add_segments(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
-        connection.execute(tables.segments.insert(), rows)
-        columns = tables.segments.c
-        query = sa.select(columns.path, columns.id).where(columns.path.in_([row["path"] for row in rows]))
-        ids = {row.path: row.id for row in connection.execute(query)}
-        return [ids[row["path"]] for row in rows]
 
     def _segment_row(self, segment: Segment) -> dict[str, Any]:
         row = {column.name: getattr(segment, column.name) for column in tables.segments.c if column.name != "id"}
@@ -339,16 +336,6 @@ def _configure(connection: Any, _record: object) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-8000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Inserts rows in the place of those with the same primary key."""
-    if not rows:
-        return
-    key = [column.name for column in table.primary_key]
-    same = sa.and_(*(table.c[name] == sa.bindparam(f"old_{name}") for name in key))
-    connection.execute(table.delete().where(same), [{f"old_{name}": row[name] for name in key} for row in rows])
-    connection.execute(table.insert(), rows)
 
 
 def _key_row(key: KeyedReceipt, received_ns: int) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logstore.native import KERNEL_OK, KERNEL_REFUSED, TextColumn, kernel
+from logstore.order import Ints
 
-Ints = npt.NDArray[np.int64]
 Take = Callable[[Ints], pa.Array]
 
 

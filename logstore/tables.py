@@ -9,6 +9,8 @@ keys            idempotency keys and what they were answered
 attribute_kinds what kind of column a key of attributes is, in the whole store
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
@@ -82,3 +84,13 @@ attribute_kinds = sa.Table(
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
 )
+
+
+def upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    """Inserts rows in the place of those with the same primary key."""
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key]
+    same = sa.and_(*(table.c[name] == sa.bindparam(f"old_{name}") for name in key))
+    connection.execute(table.delete().where(same), [{f"old_{name}": row[name] for name in key} for row in rows])
+    connection.execute(table.insert(), rows)

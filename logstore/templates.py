@@ -14,8 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel, text_addresses
-
-Ints = npt.NDArray[np.int64]
+from logstore.order import Ints
 
 WILDCARD: Final = "\x1a"
 UNASSIGNED: Final = 0

@@ -19,11 +19,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logstore.native import KERNEL_OK, ColumnBuffer, kernel
+from logstore.order import Ints
 from logstore.words import is_word_character
 
 NESTED: Final = "{"
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,7 @@ from tests.logstore.records import batch
 def _write(directory: Path, entries: list[Entry], file_bytes: int = 1 << 20) -> list[int]:
     """Writes entries; returns the length of each."""
     writer = WalWriter(directory, file_bytes)
-    sizes = []
-    for entry in entries:
-        sizes.append(writer.append(entry.first_seq, wal.encode(entry)))
+    sizes = [writer.append(entry.first_seq, wal.encode(entry)) for entry in entries]
     writer.close()
     return sizes
 

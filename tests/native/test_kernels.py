@@ -1,13 +1,16 @@
 """The small kernels, each against Python's own reading."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from logstore.native import TIME_OK, TIME_UNREADABLE, canonical_json, is_utf8, parse_time
+from logstore.native import TIME_OK, TIME_UNREADABLE, canonical_json, is_utf8, library_name, parse_time
 from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 from tests.reference.strict_json import strict_object
 
@@ -134,3 +137,19 @@ def test_what_is_not_json_is_refused(text: bytes) -> None:
 
 def _refuse(name: str) -> None:
     raise ValueError(name)
+
+
+def test_a_processor_gets_the_library_that_it_can_run() -> None:
+    v3 = ["fpu", "sse4_2", "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"]
+    assert library_name(v3, "") == "kernels_v3"
+    assert library_name(v3, "baseline") == "kernels"
+    assert library_name([flag for flag in v3 if flag != "bmi2"], "") == "kernels"
+    assert library_name([], "") == "kernels"
+
+
+def test_the_library_for_any_processor_passes_the_same_tests() -> None:
+    tests = ["tests/native", "tests/logstore/test_tokens.py", "tests/logstore/test_templates.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not same_tests", *tests]
+    environment = {**os.environ, "LOGSTORE_KERNELS": "baseline"}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout[-3000:]
