@@ -268,11 +268,10 @@ class Catalog:
     def _insert_segments(self, connection: sa.Connection, new: Sequence[NewSegment]) -> list[Segment]:
         if not new:
             return []
-        added = [self._segment_row(item.segment) for item in new]
-        connection.execute(tables.segments.insert(), added)
-        named = tables.segments.c.path.in_([row["path"] for row in added])
-        ids_by_path = {row.path: row.id for row in connection.execute(sa.select(tables.segments).where(named))}
-        ids = [ids_by_path[row["path"]] for row in added]
+        id_ = tables.segments.c.id
+        last = connection.scalar(sa.select(sa.func.max(id_))) or 0
+        connection.execute(tables.segments.insert(), [self._segment_row(item.segment) for item in new])
+        ids = connection.scalars(sa.select(id_).where(id_ > last).order_by(id_)).all()
         streams = self._ids_of(connection, {found.stream for item in new for found in item.ranges})
         rows = [
             {
