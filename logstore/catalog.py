@@ -1,6 +1,7 @@
 """The catalog: which segments there are, what is in them, and how far each partition is flushed. One transaction
 publishes a change; what it does not name is not there."""
 
+import operator
 import struct
 import threading
 from collections import defaultdict
@@ -324,9 +325,11 @@ _ALL_ROWS: Final = 1 << 40
 
 def _find_streams(connection: sa.Connection, streams: Sequence[Stream]) -> Iterator[tuple[Stream, int]]:
     """Those of the streams that there are, with their ids."""
-    for start in range(0, len(streams), _BATCH):
-        some = sa.tuple_(*_STREAM).in_(streams[start : start + _BATCH])
-        for row in connection.execute(sa.select(tables.streams).where(some)):
+    for start in range(0, len(streams), _BATCH // len(_STREAM)):
+        # One by one, for SQLite reads the whole table to compare tuples.
+        some = streams[start : start + _BATCH // len(_STREAM)]
+        same = sa.or_(*(sa.and_(*map(operator.eq, _STREAM, stream)) for stream in some))
+        for row in connection.execute(sa.select(tables.streams).where(same)):
             yield (row.cluster, row.namespace, row.pod, row.container, row.labels), row.id
 
 
