@@ -66,7 +66,6 @@ class Segment:
     format: int
     """Version of the file's layout."""
     columns: AttributeColumns
-    """Which attributes are columns of the file."""
 
     @property
     def has_index(self) -> bool:
@@ -326,8 +325,8 @@ _ALL_ROWS: Final = 1 << 40
 def _find_streams(connection: sa.Connection, streams: Sequence[Stream]) -> Iterator[tuple[Stream, int]]:
     """Those of the streams that there are, with their ids."""
     for start in range(0, len(streams), _BATCH // len(_STREAM)):
-        # One by one, for SQLite reads the whole table to compare tuples.
         some = streams[start : start + _BATCH // len(_STREAM)]
+        # One by one, for SQLite reads the whole table to compare tuples.
         same = sa.or_(*(sa.and_(*map(operator.eq, _STREAM, stream)) for stream in some))
         for row in connection.execute(sa.select(tables.streams).where(same)):
             yield (row.cluster, row.namespace, row.pod, row.container, row.labels), row.id

@@ -34,12 +34,18 @@ class Answers:
         self._lock = threading.Lock()
         self._known: OrderedDict[Hashable, Remembered] = OrderedDict()
         self._bytes = 0
+        self._found = 0
+
+    def readings(self) -> dict[str, float]:
+        """The numbers for /metrics."""
+        return {"query_answers_remembered": self._found, "query_answers_bytes": self._bytes}
 
     def get(self, key: Hashable) -> Remembered | None:
         with self._lock:
             found = self._known.get(key)
             if found is not None:
                 self._known.move_to_end(key)
+                self._found += 1
             return found
 
     def noting(self, key: Hashable, answer: Answer, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""What the store's counters mean, for /metrics."""
+"""What the numbers of the store and of queries mean, for /metrics."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,6 +19,8 @@ HELP: Final[Mapping[str, str]] = {
     "flushed_records": "Records written to segments by flushes.",
     "flushes": "Flushes of the buffer to segments.",
     "missing_segments": "Segments of the catalog whose files were not there at the start.",
+    "query_answers_bytes": "Bytes of answers that are remembered.",
+    "query_answers_remembered": "Queries that were answered from memory, since nothing had changed.",
     "quarantined_partitions": "Partitions whose flush failed twice; somebody must look at the disk and the log.",
     "segment_bytes": "Bytes of all segments.",
     "segments": "Segments, the Parquet files of the store.",
@@ -36,6 +38,7 @@ GAUGES: Final = frozenset(
         "disk_free_bytes",
         "missing_segments",
         "quarantined_partitions",
+        "query_answers_bytes",
         "segment_bytes",
         "segments",
         "wal_disk_bytes",

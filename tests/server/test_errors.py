@@ -74,6 +74,24 @@ def test_metrics_count_what_happened(shared: ServerProcess) -> None:
     assert "process_resident_memory_bytes" in after
 
 
+def test_metrics_tell_which_answers_came_from_memory(shared: ServerProcess) -> None:
+    shared.post(b'{"message":"asked twice"}')
+
+    def ask() -> str:
+        answer = shared.client.get("/api/v1/query", params={"q": "twice | stats count() as n"})
+        return answer.raise_for_status().text
+
+    first, before = ask(), metrics(shared)
+    assert ask() == first
+    after = metrics(shared)
+    name = "logstore_query_answers_remembered_total"
+    assert after[name] == before[name] + 1
+    assert after["logstore_query_answers_bytes"] > 0
+    shared.post(b'{"message":"twice more"}')
+    assert ask() != first
+    assert metrics(shared)[name] == after[name]
+
+
 def metrics(server: ServerProcess) -> dict[str, float]:
     lines = server.client.get("/metrics").text.splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
