@@ -19,8 +19,9 @@ from logstore.errors import QueryTooExpensive
 from logstore.store import Store
 from query import analyse, sql
 from query.answer import Answer, Cost, End, schema, shape
-from query.ast import Extend, Fields, Limit, Patterns, Query, Stats, Top, Where
+from query.ast import Extend, Fields, Limit, Name, Patterns, Query, Stats, Top, Where
 from query.engine import Engine, Session, Size
+from query.narrowing import Times
 from query.parser import parse
 from query.place import cursor_after, place_of
 from query.plan import Plan, plan
@@ -196,8 +197,25 @@ def _all_rows(
     if is_count(query) and not reading.pieces and not buffer.num_rows:
         return iter([_counted(compiled, reading.counted)])
     parts = _slices(query, compiled, reading, buffer, request, after, is_bounded=wanted is not None)
+    if wanted and compiled.is_rowwise and compiled.ordered_by_time:
+        parts = _narrowed(parts, session, reading, request, wanted, after)
     rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
     return _with_counted(rows, reading.counted) if reading.counted else rows
+
+
+def _narrowed(
+    parts: Iterator[Slice], session: Session, reading: Reading, request: Request, wanted: int, after: Place | None
+) -> Iterator[Slice]:
+    """The slices without what cannot be among the rows that are wanted, where conditions alone tell that."""
+    pipes = list(reading.query.pipes)
+    while pipes and isinstance(pipes[-1], Fields | Extend):
+        pipes.pop()
+    if not all(isinstance(pipe, Where) for pipe in pipes):
+        return parts
+    query = replace(reading.query, pipes=(*pipes, Fields((Name("time"),))))
+    columns = analyse.columns(query) | ({"message"} if reading.view.leaves else set())
+    compiled = compiled_for(query, request, wanted, after, stored=reading.stored)
+    return Times(compiled, replace(reading.view, columns=columns), wanted, request.order).narrowed(session, parts)
 
 
 def _slices(

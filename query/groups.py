@@ -34,6 +34,13 @@ class Piece:
             return self.segment.plain_bytes
         return self.segment.plain_bytes * len(self.groups) // self.known.index.groups
 
+    @property
+    def rows(self) -> int:
+        """About how many records are read."""
+        if self.groups is None or self.known is None:
+            return self.segment.rows
+        return self.segment.rows * len(self.groups) // self.known.index.groups
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:

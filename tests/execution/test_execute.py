@@ -79,6 +79,26 @@ def test_identity_is_the_same_in_path_and_file(filled: tuple[Store, Engine]) -> 
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
+def test_few_records_of_many_that_share_their_times(store: Store, engine: Engine, order: Any) -> None:
+    made = [row | {"time": START_NS + index % 4 * S_NS} for index, row in enumerate(random_records(2_000, seed=5))]
+    append(store, made[:1_200])
+    store.flush()
+    append(store, made[1_200:])
+    ordered = [shown(row) for row in in_order(made, order)]
+    for limit in (1, 3, 200, 499, 501):
+        assert lines(store, engine, "*", limit=limit, order=order) == ordered[:limit]
+        errors = [row for row in ordered if row["severity"] == "error"]
+        assert lines(store, engine, "severity=error | where pod!=nothing", limit=limit, order=order) == errors[:limit]
+        extended = lines(store, engine, "* | extend time = 1", limit=limit, order=order)
+        assert extended == [row | {"time": 1} for row in ordered[:limit]]
+        messages = lines(store, engine, "* | fields message | where message!=nothing", limit=limit, order=order)
+        assert messages == [{"message": row["message"]} for row in ordered[:limit]]
+    tenth = lines(store, engine, "*", limit=10, order=order, with_seq=True)[-1]
+    after = lines(store, engine, "*", limit=10, order=order, cursor=str(tenth["_seq"]))
+    assert after == ordered[10:20]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
 def test_pages_make_up_the_whole(filled: tuple[Store, Engine], order: Any) -> None:
     found: list[dict[str, Any]] = []
     cursor = ""
