@@ -72,6 +72,7 @@ def _text_taker(column: pa.ChunkedArray) -> Take:
         if not len(rows):
             return pa.array([], pa.string())
         rows = np.ascontiguousarray(rows, np.int64)
+        # The chunks, whose memory is read, live as long as this function, which names them.
         request = _Request(described, len(chunks), rows.ctypes.data, len(rows))
         texts = TextColumn()
         status = _gather_texts(ctypes.byref(request), ctypes.byref(texts))
@@ -79,8 +80,6 @@ def _text_taker(column: pa.ChunkedArray) -> Take:
             raise OverflowError(f"the texts of {len(rows)} rows are more than one array can hold")
         if status != KERNEL_OK:
             raise MemoryError("gather")
-        # The kernel reads where the chunks stand.
-        assert chunks
         return texts.to_array(len(rows))
 
     return take
