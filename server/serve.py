@@ -115,6 +115,7 @@ class _Server(uvicorn.Server):
                 self._announce(time.monotonic() - began_s)
 
     async def _close(self) -> None:
+        memory.thaw()
         began_s = time.monotonic()
         try:
             await asyncio.get_running_loop().run_in_executor(None, self._service.close)

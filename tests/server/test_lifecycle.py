@@ -26,6 +26,7 @@ def test_a_stop_flushes_everything_and_exits_0(server: Start) -> None:
     started_s = time.monotonic()
     assert process.stop() == 0
     assert time.monotonic() - started_s < 20
+    assert json.loads(process.log.read_text().splitlines()[-1])["event"] == "stopped"
     table = ds.dataset(process.data / "segments", partitioning="hive").to_table()
     assert sorted(table["message"].to_pylist()) == sorted(f"line {number}" for number in range(1000))
 
