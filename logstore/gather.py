@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore.native import KERNEL_OK, KERNEL_REFUSED, TextColumn, kernel
+from logstore.native import KERNEL_OK, KERNEL_REFUSED, TextColumn, kernel, text_addresses
 from logstore.order import Ints
 
 Take = Callable[[Ints], pa.Array]
@@ -86,14 +86,8 @@ def _text_taker(column: pa.ChunkedArray) -> Take:
 
 
 def _described(chunk: pa.StringArray, first_row: int) -> _Chunk:
-    validity, offsets, text = chunk.buffers()
-    return _Chunk(
-        offsets.address + 4 * chunk.offset,
-        text.address if text else 0,
-        validity.address if validity else 0,
-        chunk.offset,
-        first_row,
-    )
+    validity = chunk.buffers()[0]
+    return _Chunk(*text_addresses(chunk), validity.address if validity else 0, chunk.offset, first_row)
 
 
 def _word_taker(column: pa.ChunkedArray) -> Take:

@@ -8,7 +8,7 @@
 #include "words.h"
 
 /* BITS_PER_WORD: 0.18 % of the words that a filter does not hold are taken for held. */
-enum { BITS_PER_WORD = 15, RECENT_BITS = 12, SET_FIRST = 1024, PENDING_MAX = 256 };
+enum { BITS_PER_WORD = 15, RECENT_BITS = 12, SET_FIRST = 1024, PENDING_MAX = 64 };
 
 struct token_column {
     const int32_t *offsets;
@@ -43,7 +43,8 @@ struct builder {
     struct buffer offsets, content;
     uint64_t *set; /* the group's words by their hashes, none of which is 0; has room for all that are pending */
     size_t set_size, count;
-    uint64_t pending[PENDING_MAX]; /* on their way into the set */
+    uint64_t pending[PENDING_MAX]; /* on their way into the set, their places there being fetched from memory */
+    size_t pending_slots[PENDING_MAX];
     size_t pending_count;
     uint64_t recent[1 << RECENT_BITS]; /* words seen last: most come again soon */
     uint64_t nested; /* noted where an attribute may be an object or a list */
@@ -80,24 +81,21 @@ static void widen(struct builder *b) {
 }
 
 static void put_pending(struct builder *b) {
-    size_t slots[PENDING_MAX];
-    for (size_t i = 0; i < b->pending_count; i++) {
-        slots[i] = slot_of(b, b->pending[i]);
-        __builtin_prefetch(b->set + slots[i], 1);
-    }
-    for (size_t i = 0; i < b->pending_count; i++) put(b, slots[i], b->pending[i]);
+    for (size_t i = 0; i < b->pending_count; i++) put(b, b->pending_slots[i], b->pending[i]);
     b->pending_count = 0;
     if ((b->count + PENDING_MAX) * 2 > b->set_size) widen(b);
 }
 
-/* Without a branch on whether the word was seen, which nothing could predict. */
 static inline void note(struct builder *b, uint64_t hash) {
     hash += hash == 0;
     uint64_t *recent = &b->recent[hash >> (64 - RECENT_BITS)];
-    b->pending[b->pending_count] = hash;
-    b->pending_count += *recent != hash;
+    if (*recent == hash) return;
     *recent = hash;
-    if (b->pending_count == PENDING_MAX) put_pending(b);
+    size_t slot = slot_of(b, hash), pending = b->pending_count++;
+    __builtin_prefetch(b->set + slot, 1);
+    b->pending[pending] = hash;
+    b->pending_slots[pending] = slot;
+    if (pending == PENDING_MAX - 1) put_pending(b);
 }
 
 /* The word as it is hashed, readable as `word_hash` needs it; its length in `length`. */
@@ -113,7 +111,7 @@ static const uint8_t *normalise(struct buffer *normal, const uint8_t *at, const 
     return start;
 }
 
-static inline void note_word(struct builder *b, const uint8_t *text, size_t begin, size_t end) {
+static void note_word(struct builder *b, const uint8_t *text, size_t begin, size_t end) {
     const uint8_t *word = text + begin;
     size_t length = end - begin;
     if (!b->marks.is_ascii) word = normalise(&b->normal, word, text + end, &length);
@@ -135,19 +133,12 @@ static void note_digit_words(struct builder *b, struct text text) {
     }
 }
 
-/* Where words begin and end in turn, a block at a time: what is not known before is met once a block and not once a
- * word. */
 static void note_words(struct builder *b, struct text text) {
     const uint8_t *at = read_marks(b, text);
-    size_t edges[64 + 1], count = 0;
-    uint64_t before = 0;
-    for (size_t block = 0; block <= text.length / 64; block++) {
-        uint64_t word = b->marks.blocks[block].word, changes = word ^ (word << 1 | before);
-        before = word >> 63;
-        for (; changes; changes &= changes - 1) edges[count++] = block * 64 + (size_t)__builtin_ctzll(changes);
-        for (size_t i = 0; i + 1 < count; i += 2) note_word(b, at, edges[i], edges[i + 1]);
-        edges[0] = edges[count - (count > 0)];
-        count &= 1;
+    for (size_t begin = next_word(&b->marks, 0); begin < text.length;) {
+        size_t end = word_end(&b->marks, begin);
+        note_word(b, at, begin, end);
+        begin = next_word(&b->marks, end);
     }
 }
 
