@@ -1,6 +1,6 @@
-"""Plain C kernels in a shared library, built for two kinds of processors and called through ctypes, which releases the GIL meanwhile.
+"""Plain C kernels in a shared library, called through ctypes, which releases the GIL meanwhile.
 
-Each module that uses a kernel declares its structures and calls it through `kernel`; what is useful to
+The library is built twice, for two kinds of processors. Each module that uses a kernel declares its structures and calls it through `kernel`; what is useful to
 several stands here as a typed function.
 """
 
