@@ -1,7 +1,7 @@
 """Plain C kernels in a shared library, called through ctypes, which releases the GIL meanwhile.
 
-The library is built twice, for two kinds of processors. Each module that uses a kernel declares its structures and calls it through `kernel`; what is useful to
-several stands here as a typed function.
+The library is built twice, for two kinds of processors. Each module that uses a kernel declares its structures and
+calls it through `kernel`; what is useful to several stands here as a typed function.
 """
 
 import ctypes
