@@ -1,5 +1,6 @@
 """Group commit: what has queued up is written to the WAL as one entry, synced once, and only then answered."""
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -12,7 +13,8 @@ import pyarrow as pa
 import structlog
 
 from logstore import wal
-from logstore.buffer import Buffer, Raw, combine, number
+from logstore.buffer import Buffer, Chunk, combine, make_chunk, number
+from logstore.enrich import enrich
 from logstore.errors import Busy, Unavailable
 from logstore.files import DataDirectory
 from logstore.keys import Ack, IdempotencyKey, Keys
@@ -24,12 +26,23 @@ log = structlog.get_logger("logstore.append")
 
 GROUP_BYTES: Final = 8 << 20
 SMALL_ROWS: Final = 1_000
+"""Batches with fewer records are written, enriched and kept together with their neighbours."""
 DISK_CHECK_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Records as accepted, for the WAL, and as enriched, for the buffer."""
+
+    accepted: pa.RecordBatch
+    enriched: pa.RecordBatch
 
 
 @dataclass(frozen=True, slots=True)
 class _Append:
     batch: pa.RecordBatch
+    enriched: pa.RecordBatch | None
+    """None of a small batch, which is enriched together with its neighbours."""
     receipt: bytes
     key: IdempotencyKey | None
     future: Future[Ack]
@@ -59,6 +72,7 @@ class Appender:
         self._wal = WalWriter(directory.wal, settings.wal_file_bytes)
         self._queue: deque[_Append] = deque()
         self._queued_bytes = 0
+        self._entering = 0
         self._work = threading.Condition()
         self._is_stopping = False
         self._disk_checked_s = -DISK_CHECK_S
@@ -67,30 +81,42 @@ class Appender:
         """The first number that is not given out."""
 
     def append(self, batch: pa.RecordBatch, receipt: bytes, key: IdempotencyKey | None) -> Future[Ack]:
-        """See `Store.append`."""
+        """See `Store.append`. Enriches a large batch in the caller's thread."""
+        future: Future[Ack] = Future()
+        size = int(batch.get_total_buffer_size())
         with self._work:
             if key is not None and (known := self._keys.find(key)):
                 return known
             self._check_writable()
-            request = _Append(batch, receipt, key, Future(), int(batch.get_total_buffer_size()))
-            if self._queued_bytes and self._queued_bytes + request.bytes > self._settings.pending_bytes:
-                self._metrics.add("busy")
-                raise Busy(
-                    f"{self._queued_bytes} bytes wait to be written; the limit is {self._settings.pending_bytes} "
-                    "(pending_bytes)"
-                )
+            self._reserve(size)
             if key is not None:
-                self._keys.begin(key, request.future)
-            self._queue.append(request)
-            self._queued_bytes += request.bytes
+                self._keys.begin(key, future)
+        enriched = None
+        with contextlib.suppress(MemoryError):  # then it is the writer's turn to try, who can refuse the batch
+            enriched = enrich(batch) if batch.num_rows >= SMALL_ROWS else None
+        grown = int(enriched.get_total_buffer_size()) - size if enriched else 0
+        with self._work:
+            self._entering -= 1
+            self._queued_bytes += grown
+            self._queue.append(_Append(batch, enriched, receipt, key, future, size + grown))
             self._work.notify_all()
-            return request.future
+        return future
+
+    def _reserve(self, size: int) -> None:
+        if self._queued_bytes and self._queued_bytes + size > self._settings.pending_bytes:
+            self._metrics.add("busy")
+            raise Busy(
+                f"{self._queued_bytes} bytes wait to be written; the limit is {self._settings.pending_bytes} "
+                "(pending_bytes)"
+            )
+        self._queued_bytes += size
+        self._entering += 1
 
     def run(self) -> None:
         """Writes until `stop`, and then what is still queued."""
         while True:
             with self._work:
-                self._work.wait_for(lambda: self._queue or self._is_stopping)
+                self._work.wait_for(lambda: self._queue or (self._is_stopping and not self._entering))
                 if not self._queue:
                     break
             self._wait_for_room()
@@ -130,7 +156,7 @@ class Appender:
         self._metrics.add("buffer_full")
         self._on_full()
         with self._buffer.changed:
-            self._buffer.changed.wait_for(lambda: self._buffer.size_locked() < limit or self._is_stopping)
+            self._buffer.changed.wait_for(lambda: self._buffer.bytes < limit or self._is_stopping)
 
     def _take_group(self) -> list[_Append]:
         with self._work:
@@ -149,12 +175,13 @@ class Appender:
         self.next_seq += rows
         acks = _acks(group, first_seq)
         try:
-            entry = _entry(group, acks, first_seq, received_ns)
+            batches = _grouped(group)
+            entry = _entry(group, acks, batches, first_seq, received_ns)
             encoded = wal.encode(entry)
             started_s = time.monotonic()
             written_bytes = self._wal.append(first_seq, encoded)
             self._metrics.observe("wal_sync", time.monotonic() - started_s)
-            self._admit(entry)
+            self._admit(entry, batches)
         except Exception as error:
             self._refuse(group, error)
         else:
@@ -165,17 +192,17 @@ class Appender:
             with self._work:
                 self._queued_bytes -= sum(request.bytes for request in group)
 
-    def _admit(self, entry: Entry) -> None:
+    def _admit(self, entry: Entry, batches: list[_Batch]) -> None:
         """Makes what is durable visible; its keys are known before, so that a flush finds them."""
         for key in entry.keys:
             self._keys.add(key, entry.received_ns)
         since_s = time.monotonic()
-        raws: list[Raw] = []
+        chunks: list[Chunk] = []
         seq = entry.first_seq
-        for batch in entry.batches:
-            raws.append(Raw(number(batch, seq), entry.received_ns, since_s))
-            seq += batch.num_rows
-        self._buffer.add(raws)
+        for batch in batches:
+            chunks.append(make_chunk(number(batch.enriched, seq), entry.received_ns, since_s))
+            seq += batch.enriched.num_rows
+        self._buffer.add(chunks)
 
     def _answer(self, group: list[_Append], acks: list[Ack]) -> None:
         for request, ack in zip(group, acks, strict=True):
@@ -200,25 +227,30 @@ def _acks(group: list[_Append], first_seq: int) -> list[Ack]:
     return acks
 
 
-def _entry(group: list[_Append], acks: list[Ack], first_seq: int, received_ns: int) -> Entry:
+def _entry(group: list[_Append], acks: list[Ack], batches: list[_Batch], first_seq: int, received_ns: int) -> Entry:
     keys = tuple(
         KeyedReceipt(request.key.key, request.key.digest, ack.first_seq, ack.rows, ack.receipt)
         for request, ack in zip(group, acks, strict=True)
         if request.key
     )
-    return Entry(first_seq, received_ns, tuple(_grouped([request.batch for request in group])), keys)
+    return Entry(first_seq, received_ns, tuple(batch.accepted for batch in batches), keys)
 
 
-def _grouped(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+def _grouped(group: list[_Append]) -> list[_Batch]:
     """Small neighbours as one batch: what a batch costs by itself is then paid once."""
-    grouped: list[pa.RecordBatch] = []
+    grouped: list[_Batch] = []
     small: list[pa.RecordBatch] = []
-    for batch in batches:
-        if batch.num_rows < SMALL_ROWS:
-            small.append(batch)
+    for request in group:
+        if request.enriched is None:
+            small.append(request.batch)
             continue
         if small:
-            grouped.append(combine(small))
+            grouped.append(_together(small))
             small = []
-        grouped.append(batch)
-    return [*grouped, combine(small)] if small else grouped
+        grouped.append(_Batch(request.batch, request.enriched))
+    return [*grouped, _together(small)] if small else grouped
+
+
+def _together(batches: list[pa.RecordBatch]) -> _Batch:
+    accepted = combine(batches)
+    return _Batch(accepted, enrich(accepted))

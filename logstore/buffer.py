@@ -1,7 +1,7 @@
 """What is accepted and not yet in a segment, in the order of acceptance; and the newest records, kept for tails."""
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore.catalog import Partition
-from logstore.enrich import enrich
+from logstore.order import Ints
 from logstore.record import STORED
 
 MERGE_ROWS: Final = 4_096
@@ -30,6 +30,7 @@ class Chunk:
     """Monotonic time when the first of them was accepted."""
     partitions: dict[Partition, int]
     """Bytes in memory by partition."""
+    bytes: int
 
     @property
     def last_seq(self) -> int:
@@ -39,22 +40,10 @@ class Chunk:
     def first_seq(self) -> int:
         return int(self.records["_seq"][0].as_py())
 
-    @property
-    def bytes(self) -> int:
-        return sum(self.partitions.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """Records as accepted, numbered, not yet enriched."""
-
-    records: pa.RecordBatch
-    received_ns: int
-    since_s: float
-
 
 def make_chunk(records: pa.RecordBatch, received_ns: int, since_s: float) -> Chunk:
-    return Chunk(records, received_ns, since_s, _bytes_by_partition(records))
+    partitions = _bytes_by_partition(records)
+    return Chunk(records, received_ns, since_s, partitions, sum(partitions.values()))
 
 
 def number(batch: pa.RecordBatch, first_seq: int) -> pa.RecordBatch:
@@ -75,13 +64,23 @@ def _bytes_by_partition(records: pa.RecordBatch) -> dict[Partition, int]:
     clusters, namespaces = records["cluster"], records["namespace"]
     width = max(len(namespaces.dictionary), 1)
     codes = clusters.indices.to_numpy().astype(np.int64) * width + namespaces.indices.to_numpy()
-    counts = Counter(dict(zip(*(found.tolist() for found in np.unique(codes, return_counts=True)), strict=True)))
+    present, counts = _counted(codes, len(clusters.dictionary) * width)
     row_bytes = records.get_total_buffer_size() / max(records.num_rows, 1)
+    cluster_names, namespace_names = clusters.dictionary.to_pylist(), namespaces.dictionary.to_pylist()
     names: dict[Partition, int] = {}
-    for code, rows in counts.items():
-        name = (clusters.dictionary[code // width].as_py(), namespaces.dictionary[code % width].as_py())
+    for code, rows in zip(present.tolist(), counts.tolist(), strict=True):
+        name = (cluster_names[code // width], namespace_names[code % width])
         names[name] = names.get(name, 0) + int(rows * row_bytes)
     return names
+
+
+def _counted(codes: Ints, below: int) -> tuple[Ints, Ints]:
+    """The different numbers there are, and how often each comes."""
+    if below > 4 * len(codes):
+        return np.unique(codes, return_counts=True)
+    counts = np.bincount(codes, minlength=below)
+    present = np.flatnonzero(counts)
+    return present, counts[present]
 
 
 def rows_of(records: pa.RecordBatch, partitions: frozenset[Partition]) -> pa.BooleanArray:
@@ -102,89 +101,45 @@ def _is_in(column: pa.DictionaryArray, values: list[str]) -> pa.BooleanArray:
 
 
 class Buffer:
-    """Chunks that wait for the flush, and a ring of the newest ones for tails; thread-safe.
-
-    Records enter raw and are enriched once, by whoever needs them first: the enriching thread, or a snapshot.
-    """
+    """Chunks that wait for the flush, and a ring of the newest ones for tails; thread-safe."""
 
     def __init__(self, recent_bytes: int) -> None:
         self._recent_limit = recent_bytes
         self._lock = threading.Lock()
-        self._enriching = threading.Lock()
-        self._raw: deque[Raw] = deque()
-        self._raw_bytes = 0
         self._chunks: tuple[Chunk, ...] = ()
+        self._bytes = 0
         self._recent: deque[Chunk] = deque()
         self._recent_bytes = 0
         self._forgotten_seq = -1
         self._sealed_seq = -1
         self.newest_seq = -1
-        """The number of the last record that is enriched."""
+        """The number of the last record."""
         self.changed = threading.Condition(self._lock)
-        """Notified when records have come, are enriched, or have gone into segments."""
+        """Notified when records have come, or have gone into segments."""
 
-    def add(self, raws: Iterable[Raw]) -> None:
+    def add(self, chunks: Iterable[Chunk]) -> None:
+        """Takes enriched records whose numbers follow those that are there."""
         with self._lock:
-            for raw in raws:
-                self._raw.append(raw)
-                self._raw_bytes += raw.records.get_total_buffer_size()
+            for chunk in chunks:
+                self._chunks = self._appended(chunk)
+                self._remember(chunk)
+                self.newest_seq = chunk.last_seq
+            self._bytes = sum(chunk.bytes for chunk in self._chunks)
             self.changed.notify_all()
 
     @property
     def bytes(self) -> int:
-        with self._lock:
-            return self.size_locked()
-
-    def size_locked(self) -> int:
-        """The bytes in memory; for a waiter on `changed`, which holds the lock."""
-        return self._raw_bytes + sum(chunk.bytes for chunk in self._chunks)
-
-    def enriched(self) -> tuple[tuple[Chunk, ...], int]:
-        """The chunks there are, without waiting for what is still raw, and the last number that was enriched."""
-        with self._lock:
-            return self._chunks, self.newest_seq
-
-    @property
-    def has_raw(self) -> bool:
-        return bool(self._raw)
+        """The memory of what waits for the flush."""
+        return self._bytes
 
     def chunks(self) -> tuple[Chunk, ...]:
-        """Everything accepted so far, enriched."""
-        with self._lock:
-            last_seq = int(self._raw[-1].records["_seq"][-1].as_py()) if self._raw else -1
-        while self.newest_seq < last_seq:
-            self.enrich_some()
-        return self.enriched()[0]
+        """Everything that waits for the flush."""
+        return self._chunks
 
-    def enrich_some(self) -> bool:
-        """Enriches the oldest raw records, as many as make a good chunk; false where there are none."""
-        with self._enriching:
-            raws = self._take_raw()
-            if not raws:
-                return False
-            records = enrich(combine([raw.records for raw in raws]))
-            chunk = make_chunk(records, raws[-1].received_ns, raws[0].since_s)
-            with self._lock:
-                for raw in raws:
-                    self._raw.popleft()
-                    self._raw_bytes -= raw.records.get_total_buffer_size()
-                self._chunks = self._appended(chunk)
-                self._remember(chunk)
-                self.newest_seq = chunk.last_seq
-                self.changed.notify_all()
-            return True
-
-    def _take_raw(self) -> list[Raw]:
-        """The raw records that come next; they stay in the queue until their chunk takes their place."""
-        taken: list[Raw] = []
-        rows = 0
+    def state(self) -> tuple[tuple[Chunk, ...], int]:
+        """The chunks, and the number of the last record, at one instant."""
         with self._lock:
-            for raw in self._raw:
-                if taken and rows + raw.records.num_rows > MERGE_ROWS:
-                    break
-                taken.append(raw)
-                rows += raw.records.num_rows
-        return taken
+            return self._chunks, self.newest_seq
 
     def _appended(self, chunk: Chunk) -> tuple[Chunk, ...]:
         """The chunks with one more; small neighbours are merged in pairs of like size, so that each record is copied
@@ -205,24 +160,22 @@ class Buffer:
 
     def seal(self) -> tuple[Chunk, ...]:
         """Everything accepted so far; later records are not merged into these chunks until they are replaced."""
-        chunks = self.chunks()
         with self._lock:
-            self._sealed_seq = chunks[-1].last_seq if chunks else self._sealed_seq
-        return chunks
+            self._sealed_seq = self._chunks[-1].last_seq if self._chunks else self._sealed_seq
+            return self._chunks
 
     def replace(self, chunks: tuple[Chunk, ...], up_to_seq: int) -> None:
         """Puts `chunks` in the place of all sealed chunks up to `up_to_seq`; those that came later stay."""
         with self._lock:
             later = tuple(chunk for chunk in self._chunks if chunk.first_seq > up_to_seq)
             self._chunks = (*chunks, *later)
+            self._bytes = sum(chunk.bytes for chunk in self._chunks)
             self.changed.notify_all()
 
     def oldest_seq(self) -> int | None:
         """The lowest number that is not in a segment yet."""
         with self._lock:
-            if self._chunks:
-                return self._chunks[0].first_seq
-            return int(self._raw[0].records["_seq"][0].as_py()) if self._raw else None
+            return self._chunks[0].first_seq if self._chunks else None
 
     def recent(self, after_seq: int) -> tuple[pa.Table | None, int]:
         """The enriched records after `after_seq`, and the number of the last one that left the ring (-1: none did)."""

@@ -1,7 +1,6 @@
 """The catalog: which segments there are, what is in them, and how far each partition is flushed. One transaction
 publishes a change; what it does not name is not there."""
 
-import operator
 import struct
 import threading
 from collections import defaultdict
@@ -19,6 +18,7 @@ from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
 from logstore.labels import bounded, keys_of
 from logstore.streams import STREAM_TOTALS
+from logstore.tables import Stream
 from logstore.upgrade import SECRET, upgrade
 from logstore.wal import KeyedReceipt
 
@@ -28,8 +28,6 @@ _BATCH: Final = 500
 
 Partition = tuple[str, str]
 """A (cluster, namespace): the unit of flush, of retention and of the position to replay from."""
-Stream = tuple[str, str, str, str, str]
-"""A (cluster, namespace, pod, container, labels or '')."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +300,9 @@ class Catalog:
         """The ids of these streams, which are added where they are new."""
         known = {stream: self._stream_ids[stream] for stream in streams if stream in self._stream_ids}
         unknown = [stream for stream in streams if stream not in known]
-        known.update(_find_streams(connection, unknown))
+        known.update(tables.find_streams(connection, unknown))
         if added := [stream for stream in unknown if stream not in known]:
-            rows = [{column.name: value for column, value in zip(_STREAM, stream, strict=True)} for stream in added]
-            connection.execute(tables.streams.insert(), rows)
-            known.update(_find_streams(connection, added))
+            known.update(zip(added, tables.add_streams(connection, added), strict=True))
         if unknown and self.label_keys is not None:
             self.label_keys = bounded(self.label_keys.union(*(keys_of(labels) for *_, labels in unknown)))
         if len(self._stream_ids) + len(unknown) > _STREAM_CACHE:
@@ -315,21 +311,11 @@ class Catalog:
         return known
 
 
-_STREAM: Final = tuple(tables.streams.c[name] for name in ("cluster", "namespace", "pod", "container", "labels"))
+_STREAM: Final = tuple(tables.streams.c[name] for name in tables.STREAM)
 _STREAM_CACHE: Final = 100_000
 _STREAMS_MAX: Final = 2_000
 """Streams whose rows are looked up; with more, all rows of a segment may be theirs."""
 _ALL_ROWS: Final = 1 << 40
-
-
-def _find_streams(connection: sa.Connection, streams: Sequence[Stream]) -> Iterator[tuple[Stream, int]]:
-    """Those of the streams that there are, with their ids."""
-    for start in range(0, len(streams), _BATCH // len(_STREAM)):
-        some = streams[start : start + _BATCH // len(_STREAM)]
-        # One by one, for SQLite reads the whole table to compare tuples.
-        same = sa.or_(*(sa.and_(*map(operator.eq, _STREAM, stream)) for stream in some))
-        for row in connection.execute(sa.select(tables.streams).where(same)):
-            yield (row.cluster, row.namespace, row.pod, row.container, row.labels), row.id
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -1,8 +1,8 @@
 """The store: append, snapshot, follow, flush. The facade that the other packages use.
 
-A record's way: `append` queues its batch; the writing thread takes all that is queued, writes it to the WAL as one
-entry, syncs once, hands it to the buffer and answers; the enriching thread completes it; the flushing thread makes
-segments of it; the tending thread merges and retires those. One lock guards the state that a snapshot sees.
+A record's way: `append` enriches its batch and queues it; the writing thread takes all that is queued, writes it to the
+WAL as one entry, syncs once, hands it to the buffer and answers; the flushing thread makes segments of it; the tending
+thread merges and retires those. One lock guards the state that a snapshot sees.
 """
 
 import threading
@@ -18,8 +18,9 @@ import structlog
 
 from logstore import compact, recover, retain
 from logstore.appending import Appender
-from logstore.buffer import Buffer, Raw
+from logstore.buffer import Buffer, make_chunk
 from logstore.catalog import Catalog, Segment
+from logstore.enrich import enrich
 from logstore.errors import OperatorError, Unavailable
 from logstore.files import DataDirectory
 from logstore.flush import Flusher
@@ -133,9 +134,8 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """Everything acknowledged before the call, at one instant."""
-        self.buffer.chunks()
         with self._live.lock:
-            chunks, last_seq = self.buffer.enriched()
+            chunks, last_seq = self.buffer.state()
             segments, generation = self._live.segments, self._live.begin_read()
         table = pa.Table.from_batches([chunk.records for chunk in chunks], schema=STORED)
         label_keys = with_keys_of(self.catalog.label_keys, table["labels"])
@@ -152,9 +152,8 @@ class Store:
 
     def streams(self) -> pa.Table:
         """Every stream with records: identity, labels (JSON text, '' where none), records, first and last time."""
-        self.buffer.chunks()
         with self._live.lock:
-            chunks, _ = self.buffer.enriched()
+            chunks = self.buffer.chunks()
             stored = self.catalog.stream_totals()
         return stream_totals(stored, [chunk.records for chunk in chunks])
 
@@ -224,12 +223,6 @@ class Store:
                 log.info("retention removed segments", segments=len(gone), bytes=sum(s.bytes for s in gone))
             return len(gone)
 
-    def _enrich_forever(self) -> None:
-        while not self._stopping.is_set():
-            with self.buffer.changed:
-                self.buffer.changed.wait_for(lambda: self.buffer.has_raw or self._stopping.is_set())
-            self.buffer.enrich_some()
-
     def _flush_forever(self) -> None:
         interval_s = min(1.0, self.settings.flush_age_s / 4)
         while not self._stopping.is_set():
@@ -262,7 +255,6 @@ class Store:
     def _start(self) -> None:
         for name, target in (
             ("write", self._appender.run),
-            ("enrich", self._enrich_forever),
             ("flush", self._flush_forever),
             ("tend", self._tend_forever),
         ):
@@ -309,7 +301,6 @@ class Store:
         found = recover.check_segments(self.directory, self.catalog)
         self._live.change(found.segments, ())
         recover.replay(self.directory, self.catalog, found, self._take_replayed, self._remember_replayed)
-        self.buffer.chunks()
         first_seq = max(found.next_seq, self.settings.writer << WRITER_SHIFT)
         self.buffer.newest_seq = first_seq - 1
         self._appender = Appender(
@@ -338,7 +329,7 @@ class Store:
         )
 
     def _take_replayed(self, batch: pa.RecordBatch, received_ns: int) -> None:
-        self.buffer.add([Raw(batch, received_ns, time.monotonic())])
+        self.buffer.add([make_chunk(enrich(batch), received_ns, time.monotonic())])
         if self.buffer.bytes >= self.settings.buffer_bytes // 2:
             self._flusher.flush_all()
 

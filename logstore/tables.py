@@ -9,9 +9,14 @@ keys            idempotency keys and what they were answered
 attribute_kinds what kind of column a key of attributes is, in the whole store
 """
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
+
+STREAM: Final = ("cluster", "namespace", "pod", "container", "labels")
+Stream = tuple[str, str, str, str, str]
+"""A (cluster, namespace, pod, container, labels or '')."""
 
 metadata = sa.MetaData()
 meta = sa.Table(
@@ -49,7 +54,7 @@ streams = sa.Table(
     sa.Column("pod", sa.Text, nullable=False),
     sa.Column("container", sa.Text, nullable=False),
     sa.Column("labels", sa.Text, nullable=False),
-    sa.UniqueConstraint("cluster", "namespace", "pod", "container", "labels"),
+    sa.UniqueConstraint(*STREAM),
 )
 ranges = sa.Table(
     "stream_ranges",
@@ -94,3 +99,20 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]
     same = sa.and_(*(table.c[name] == sa.bindparam(f"old_{name}") for name in key))
     connection.execute(table.delete().where(same), [{f"old_{name}": row[name] for name in key} for row in rows])
     connection.execute(table.insert(), rows)
+
+
+_ID_OF_STREAM: Final = sa.select(streams.c.id).where(*(streams.c[name] == sa.bindparam(name) for name in STREAM))
+
+def find_streams(connection: sa.Connection, wanted: Sequence[Stream]) -> Iterator[tuple[Stream, int]]:
+    """Those of the streams that there are, with their ids."""
+    for stream in wanted:
+        # One by one, for SQLite reads the whole table to compare tuples, and many alternatives are slow to compile.
+        found = connection.scalar(_ID_OF_STREAM, dict(zip(STREAM, stream, strict=True)))
+        if found is not None:
+            yield stream, found
+
+
+def add_streams(connection: sa.Connection, new: Sequence[Stream]) -> Sequence[int]:
+    """Their ids, in the same order."""
+    insert = streams.insert().returning(streams.c.id, sort_by_parameter_order=True)
+    return connection.scalars(insert, [dict(zip(STREAM, stream, strict=True)) for stream in new]).all()

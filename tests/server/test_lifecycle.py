@@ -35,9 +35,10 @@ def test_a_request_in_flight_is_answered_before_the_stop(server: Start) -> None:
     process = server()
     with socket.create_connection(("127.0.0.1", process.port), 20) as connection:
         body = b'{"message":"in flight"}'
-        head = f"POST /api/v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        connection.sendall(head + body[:5])
-        process.client.get("/healthz")
+        head = f"POST /api/v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 Continue")
+        connection.sendall(body[:5])
         os.kill(process.pid, signal.SIGTERM)
         _until_refused(process.port)
         connection.sendall(body[5:])
