@@ -103,6 +103,7 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]
 
 _ID_OF_STREAM: Final = sa.select(streams.c.id).where(*(streams.c[name] == sa.bindparam(name) for name in STREAM))
 
+
 def find_streams(connection: sa.Connection, wanted: Sequence[Stream]) -> Iterator[tuple[Stream, int]]:
     """Those of the streams that there are, with their ids."""
     for stream in wanted:
