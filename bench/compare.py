@@ -9,7 +9,8 @@ the median of these. All have the files in the page cache.
 
 `fastest` leaves answers from memory and caches out: of the medians of brute force and ClickHouse, and the server's warm
 time less 8 ms for HTTP. Shares are of brute force, of the server's times less 8 ms for HTTP; `again` of its first time.
-Bytes are of files after compaction; of the server its segments, indexes and catalog.
+Bytes are of files; of the server its segments, indexes and catalog, as the questions find them, and once more when all
+that can be merged is.
 """
 
 import argparse
@@ -21,9 +22,10 @@ from typing import Final
 from bench.brute import Brute, read_json_cpu_s
 from bench.clickhouse import ClickHouse, Index, Loaded
 from bench.corpus import Corpus, corpus
-from bench.measure import Timing, directory_bytes, table
+from bench.measure import Timing, table
 from bench.query import AGAIN_SHARE, HTTP_MS, Served, ask, asked, brute_force, filled, must_be_equal
 from bench.questions import Question
+from bench.stored import compacted, parts_bytes
 from tests.serving import ServerProcess
 
 INGEST_SHARE: Final = 2.5
@@ -78,6 +80,9 @@ def run(options: argparse.Namespace) -> str:
             kept.append(Kept("brute force's file", brute.write_cpu_s, brute.bytes))
             kept.append(_served("server", spent_s, directory / "data"))
             compared = [_compare(question, server, brute, peer, options.repeats) for question in asked(brute)]
+            server.stop()
+            spent_s += compacted(directory / "data")
+            kept.append(_served("server, all compacted", spent_s, directory / "data"))
             file_bytes = brute.bytes
     return "\n\n".join((_times(compared), _shares(compared), _sizes(kept, parse_s, file_bytes)))
 
@@ -93,11 +98,7 @@ def _kept(name: str, loaded: Loaded) -> Kept:
 
 
 def _served(name: str, cpu_s: float, data: Path) -> Kept:
-    parts = (
-        ("segments", directory_bytes(data / "segments")),
-        ("indexes", directory_bytes(data / "indexes")),
-        ("catalog", sum(file.stat().st_size for file in data.glob("catalog.sqlite*"))),
-    )
+    parts = parts_bytes(data)
     return Kept(name, cpu_s, sum(size for _, size in parts), parts)
 
 
