@@ -1,15 +1,17 @@
-"""`python -m bench ingest|query|tail [--records N] [--seed S]`: prints Markdown tables."""
+"""`python -m bench ingest|query|compare|size|tail [--records N] [--seed S]`: prints Markdown tables."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import ingest, query, tail
+from bench import compare, ingest, query, size, tail
 
 SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "ingest": ingest.run,
     "query": query.run,
+    "compare": compare.run,
+    "size": size.run,
     "tail": tail.run,
 }
 

@@ -9,7 +9,6 @@ runs `select 1`.
 
 import argparse
 import http.client
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,10 +19,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
-import duckdb
-
+from bench.brute import read_json_cpu_s
 from bench.corpus import Corpus, corpus
-from bench.measure import child_cpu_s, cpu_s, directory_bytes, peak_memory_bytes, table
+from bench.measure import cpu_s, directory_bytes, peak_memory_bytes, table
 from tests.serving import ServerProcess
 
 CONNECTIONS: Final = 4
@@ -60,16 +58,6 @@ def run(options: argparse.Namespace) -> str:
             ["Parquet, MB", segments_bytes / 1e6, ""],
         ],
     )
-
-
-def read_json_cpu_s(source: Corpus) -> float:
-    read = f"create temp table t as select * from read_json('{source.path}')"
-    spent_s = statistics.median(child_cpu_s(lambda: _duckdb(read)) for _ in range(3))
-    return spent_s - child_cpu_s(lambda: _duckdb("select 1"))
-
-
-def _duckdb(sql: str) -> None:
-    duckdb.connect(config={"threads": 2}).execute(sql)
 
 
 def wait_until_idle(pid: int) -> None:
