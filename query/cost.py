@@ -52,6 +52,10 @@ class Cost:
         self.slices = 0
         """Slices of time there are; one, where the query does not walk them."""
         self.slices_read = 0
+        self.slices_narrowed = 0
+        """Those that were read for times alone first, so that fewer records had to be put together."""
+        self.slices_halved = 0
+        """As often as one was too much for the memory, and was read again in halves."""
         self.row_groups = 0
         """Read, as often as they were."""
         self.bytes = 0

@@ -286,6 +286,7 @@ def _rows_of(
         halves = part.halves(order)
         if not halves:
             raise
+        session.cost.slices_halved += 1
     for half in halves:
         with contextlib.closing(_rows_of(session, compiled, half, order, view)) as rows:
             for batch in rows:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from logstore.pruning import Bounds
+from logstore.segment import TEMPLATE
 from logstore.store import Snapshot, Store
 from query.ast import Query
 from query.cost import Cost, Stage, Trial
@@ -19,7 +20,9 @@ from query.parser import parse
 from query.plan import plan
 from query.reading import prepare
 from query.remembered import key_of
+from query.sql.relation import RECORD
 from query.stages import catalog_skipped, stages
+from query.view import View
 
 MAX_FOOTERS: Final = 1_000
 """Files whose row groups are looked at."""
@@ -60,7 +63,7 @@ def _explained(
     key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
     reading = prepare(store, engine, snapshot, query, planned, limits, Cost())
     compiled = compiled_for(reading.query, request, limit, stored=reading.stored)
-    groups = _Groups(reading.view.columns)
+    groups = _Groups(reading.view)
     for piece in reading.pieces[:MAX_FOOTERS]:
         groups.add(piece, limits)
     unread = reading.pieces[MAX_FOOTERS:]
@@ -98,15 +101,20 @@ def _trial(
         rows = sum(batch.num_rows for batch in answer.batches())
     cost = trial.cost
     took_ns = time.perf_counter_ns() - began_ns + cost.spent_ns[Stage.PARSE]
-    cpu = {Stage.SQL: cost.sql_cpu_ns}
+    cpu_ns = {Stage.SQL: cost.sql_cpu_ns}
     return {
         "rows": rows,
         "ms": _ms(took_ns),
         "stages": [
-            {"stage": stage, "ms": _ms(spent_ns)} | ({"cpu_ms": _ms(cpu[stage])} if stage in cpu else {})
+            {"stage": stage, "ms": _ms(spent_ns)} | ({"cpu_ms": _ms(cpu_ns[stage])} if stage in cpu_ns else {})
             for stage, spent_ns in cost.spent_ns.items()
         ],
-        "slices": {"all": cost.slices, "read": cost.slices_read},
+        "slices": {
+            "all": cost.slices,
+            "read": cost.slices_read,
+            "narrowed": cost.slices_narrowed,
+            "halved": cost.slices_halved,
+        },
         "row_groups": cost.row_groups,
         "bytes": cost.bytes,
         "rows_scanned": cost.rows,
@@ -121,7 +129,7 @@ def _ms(amount_ns: int) -> float:
 class _Groups:
     """Row groups, as DuckDB skips them by the statistics in the files' footers."""
 
-    columns: frozenset[str]
+    view: View
     all: int = 0
     read: int = 0
     bytes: int = 0
@@ -129,6 +137,7 @@ class _Groups:
 
     def add(self, piece: Piece, limits: Bounds) -> None:
         metadata = pq.read_metadata(piece.segment.path)
+        columns = _columns(piece, self.view)
         for index in range(metadata.num_row_groups) if piece.groups is None else piece.groups:
             chunks = _chunks(metadata.row_group(index))
             self.all += 1
@@ -137,7 +146,18 @@ class _Groups:
                 self.skipped[reason] += 1
                 continue
             self.read += 1
-            self.bytes += sum(chunk.total_compressed_size for name, chunk in chunks.items() if name in self.columns)
+            self.bytes += sum(chunk.total_compressed_size for name, chunk in chunks.items() if name in columns)
+
+
+def _columns(piece: Piece, view: View) -> set[str]:
+    """The file's columns that are read for the view's."""
+    kinds = dict(piece.segment.columns.kinds)
+    found = set(view.columns) | {path[0] for path in view.paths if path[0] in kinds}
+    if view.columns.issuperset(RECORD):
+        found |= set(kinds)
+    if view.leaves or view.has_templates:
+        found.add(TEMPLATE)
+    return found
 
 
 def _chunks(group: Any) -> dict[str, Any]:

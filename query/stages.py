@@ -81,8 +81,7 @@ def catalog_skipped(planned: Plan, reading: Reading) -> dict[str, int]:
 
 def _catalog(reading: Reading, bounds: Bounds) -> str:
     outside = {column: values for column, values in bounds.identity.items() if column not in INSIDE}
-    asked = [*_time(bounds), *_identity(outside)]
-    reason = f"asked for: {'; '.join(asked)}" if asked else "no time, cluster or namespace is asked for"
+    reason = _asked_for([*_time(bounds), *_identity(outside)], "no time, cluster or namespace is asked for")
     if reading.counted and reading.asked is None:
         reason += f"; the catalog counts {reading.counted:,} records of segments that lie wholly within"
     return reason
@@ -99,13 +98,12 @@ def _unasked(planned: Plan, reading: Reading) -> str:
 
 
 def _times(bounds: Bounds) -> str:
-    asked = _time(bounds)
-    return f"row groups lie outside: {asked[0]}" if asked else "no time is asked for"
+    return _asked_for(_time(bounds), "no time is asked for")
 
 
 def _streams(bounds: Bounds) -> str:
-    asked = _identity({column: values for column, values in bounds.identity.items() if column in INSIDE})
-    return f"row groups have no rows of: {'; '.join(asked)}" if asked else "no pod or container is asked for"
+    inside = {column: values for column, values in bounds.identity.items() if column in INSIDE}
+    return _asked_for(_identity(inside), "no pod or container is asked for")
 
 
 def _templates(reading: Reading) -> str:
@@ -129,9 +127,11 @@ def _counts(reading: Reading) -> str:
 
 def _statistics(bounds: Bounds) -> str:
     asked = [*_time(bounds), *_identity(bounds.identity)]
-    if not asked:
-        return "no time and no stream is asked for"
-    return f"least and greatest values in the files' footers lie outside: {'; '.join(asked)}"
+    return _asked_for(asked, "no time, cluster, namespace, pod or container is asked for")
+
+
+def _asked_for(asked: Sequence[str], nothing: str) -> str:
+    return f"asked for: {'; '.join(asked)}" if asked else nothing
 
 
 def _time(bounds: Bounds) -> list[str]:
