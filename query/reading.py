@@ -105,7 +105,8 @@ def _narrowed(
     store: Store, whole: Reading, conditions: list[ast.Expression], bounds: Bounds, told: _Told, *, only_counts: bool
 ) -> Reading:
     groups, texts = told.groups, told.texts
-    verdict = combine(ast.And(tuple(conditions)), told.verdicts, len(texts.ids))
+    condition = ast.And(tuple(conditions)) if conditions else ast.All()
+    verdict = combine(condition, told.verdicts, len(texts.ids))
     words = tuple(words for one in conditions for words in required_words(one, whole.stored.labels))
     chosen = choose(groups, bounds, verdict, words, store.catalog)
     counted, mask = 0, chosen.mask

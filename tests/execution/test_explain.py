@@ -93,6 +93,7 @@ def _analyzed(store: Store, engine: Engine, text: str, **asked: Any) -> tuple[di
         ("timeout failure", None, {"templates": {"template": None}}),
         ("h1n77", None, {"words": {"words": None}}),
         ("timeout | stats count()", None, {"counts": {"counted": None}}),
+        ("* | patterns", None, {}),
         ("* | stats count()", None, {"catalog": {"counted": HOURS}}),
     ],
 )
