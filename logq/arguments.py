@@ -269,6 +269,7 @@ def _add_histogram(parser: Parser) -> None:
 
 
 def _add_explain(parser: Parser) -> None:
+    parser.switch("--analyze", text="run the query too: what it reads, and how long it takes")
     _add_range(parser)
     _add_identity(parser)
     _add_output(parser, ("table", "json"))
@@ -293,7 +294,7 @@ COMMANDS: Final = {
     "values": Command("logq.facts", "logq values FIELD [QUERY] [options]", _add_values),
     "streams": Command("logq.facts", "logq streams [options]", _add_streams),
     "histogram": Command("logq.histogram", "logq histogram [QUERY] [options]", _add_histogram),
-    "explain": Command("logq.facts", "logq explain QUERY [options]", _add_explain),
+    "explain": Command("logq.explain", "logq explain [--analyze] QUERY [options]", _add_explain),
     "context": Command("logq.facts", "logq context SEQ [options]", _add_context),
     "contexts": Command("logq.contexts", "logq contexts [use NAME]", _add_nothing),
     "completion": Command("logq.completion", "logq completion bash|zsh|fish", _add_nothing),

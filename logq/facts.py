@@ -1,4 +1,4 @@
-"""`logq fields|values|streams|explain|context`: what the store says of itself and of a query."""
+"""`logq fields|values|streams|context`: what the store says of itself."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from logq.notes import Progress, note, with_place
 from logq.query import identity, scoped_query, time_range, writer_for
 from logq.render import TableWriter, encoded
 from logq.scope import Scoped
-from logq.terminal import BOLD, painted, safe, wants_colour
+from logq.terminal import wants_colour
 
 
 def run(options: Namespace) -> int:
@@ -22,7 +22,6 @@ def run(options: Namespace) -> int:
         "fields": _fields,
         "values": _values,
         "streams": _streams,
-        "explain": _explain,
         "context": _context,
     }
     return commands[options.command](options)
@@ -31,7 +30,7 @@ def run(options: Namespace) -> int:
 def _fields(options: Namespace) -> int:
     query = scoped_query(options, server := target(options))
     params = {"q": query.text, **time_range(options)}
-    return _list(options, _document(Client(server), "/api/v1/fields", params, query), "fields")
+    return _list(options, document(Client(server), "/api/v1/fields", params, query), "fields")
 
 
 def _values(options: Namespace) -> int:
@@ -44,7 +43,7 @@ def _values(options: Namespace) -> int:
         params["prefix"] = options.prefix
     if options.limit is not None:
         params["limit"] = str(options.limit)
-    answer = _document(Client(server), "/api/v1/values", params, query)
+    answer = document(Client(server), "/api/v1/values", params, query)
     if options.output == "raw":
         for item in answer["values"]:
             sys.stdout.buffer.write(encoded(f"{item['value']}\n"))
@@ -69,24 +68,6 @@ def _streams(options: Namespace) -> int:
     return _list(options, answer, "streams")
 
 
-def _explain(options: Namespace) -> int:
-    if not options.words:
-        raise UsageError("which query? logq explain QUERY")
-    query = scoped_query(options, server := target(options))
-    answer = _document(Client(server), "/api/v1/explain", {"q": query.text, **time_range(options)}, query)
-    if (options.output or ("table" if sys.stdout.isatty() else "json")) == "json":
-        sys.stdout.buffer.write(encoded(json.dumps(answer, ensure_ascii=False) + "\n"))
-        return FOUND
-    bold = BOLD if wants_colour(options, sys.stdout) else ""
-    for name, value in answer.items():
-        if name == "sql":
-            continue
-        sys.stdout.buffer.write(encoded(f"{painted(safe(name, colours=False), bold)}  {_amount(value)}\n"))
-    sql = "\n".join(safe(line, colours=False) for line in str(answer.get("sql", "")).split("\n"))
-    sys.stdout.buffer.write(encoded(f"{painted('sql', bold)}\n{sql}\n"))
-    return FOUND
-
-
 def _context(options: Namespace) -> int:
     if len(options.words) != 1 or not options.words[0].isdecimal():
         raise UsageError("which record? logq context SEQ", "its number: logq QUERY --meta -o ndjson shows _seq")
@@ -103,7 +84,7 @@ def _context(options: Namespace) -> int:
     return FOUND if writer.rows else NOTHING
 
 
-def _document(client: Client, path: str, params: dict[str, str], query: Scoped) -> Any:
+def document(client: Client, path: str, params: dict[str, str], query: Scoped) -> Any:
     """One JSON answer about a query."""
     with Progress("waiting for the server"):
         try:
@@ -124,12 +105,3 @@ def _list(options: Namespace, answer: dict[str, Any], key: str) -> int:
         writer.write(b"".join(encoded(json.dumps(row, ensure_ascii=False) + "\n") for row in rows))
     writer.close()
     return FOUND if any(row.get("count", 1) for row in rows) else NOTHING
-
-
-def _amount(value: Any) -> str:
-    if isinstance(value, dict):
-        parts = (f"{safe(str(name), colours=False)}: {_amount(each)}" for name, each in value.items())
-        return "  ".join(parts) or "none"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return safe(str(value), colours=False)

@@ -63,8 +63,9 @@ Ships lines. stdin: each at least once. Files: each exactly once, even over kill
   logq histogram '*' --since 6h --interval 10m""",
     "explain": """\
   logq explain 'level:error pod="web-1"' --since 1d
+  logq explain --analyze timeout           runs it too: what it reads, and how long it takes
 
-What a query would read, what it would skip and why, and its SQL.""",
+What a query would read, what it would skip and why, stage by stage, and its SQL.""",
     "context": """\
   logq timeout --meta -o ndjson            shows each record's _seq
   logq context 4711 --before 20 --after 5  the lines around it in its own container""",

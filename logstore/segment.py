@@ -71,7 +71,7 @@ def read_columns(segment: Segment) -> pa.Table:
 def read_groups(segment: Segment, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
     """These columns of the stored schema, of the records of these row groups."""
     columns = segment.columns
-    needed = set(names) | ({"attributes", "message", *dict(columns.kinds)} if "attributes" in names else set())
+    needed = _needed(segment, names)
     with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
         present = [name for name in file.schema_arrow.names if name in needed]
         table = file.read_row_groups(list(groups), columns=present, use_threads=False)
@@ -80,6 +80,24 @@ def read_groups(segment: Segment, groups: Sequence[int], names: Sequence[str]) -
         table = with_rest(table, _joined(table, columns))
     schema = pa.schema([STORED.field(name) for name in names])
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
+
+
+def _needed(segment: Segment, names: Sequence[str]) -> set[str]:
+    """The file's columns that these columns are made of."""
+    return set(names) | ({"attributes", "message", *dict(segment.columns.kinds)} if "attributes" in names else set())
+
+
+def chunk_bytes(segment: Segment, groups: Sequence[int], names: Sequence[str]) -> int:
+    """Compressed bytes that `read_groups` reads."""
+    needed = _needed(segment, names)
+    metadata = _metadata(segment.path)
+    found = (metadata.row_group(group).column(at) for group in groups for at in range(metadata.num_columns))
+    return sum(chunk.total_compressed_size for chunk in found if chunk.path_in_schema in needed)
+
+
+def row_groups(segment: Segment) -> int:
+    """How many row groups the segment has."""
+    return int(_metadata(segment.path).num_row_groups)
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -34,29 +34,16 @@ class End:
     cursor: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an answer may read: segments and bytes at most, and why the other segments are skipped."""
-
-    segments: int
-    bytes: int
-    buffered_rows: int
-    skipped: Mapping[str, int]
-
-
 class Answer:
     """Columns and a stream of Arrow batches. Holds its snapshot until it is drained or closed.
 
     One thread reads it at a time; `cancel` may come from any.
     """
 
-    def __init__(
-        self, columns: tuple[Column, ...], is_grouped: bool, cost: Cost, session: "Session | None" = None
-    ) -> None:
+    def __init__(self, columns: tuple[Column, ...], is_grouped: bool, session: "Session | None" = None) -> None:
         self.columns = columns
         self.is_grouped = is_grouped
         """Whether rows are results of `stats`, `top` or `patterns` rather than records."""
-        self.cost = cost
         self.schema = schema(columns)
         self.end = End(truncated=False, cursor="")
         """Final once `batches` is drained."""

@@ -9,6 +9,7 @@ import contextlib
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,7 @@ import structlog
 
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
 from query import extension
+from query.cost import Cost, Stage
 from query.extension import NO_SECRET
 from query.remembered import Answers
 from query.verdicts import Verdicts
@@ -112,6 +114,7 @@ class Engine:
         instance.execute("SET VARIABLE directories = ?", [[f"{segments.absolute()}/", f"{spill.absolute()}/"]])
         instance.execute("SET allowed_directories = getvariable('directories')")
         instance.execute("SET enable_external_access = false")
+        instance.execute("SET allowed_configs = ['enable_profiling']")
         instance.execute("SET lock_configuration = true")
         return instance
 
@@ -157,6 +160,15 @@ class Session:
         self._size = size
         self._left_s = settings.timeout_s if size is not Size.TAIL else TICK_TIMEOUT_S
         self._is_cancelled = False
+        self.cost = Cost()
+        """Of what the session does."""
+
+    def measure(self, cost: Cost) -> None:
+        """Adds to this cost from now on."""
+        self.cost = cost
+        if cost.is_detailed:
+            # The profile is this cursor's alone, and `no_output` keeps DuckDB from printing it.
+            self._cursor.execute("SET enable_profiling = 'no_output'")
 
     def register(self, name: str, table: pa.Table) -> None:
         """Makes an Arrow table readable by a name, in this session only."""
@@ -185,19 +197,35 @@ class Session:
                     return
                 if batch.num_rows:
                     yield batch
+        except GeneratorExit:
+            self._drain(reader, sql)
+            raise
         finally:
             reader.close()
+            self._note_profile()
 
     def fetch(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
         """The whole result, for statements whose result is small by construction."""
         with self._limited(sql):
-            return self._cursor.sql(sql, params=list(params)).to_arrow_table()
+            table = self._cursor.sql(sql, params=list(params)).to_arrow_table()
+        self._note_profile()
+        return table
 
     def fetch_numbers(self, sql: str, params: Sequence[object] = ()) -> Mapping[str, npt.NDArray[Any]]:
         """The whole result of numbers and booleans without nulls, by column, for small ones: a statement that gives
         Arrow is planned twice."""
         with self._limited(sql):
             return self._cursor.execute(sql, list(params)).fetchnumpy()
+
+    def _drain(self, reader: pa.RecordBatchReader, sql: str) -> None:
+        """DuckDB has no profile of a result that was not read to its end."""
+        if self.cost.is_detailed:
+            with contextlib.suppress(LogstoreError), self._limited(sql):
+                deque(reader, maxlen=0)
+
+    def _note_profile(self) -> None:
+        if self.cost.is_detailed:
+            self.cost.add_profile(self._cursor.get_profiling_information(format="json"))
 
     def cancel(self) -> None:
         """Ends what runs now, soon, and all that would run later with `QueryCancelled`."""
@@ -219,7 +247,8 @@ class Session:
         if self._is_cancelled:
             self._watchdog.hurry(self)
         try:
-            yield
+            with self.cost.stage(Stage.SQL):
+                yield
         except (duckdb.Error, OSError, pa.ArrowException) as error:
             self._left_s -= time.monotonic() - started_s
             raise self._explained(error, sql) from error

@@ -18,13 +18,14 @@ from logstore import pruning
 from logstore.errors import QueryTooExpensive
 from logstore.store import Store
 from query import analyse, sql
-from query.answer import Answer, Cost, End, schema, shape
+from query.answer import Answer, End, schema, shape
 from query.ast import Extend, Fields, Limit, Name, Patterns, Query, Stats, Top, Where
+from query.cost import Cost, Stage, Trial
 from query.engine import Engine, Session, Size
 from query.narrowing import Times
 from query.parser import parse
 from query.place import cursor_after, place_of
-from query.plan import Plan, plan
+from query.plan import plan
 from query.reading import Reading, is_count, prepare
 from query.remembered import key_of
 from query.slices import Slice, slices
@@ -69,34 +70,46 @@ def run(store: Store, engine: Engine, request: Request, wait_s: float | None = N
 
 
 def run_parsed(
-    store: Store, engine: Engine, query: Query, own_rows: int | None, request: Request, wait_s: float | None = None
+    store: Store,
+    engine: Engine,
+    query: Query,
+    own_rows: int | None,
+    request: Request,
+    wait_s: float | None = None,
+    trial: Trial | None = None,
 ) -> Answer:
     """`run`, for a query that is parsed already, with its trailing limit split off."""
-    first = compiled_for(query, request)
+    cost = trial.cost if trial is not None else Cost()
+    with cost.stage(Stage.COMPILE):
+        first = compiled_for(query, request)
     limit, is_default = row_limit(request, own_rows, first)
     with contextlib.ExitStack() as resources:
-        snapshot = resources.enter_context(store.snapshot())
+        snapshot = trial.snapshot if trial is not None else resources.enter_context(store.snapshot())
         limits = replace(bounds(query, request.start_ns, request.end_ns), up_to_seq=request.up_to_seq)
-        planned = plan(snapshot.segments, snapshot.buffer, limits)
+        with cost.stage(Stage.CATALOG):
+            planned = plan(snapshot.segments, snapshot.buffer, limits)
         key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
-        known = engine.answers.get(key)
+        known = engine.answers.get(key) if trial is None else None
         if known is not None:
-            cost = Cost(0, 0, 0, planned.skipped)
-            answer = Answer(first.columns, is_grouped(query), cost)
+            answer = Answer(first.columns, is_grouped(query))
             answer.end = known.end
             answer.begin(iter(known.batches), resources.pop_all())
             return answer
-        reading = prepare(store, engine, snapshot, query, planned, limits)
+        reading = prepare(store, engine, snapshot, query, planned, limits, cost)
         is_large = reading.plain_bytes >= engine.settings.large_bytes or len(reading.pieces) >= LARGE_SEGMENTS
-        session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
+        with cost.stage(Stage.WAIT):
+            session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
+        session.measure(cost)
         after = place_of(session, snapshot.segments, snapshot.buffer, request.cursor, first)
         has_place = is_default and first.is_rowwise
         wanted = None if limit is None else limit + is_default
-        compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
-        answer = Answer(compiled.columns, is_grouped(query), _cost(planned, reading), session)
+        with cost.stage(Stage.COMPILE):
+            compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
+        answer = Answer(compiled.columns, is_grouped(query), session)
         rows = _all_rows(session, compiled, reading, planned.buffer, query, request, wanted, after)
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
-        answer.begin(engine.answers.noting(key, answer, shaped), resources.pop_all())
+        noted = engine.answers.noting(key, answer, shaped) if trial is None else shaped
+        answer.begin(noted, resources.pop_all())
     return answer
 
 
@@ -178,11 +191,6 @@ def row_limit(request: Request, own_rows: int | None, compiled: Compiled) -> tup
     return DEFAULT_LIMIT, True
 
 
-def _cost(planned: Plan, reading: Reading) -> Cost:
-    size = sum(piece.segment.bytes for piece in reading.pieces)
-    return Cost(len(reading.pieces), size, planned.buffer.num_rows, planned.skipped)
-
-
 def _all_rows(
     session: Session,
     compiled: Compiled,
@@ -197,6 +205,7 @@ def _all_rows(
     if is_count(query) and not reading.pieces and not buffer.num_rows:
         return iter([_counted(compiled, reading.counted)])
     parts = _slices(query, compiled, reading, buffer, request, after, is_bounded=wanted is not None)
+    parts = session.cost.walking(parts)
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:
         parts = _narrowed(parts, session, reading, request, wanted, after)
     rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
@@ -277,6 +286,7 @@ def _rows_of(
         halves = part.halves(order)
         if not halves:
             raise
+        session.cost.slices_halved += 1
     for half in halves:
         with contextlib.closing(_rows_of(session, compiled, half, order, view)) as rows:
             for batch in rows:

@@ -1,5 +1,6 @@
-"""What a query would read, and why it skips the rest."""
+"""What a query would read, and why it skips the rest; and what it cost, where it is run for that."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,56 +9,127 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from logstore.pruning import Bounds
-from logstore.store import Store
+from logstore.segment import TEMPLATE
+from logstore.store import Snapshot, Store
+from query.ast import Query
+from query.cost import Cost, Stage, Trial
 from query.engine import Engine
-from query.execute import Request, bounds, compiled_for, row_limit, split_limit
+from query.execute import Request, bounds, compiled_for, row_limit, run_parsed, split_limit
 from query.groups import Piece
 from query.parser import parse
 from query.plan import plan
 from query.reading import prepare
+from query.remembered import key_of
+from query.sql.relation import RECORD
+from query.stages import catalog_skipped, stages
+from query.view import View
 
 MAX_FOOTERS: Final = 1_000
 """Files whose row groups are looked at."""
+_NS_PER_MS: Final = 1_000_000
 
 
-def explain(store: Store, engine: Engine, request: Request) -> dict[str, object]:
-    """The SQL, the segments, row groups and bytes that it reads at most, and what is skipped by reason.
+def explain(store: Store, engine: Engine, request: Request, *, analyze: bool = False) -> dict[str, object]:
+    """The SQL, the segments, row groups and bytes that it reads at most, and what is skipped by reason and stage.
 
-    A newest-first query may stop earlier. `bytes` are those of the columns that the query needs.
+    A newest-first query may stop earlier. `bytes` are those of the columns that the query needs. Where `analyze`, the
+    query is run too, under a query's limits, for what it really reads and how long it takes.
+
+    Raises:
+        InvalidQuery, InvalidInput: the query, or a parameter.
+        Busy, QueryTimeout, QueryTooExpensive, QueryCancelled: of the query that is run.
     """
-    query, own_rows = split_limit(parse(request.text, request.now_ns))
-    first = compiled_for(query, request)
-    limit, _ = row_limit(request, own_rows, first)
-    limits = bounds(query, request.start_ns, request.end_ns)
+    cost = Cost(is_detailed=analyze)
+    with cost.stage(Stage.PARSE):
+        query, own_rows = split_limit(parse(request.text, request.now_ns))
     with store.snapshot() as snapshot:
-        planned = plan(snapshot.segments, snapshot.buffer, limits)
-        reading = prepare(store, engine, snapshot, query, planned, limits)
-        compiled = compiled_for(reading.query, request, limit, stored=reading.stored)
-        groups = _Groups(reading.view.columns)
-        for piece in reading.pieces[:MAX_FOOTERS]:
-            groups.add(piece, limits)
-    groups.skip(reading.skipped)
+        # First, so that it finds what is in memory as a query would.
+        trial = _trial(store, engine, query, own_rows, request, Trial(snapshot, cost)) if analyze else None
+        explained, is_remembered = _explained(store, engine, query, own_rows, request, snapshot)
+    explained["remembered"] = is_remembered
+    if trial is not None:
+        explained["analyze"] = {**trial, "remembered": is_remembered}
+    return explained
+
+
+def _explained(
+    store: Store, engine: Engine, query: Query, own_rows: int | None, request: Request, snapshot: Snapshot
+) -> tuple[dict[str, object], bool]:
+    """All that can be told without reading records, and whether the answer is remembered."""
+    first = compiled_for(query, request)
+    limit, is_default = row_limit(request, own_rows, first)
+    limits = bounds(query, request.start_ns, request.end_ns)
+    planned = plan(snapshot.segments, snapshot.buffer, limits)
+    key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
+    reading = prepare(store, engine, snapshot, query, planned, limits, Cost())
+    compiled = compiled_for(reading.query, request, limit, stored=reading.stored)
+    groups = _Groups(reading.view)
+    for piece in reading.pieces[:MAX_FOOTERS]:
+        groups.add(piece, limits)
     unread = reading.pieces[MAX_FOOTERS:]
-    return {
+    all_groups = groups.all + sum(reading.skipped.values())
+    by_catalog = catalog_skipped(planned, reading)
+    by_index = len(snapshot.segments) - sum(by_catalog.values()) - len(reading.pieces)
+    explained: dict[str, object] = {
         "sql": compiled.sql,
         "params": compiled.params,
         "segments": {
             "all": len(snapshot.segments),
             "read": len(reading.pieces),
-            "skipped": _with(planned.skipped, "index", len(planned.pieces) - len(reading.pieces)),
+            "skipped": by_catalog | ({"index": by_index} if by_index else {}),
         },
-        "row_groups": {"all": groups.all, "read": groups.read, "skipped": dict(groups.skipped)}
+        "row_groups": {
+            "all": all_groups,
+            "read": groups.read,
+            "skipped": dict(groups.skipped + Counter(reading.skipped)),
+        }
         | ({"segments_not_looked_at": len(unread)} if unread else {}),
         "bytes": groups.bytes + sum(piece.segment.bytes for piece in unread),
         "buffered_records": planned.buffer.num_rows,
     } | ({"counted_records": reading.counted} if reading.counted else {})
+    found = stages(len(snapshot.segments), planned, reading, limits, all_groups, groups.skipped)
+    explained["stages"] = [stage.told() for stage in found]
+    return explained, engine.answers.holds(key)
+
+
+def _trial(
+    store: Store, engine: Engine, query: Query, own_rows: int | None, request: Request, trial: Trial
+) -> dict[str, object]:
+    """Runs the query, and tells what that cost."""
+    began_ns = time.perf_counter_ns()
+    with run_parsed(store, engine, query, own_rows, request, trial=trial) as answer:
+        rows = sum(batch.num_rows for batch in answer.batches())
+    cost = trial.cost
+    took_ns = time.perf_counter_ns() - began_ns + cost.spent_ns[Stage.PARSE]
+    cpu_ns = {Stage.SQL: cost.sql_cpu_ns}
+    return {
+        "rows": rows,
+        "ms": _ms(took_ns),
+        "stages": [
+            {"stage": stage, "ms": _ms(spent_ns)} | ({"cpu_ms": _ms(cpu_ns[stage])} if stage in cpu_ns else {})
+            for stage, spent_ns in cost.spent_ns.items()
+        ],
+        "slices": {
+            "all": cost.slices,
+            "read": cost.slices_read,
+            "narrowed": cost.slices_narrowed,
+            "halved": cost.slices_halved,
+        },
+        "row_groups": cost.row_groups,
+        "bytes": cost.bytes,
+        "rows_scanned": cost.rows,
+    }
+
+
+def _ms(amount_ns: int) -> float:
+    return round(amount_ns / _NS_PER_MS, 3)
 
 
 @dataclass(slots=True)
 class _Groups:
     """Row groups, as DuckDB skips them by the statistics in the files' footers."""
 
-    columns: frozenset[str]
+    view: View
     all: int = 0
     read: int = 0
     bytes: int = 0
@@ -65,6 +137,7 @@ class _Groups:
 
     def add(self, piece: Piece, limits: Bounds) -> None:
         metadata = pq.read_metadata(piece.segment.path)
+        columns = _columns(piece, self.view)
         for index in range(metadata.num_row_groups) if piece.groups is None else piece.groups:
             chunks = _chunks(metadata.row_group(index))
             self.all += 1
@@ -73,16 +146,18 @@ class _Groups:
                 self.skipped[reason] += 1
                 continue
             self.read += 1
-            self.bytes += sum(chunk.total_compressed_size for name, chunk in chunks.items() if name in self.columns)
-
-    def skip(self, skipped: Mapping[str, int]) -> None:
-        """Notes the groups that the index left out."""
-        self.skipped.update(skipped)
-        self.all += sum(skipped.values())
+            self.bytes += sum(chunk.total_compressed_size for name, chunk in chunks.items() if name in columns)
 
 
-def _with(skipped: Mapping[str, int], reason: str, count: int) -> dict[str, int]:
-    return {**skipped, **({reason: count} if count else {})}
+def _columns(piece: Piece, view: View) -> set[str]:
+    """The file's columns that are read for the view's."""
+    kinds = dict(piece.segment.columns.kinds)
+    found = set(view.columns) | {path[0] for path in view.paths if path[0] in kinds}
+    if view.columns.issuperset(RECORD):
+        found |= set(kinds)
+    if view.leaves or view.has_templates:
+        found.add(TEMPLATE)
+    return found
 
 
 def _chunks(group: Any) -> dict[str, Any]:
@@ -90,13 +165,13 @@ def _chunks(group: Any) -> dict[str, Any]:
     return {chunk.path_in_schema: chunk for chunk in chunks}
 
 
-def _reason(chunks: dict[str, Any], limits: Bounds) -> str:
-    time = chunks["time"].statistics
-    if time is not None and time.has_min_max:
+def _reason(chunks: Mapping[str, Any], limits: Bounds) -> str:
+    times = chunks["time"].statistics
+    if times is not None and times.has_min_max:
         # As raw integers: pyarrow's own conversion of nanoseconds needs pandas.
-        if limits.start_ns is not None and time.max_raw < limits.start_ns:
+        if limits.start_ns is not None and times.max_raw < limits.start_ns:
             return "time"
-        if limits.end_ns is not None and time.min_raw >= limits.end_ns:
+        if limits.end_ns is not None and times.min_raw >= limits.end_ns:
             return "time"
     for column, allowed in limits.identity.items():
         found = chunks[column].statistics if column in chunks else None

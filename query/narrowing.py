@@ -41,6 +41,7 @@ class Times:
 
     def _narrowed(self, session: Session, part: Slice) -> Slice:
         assert part.between_ns is not None
+        session.cost.slices_narrowed += 1
         define_records(session, part.pieces, part.buffer, self.view, part.between_ns)
         try:
             with closing(session.stream(self.compiled.sql, self.compiled.params)) as batches:

@@ -14,6 +14,7 @@ from logstore.indexes import Texts
 from logstore.pruning import Bounds
 from logstore.store import Snapshot, Store
 from query import analyse, ast
+from query.cost import Cost, Stage
 from query.engine import Engine, Size
 from query.groups import (
     INSIDE,
@@ -26,11 +27,23 @@ from query.groups import (
     rows_that_must,
 )
 from query.plan import Plan
-from query.required import required_words
+from query.required import Words, required_words
 from query.sql.fields import Stored, attribute_paths
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
 from query.walk import walk
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the segments' indexes were asked."""
+
+    templates: int
+    """All templates there are."""
+    possible: int
+    """Those of them that some match may have."""
+    words: tuple[Words, ...]
+    """Of each of these, every match has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +55,10 @@ class Reading:
     pieces: tuple[Piece, ...]
     view: View
     counted: int = 0
-    groups: int = 0
-    """Row groups of segments whose index was asked."""
+    asked: Asked | None = None
+    """None: the indexes were not asked."""
     skipped: Mapping[str, int] = field(default_factory=dict)
-    """Of these, the ones left out, by reason."""
+    """Row groups that they left out, by reason."""
 
     @property
     def plain_bytes(self) -> int:
@@ -53,7 +66,7 @@ class Reading:
 
 
 def prepare(
-    store: Store, engine: Engine, snapshot: Snapshot, query: ast.Query, planned: Plan, bounds: Bounds
+    store: Store, engine: Engine, snapshot: Snapshot, query: ast.Query, planned: Plan, bounds: Bounds, cost: Cost
 ) -> Reading:
     """Narrows a plan by what the segments' indexes tell."""
     paths = _paths(query)
@@ -69,34 +82,46 @@ def prepare(
         return _counted_whole(whole, bounds)
     if not conditions and not has_patterns and not INSIDE.intersection(bounds.identity):
         return whole
-    return _narrowed(store, engine, whole, conditions, bounds, only_counts=only_counts)
+    segments = [piece.segment for piece in planned.pieces]
+    with cost.stage(Stage.INDEXES):
+        known, texts = store.indexes.of(segments)
+    with cost.stage(Stage.VERDICTS), engine.session(Size.TAIL) as session:
+        verdicts = engine.verdicts.of(session, leaves(conditions), texts)
+    with cost.stage(Stage.ROW_GROUPS):
+        told = _Told(groups_of(segments, known), texts, verdicts)
+        return _narrowed(store, whole, conditions, bounds, told, only_counts=only_counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the indexes tell."""
+
+    groups: Groups
+    texts: Texts
+    verdicts: Mapping[ast.Expression, Verdict]
 
 
 def _narrowed(
-    store: Store, engine: Engine, whole: Reading, conditions: list[ast.Expression], bounds: Bounds, *, only_counts: bool
+    store: Store, whole: Reading, conditions: list[ast.Expression], bounds: Bounds, told: _Told, *, only_counts: bool
 ) -> Reading:
-    asked = leaves(conditions)
-    known, texts = store.indexes.of([piece.segment for piece in whole.pieces])
-    with engine.session(Size.TAIL) as session:
-        verdicts = engine.verdicts.of(session, asked, texts)
-    count = len(texts.ids)
-    verdict = combine(ast.And(tuple(conditions)), verdicts, count)
-    groups = groups_of([piece.segment for piece in whole.pieces], known)
-    words = [words for one in conditions for words in required_words(one, whole.stored.labels)]
+    groups, texts = told.groups, told.texts
+    condition = ast.And(tuple(conditions)) if conditions else ast.All()
+    verdict = combine(condition, told.verdicts, len(texts.ids))
+    words = tuple(words for one in conditions for words in required_words(one, whole.stored.labels))
     chosen = choose(groups, bounds, verdict, words, store.catalog)
     counted, mask = 0, chosen.mask
     if only_counts and not INSIDE.intersection(bounds.identity):
         sure = mask & decided(groups, verdict) & _inside(groups, bounds)
         counted, mask = rows_that_must(groups, verdict, sure), mask & ~sure
         chosen.skipped["counted"] += int(np.count_nonzero(sure))
-    query, decided_leaves = _with_columns(whole.query, verdicts)
+    query, decided_leaves = _with_columns(whole.query, told.verdicts)
     return replace(
         whole,
         query=query,
         pieces=pieces(groups, mask),
         view=_view(whole.view, query, decided_leaves, texts),
         counted=counted,
-        groups=groups.count,
+        asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), words),
         skipped=+Counter(chosen.skipped),
     )
 

@@ -48,6 +48,11 @@ class Answers:
                 self._found += 1
             return found
 
+    def holds(self, key: Hashable) -> bool:
+        """Whether this question would be answered from memory; asking that counts for nothing."""
+        with self._lock:
+            return key in self._known
+
     def noting(self, key: Hashable, answer: Answer, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The same batches; remembers them once they were all given, if they are few."""
         kept: list[pa.RecordBatch] = []

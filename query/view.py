@@ -19,6 +19,7 @@ from logstore.attributes import Kind
 from logstore.record import COLUMNS, STORED
 from logstore.templates import UNASSIGNED
 from query import ast, extension, sql
+from query.cost import Cost, Stage
 from query.engine import Session
 from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
@@ -76,10 +77,13 @@ def define_records(
     `between_ns` two times, both inclusive, where given."""
     picked, whole = _picked(pieces)
     names = [name for name in COLUMNS if name in view.columns]
-    tables = [buffer.select(names), *(_read(piece, names, between_ns) for piece in picked)]
+    with session.cost.stage(Stage.READ):
+        tables = [buffer.select(names), *(_read(piece, names, between_ns, session.cost) for piece in picked)]
     # A column of words may have a dictionary for each chunk; DuckDB reads one chunk at a time.
     in_memory = pa.concat_tables([table for table in tables if table.num_rows] or tables[:1])
     session.register("in_memory", in_memory)
+    if session.cost.is_detailed:
+        _note(session.cost, in_memory, whole)
     parts = [_select_memory(names, view)] if in_memory.num_rows or not whole else []
     for index, files in enumerate(_by_layout(whole, view)):
         session.execute(f"SET VARIABLE files_{index} = ?", [[str(file.segment.path) for file in files.pieces]])
@@ -107,7 +111,14 @@ def _picked(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     return picked, whole
 
 
-def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None) -> pa.Table:
+def _note(cost: Cost, in_memory: pa.Table, whole: Sequence[Piece]) -> None:
+    cost.rows += in_memory.num_rows
+    cost.set_files(
+        sum(segments.row_groups(piece.segment) for piece in whole), sum(piece.segment.rows for piece in whole)
+    )
+
+
+def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, cost: Cost) -> pa.Table:
     """The records of the piece's row groups, of those that overlap the time between."""
     assert piece.known is not None
     assert piece.groups is not None
@@ -118,6 +129,8 @@ def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None
         groups = groups[overlaps]
     if not len(groups):
         return STORED.empty_table().select(names)
+    if cost.is_detailed:
+        cost.add_read(len(groups), segments.chunk_bytes(piece.segment, groups.tolist(), names))
     return segments.read_groups(piece.segment, groups.tolist(), names)
 
 

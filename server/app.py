@@ -22,7 +22,7 @@ from server.routes.health import Health
 from server.routes.ingest import Ingest, IngestParams
 from server.routes.pages import page
 from server.routes.query import Query, QueryParams, RangeParams
-from server.routes.reading import ContextParams, HistogramParams, Reading, ValuesParams
+from server.routes.reading import ContextParams, ExplainParams, HistogramParams, Reading, ValuesParams
 from server.routes.streams import NoParams, Streams
 from server.routes.tail import Tail, TailParams
 from server.service import Service
@@ -57,6 +57,17 @@ OPERATIONS: Final = [
         {
             "application/json": '{"q": "error | stats count() by pod", "start": "-1h"}',
             "application/x-www-form-urlencoded": "q=error&start=-1h",
+        },
+    ),
+    Operation(
+        "post",
+        "/api/v1/explain",
+        "read",
+        "What a query would read, with the parameters in a JSON object or a form",
+        ExplainParams,
+        {
+            "application/json": '{"q": "error | stats count() by pod", "start": "-1h", "analyze": true}',
+            "application/x-www-form-urlencoded": "q=error&start=-1h&analyze=true",
         },
     ),
     Operation("get", "/api/v1/tail", "read", "Records as they come, as NDJSON or server-sent events", TailParams),
@@ -118,7 +129,8 @@ def _add_health(app: FastAPI, health: Health) -> None:
 def _add_reading(app: FastAPI, service: Service) -> None:
     streams = Streams(service)
     reading = Reading(service)
-    _add(app, "read", "/api/v1/explain", reading.explain, QueryParams)
+    for method in ("GET", "POST"):
+        _add(app, "read", "/api/v1/explain", reading.explain, ExplainParams, [method])
     _add(app, "read", "/api/v1/histogram", reading.histogram, HistogramParams)
     _add(app, "read", "/api/v1/fields", reading.fields, RangeParams)
     _add(app, "read", "/api/v1/values", reading.values, ValuesParams)

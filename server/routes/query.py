@@ -1,7 +1,7 @@
 """GET and POST /api/v1/query: a query in, its rows out while they are found."""
 
 import time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field
 from starlette.requests import Request
@@ -19,6 +19,8 @@ from server.outcome import Outcome
 from server.params import Params, from_body, from_query_string
 from server.service import Service
 from server.streaming import ChunkedAnswer, Chunks
+
+AnyParams = TypeVar("AnyParams", bound=Params)
 
 BODY_MAX_BYTES: Final = 1024 * 1024
 
@@ -89,7 +91,7 @@ class Query:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with Outcome(self._service.telemetry.query):
             request = Request(scope)
-            params = await self._params(request, receive)
+            params = await params_of(QueryParams, request, receive, self._service)
             form = Format(params.format or _accepted(request.headers.get("accept")))
             answer = ChunkedAnswer(
                 lambda: self._run(params, form),
@@ -97,18 +99,6 @@ class Query:
                 None if form is Format.PARQUET else negotiate(request.headers.get("accept-encoding")),
             )
             await answer(scope, receive, send)
-
-    async def _params(self, request: Request, receive: Receive) -> QueryParams:
-        if request.method != "POST":
-            return from_query_string(QueryParams, request.scope["query_string"])
-        limits = BodyLimits(BODY_MAX_BYTES, "a query's body", self._service.settings.receive_timeout, 1.0)
-        reader = BodyReader(request.scope, receive, self._service.bodies, limits)
-        try:
-            body = await reader.read()
-        finally:
-            reader.release()
-        content_type = request.headers.get("content-type", "")
-        return from_body(QueryParams, body, content_type, request.scope["query_string"])
 
     def _run(self, params: QueryParams, form: Format) -> Chunks:
         asked = params.request(form)
@@ -126,6 +116,24 @@ class Query:
             headers=headers,
             can_carry_errors=form is Format.NDJSON,
         )
+
+
+async def params_of(model: type[AnyParams], request: Request, receive: Receive, service: Service) -> AnyParams:
+    """The parameters of a GET, or of a POST with a JSON object or a form.
+
+    Raises:
+        InvalidInput, TooLarge: the parameters, or the body.
+    """
+    if request.method != "POST":
+        return from_query_string(model, request.scope["query_string"])
+    limits = BodyLimits(BODY_MAX_BYTES, "a query's body", service.settings.receive_timeout, 1.0)
+    reader = BodyReader(request.scope, receive, service.bodies, limits)
+    try:
+        body = await reader.read()
+    finally:
+        reader.release()
+    content_type = request.headers.get("content-type", "")
+    return from_body(model, body, content_type, request.scope["query_string"])
 
 
 def time_of(name: str, text: str, now_ns: int) -> int | None:

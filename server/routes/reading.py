@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from pydantic import Field
 from starlette.requests import Request
@@ -23,15 +22,19 @@ from server.body import ClientGone
 from server.encoding import encode_whole, negotiate
 from server.errors import to_json
 from server.outcome import Outcome
-from server.params import Params, from_query_string
-from server.routes.query import QueryParams, RangeParams, Text
+from server.params import Params
+from server.routes.query import AnyParams, QueryParams, RangeParams, Text, params_of
 from server.service import Service
-
-AnyParams = TypeVar("AnyParams", bound=Params)
 
 JSON_TYPE = "application/json"
 CLIENT_GONE = 499
 """Nobody reads this status but the metrics; its number is nginx's."""
+
+
+class ExplainParams(QueryParams):
+    """Parameters of /api/v1/explain."""
+
+    analyze: bool = Field(False, description="true: runs the query too, and tells what it reads and how long it takes")
 
 
 class HistogramParams(RangeParams):
@@ -67,7 +70,7 @@ class Reading:
 
     async def explain(self, request: Request) -> Response:
         """What a query would read, and why it skips the rest."""
-        return await self._answer(request, QueryParams, self._explain)
+        return await self._answer(request, ExplainParams, self._explain)
 
     async def histogram(self, request: Request) -> Response:
         """How many records when."""
@@ -94,7 +97,7 @@ class Reading:
     ) -> Response:
         try:
             with Outcome(self._service.telemetry.query):
-                params = from_query_string(model, request.scope["query_string"])
+                params = await params_of(model, request, request.receive, self._service)
                 coding = negotiate(request.headers.get("accept-encoding"))
                 content = await ask(self._service, request, lambda engine: make(params, engine))
                 encoded, headers = await self._service.administer(encode_whole, content, coding)
@@ -102,8 +105,9 @@ class Reading:
         except ClientGone:
             return Response(status_code=CLIENT_GONE)
 
-    def _explain(self, params: QueryParams, engine: Engine) -> bytes:
-        return to_json(explain(self._service.store, engine, params.request()))
+    def _explain(self, params: ExplainParams, engine: Engine) -> bytes:
+        asked = params.request(Format(params.format or Format.NDJSON))
+        return to_json(explain(self._service.store, engine, asked, analyze=params.analyze))
 
     def _histogram(self, params: HistogramParams, engine: Engine) -> bytes:
         buckets = Buckets(_interval_ns(params.interval), params.buckets, params.by)

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logq.explain import shown
 from logq.histogram import drawn
-from logq.terminal import width
+from logq.terminal import safe, width
 from tests.logq.programs import logq, on_terminal
 from tests.logq.standin import Prepared, StandIn
 
@@ -106,14 +107,97 @@ def test_explain(standin: StandIn, tmp_path: Path) -> None:
     serve(standin, explain=answer)
     assert json.loads(logq(["explain", "x"], tmp_path, standin.url).out) == answer
     done = logq(["explain", "x", "-o", "table"], tmp_path, standin.url)
+    assert standin.requests[-1][1] == {"q": "x", "start": "-1h"}
     assert done.out.decode().splitlines() == [
-        "segments  all: 1,200  read: 3  skipped: time: 1,197",
-        "row_groups  all: 9",
-        "bytes  123,456",
+        "reads       3 of 1,200 segments, 0 of 9 row groups, at most 123 kB",
+        "",
         "sql",
         "select *",
         "from records",
     ]
+
+
+EXPLAINED: dict[str, Any] = {
+    "sql": "select\x1b[2J",
+    "segments": {"all": 4, "read": 1, "skipped": {"time": 2, "index": 1}},
+    "row_groups": {"all": 9, "read": 1, "skipped": {"words": 8}},
+    "bytes": 1_234_567,
+    "buffered_records": 1,
+    "stages": [
+        {
+            "stage": "catalog",
+            "unit": "segments",
+            "in": 4,
+            "out": 2,
+            "skipped": {"time": 2},
+            "reason": "asked for: time from 2026-11-24T09:00:00.000000000Z",
+        },
+        {
+            "stage": "words",
+            "unit": "row_groups",
+            "in": 9,
+            "out": 1,
+            "skipped": {"words": 8},
+            "reason": "every match has: 4711, and \x1b[2Jx",
+        },
+    ],
+    "remembered": True,
+    "analyze": {
+        "rows": 1,
+        "ms": 1234.56,
+        "stages": [{"stage": "row_groups", "ms": 0.04}, {"stage": "sql", "ms": 1200.0, "cpu_ms": 2000.0}],
+        "slices": {"all": 3, "read": 2, "narrowed": 1, "halved": 0},
+        "row_groups": 2,
+        "bytes": 20_500,
+        "rows_scanned": 16_384,
+        "remembered": True,
+    },
+}
+
+
+def test_explain_analyze_in_a_pipe_is_the_server_s_answer(standin: StandIn, tmp_path: Path) -> None:
+    serve(standin, explain=EXPLAINED)
+    done = logq(["explain", "--analyze", "4711", "--since", "2h"], tmp_path, standin.url)
+    assert (done.status, json.loads(done.out)) == (0, EXPLAINED)
+    assert standin.requests[-1][1] == {"q": "4711", "start": "-2h", "analyze": "true"}
+
+
+def test_explain_analyze_on_a_terminal(standin: StandIn, tmp_path: Path) -> None:
+    serve(standin, explain=EXPLAINED)
+    status, screen = on_terminal(
+        ["explain", "--analyze", "4711", "--since", "2h", "--color", "never"], tmp_path, standin.url, columns=72
+    )
+    assert status == 0
+    assert screen.replace("\r\n", "\n").split("\n") == [
+        "reads       1 of 4 segments, 1 of 9 row groups, at most 1.2 MB, 1",
+        "            buffered record",
+        "remembered  yes: asked again, nothing is read",
+        "",
+        "stage    in            out  why",
+        "catalog  4 segments      2  skips time 2; asked for: time from",
+        "                            2026-11-24T09:00:00.000000000Z",
+        "words    9 row groups    1  skips words 8; every match has: 4711, and",
+        "                            \\e[2Jx",
+        "",
+        "analyzed    1 row in 1,234.6 ms; read 2 row groups, 20 kB, 16,384",
+        "            records; 2 of 3 slices of time, 1 for times alone first",
+        "  row groups      0.0 ms",
+        "  sql         1,200.0 ms  2,000.0 ms CPU",
+        "",
+        "sql",
+        "select\\e[2J",
+        "",
+    ]
+
+
+@given(st.text(max_size=200), st.integers(20, 200), st.booleans())
+def test_no_reason_is_wider_than_the_terminal(reason: str, size: int, colours: bool) -> None:
+    stage = {"stage": "words", "unit": "row_groups", "in": 9, "out": 9, "skipped": {}, "reason": reason}
+    lines = list(shown({"sql": "s", "stages": [stage]}, size, colours=colours))
+    assert all(width(line) <= max(size, 60) and "\n" not in line and "\x1b[2J" not in line for line in lines)
+    told = "".join(line for line in lines[3:-3]).replace(" ", "")
+    if not colours:
+        assert safe(reason, colours=False).replace(" ", "") in told
 
 
 def test_context_marks_the_record(standin: StandIn, tmp_path: Path) -> None:

@@ -102,6 +102,15 @@ def test_a_client_that_goes_away_stops_its_query(server: Start) -> None:
     process.await_metric("logstore_queries_running 0.0")
 
 
+def test_a_client_that_goes_away_stops_the_query_that_is_run_for_its_cost(server: Start) -> None:
+    process = server(query_memory="1GiB")
+    fill(process)
+    with socket.create_connection(("127.0.0.1", process.port), 20) as connection:
+        connection.sendall(b"GET /api/v1/explain?limit=0&analyze=true HTTP/1.1\r\nHost: x\r\n\r\n")
+    process.await_metric('logstore_queries_total{outcome="cancelled"} 1.0')
+    process.await_metric("logstore_queries_running 0.0")
+
+
 def test_an_answer_that_fails_midway_says_so_and_breaks_off(server: Start) -> None:
     process = server(query_memory="1GiB")
     for hour in ("10", "10", "12", "12"):

@@ -83,7 +83,8 @@ def test_queries_over_the_limit_are_a_429(server: Start) -> None:
         next(chunks)
         with httpx.Client(base_url=process.url, timeout=60) as other:
             refused = other.get("/api/v1/query", params={"q": "*"})
-        assert refused.status_code == 429
+            analyzed = other.get("/api/v1/explain", params={"q": "*", "analyze": "true"})
+        assert refused.status_code == analyzed.status_code == 429
         assert "query_concurrency" in refused.json()["error"]
         assert int(refused.headers["retry-after"]) >= 1
         size = sum(map(len, chunks))
@@ -95,16 +96,25 @@ def test_a_query_out_of_time_is_a_504(server: Start) -> None:
     process = server(query_timeout="1ms")
     body = b"".join(b'{"message":"line %d of many"}\n' % number for number in range(50_000))
     assert process.post(body).status_code == 200
-    answer = process.client.get("/api/v1/query", params={"q": 'message=~"(a|b|c)+d.*e" | stats count()'})
-    assert answer.status_code == 504
-    assert "query_timeout" in answer.json()["error"]
+    asked = {"q": 'message=~"(a|b|c)+d.*e" | stats count()'}
+    for answer in (
+        process.client.get("/api/v1/query", params=asked),
+        process.client.get("/api/v1/explain", params={**asked, "analyze": "true"}),
+    ):
+        assert answer.status_code == 504
+        assert "query_timeout" in answer.json()["error"]
+    assert process.client.get("/api/v1/explain", params=asked).status_code == 200
 
 
 def test_a_query_out_of_memory_is_a_422(server: Start) -> None:
     process = server(query_memory="16MiB")
     body = b"".join(b'{"message":"%d %s"}\n' % (number, b"x" * 1000) for number in range(50_000))
     assert process.post(body).status_code == 200
-    answer = process.client.get("/api/v1/query", params={"q": "* | sort by message | limit 40000"})
-    assert answer.status_code == 422
-    assert "query_memory" in answer.json()["error"]
+    asked = {"q": "* | sort by message | limit 40000"}
+    for answer in (
+        process.client.get("/api/v1/query", params=asked),
+        process.client.get("/api/v1/explain", params={**asked, "analyze": "true"}),
+    ):
+        assert answer.status_code == 422
+        assert "query_memory" in answer.json()["error"]
     assert count(process) == 50_000

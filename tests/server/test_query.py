@@ -248,6 +248,47 @@ def test_explain_says_what_is_read_and_why_the_rest_is_not(filled: Filled) -> No
     assert "select" in answer["sql"].lower()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "GET", "params": {"q": "reset", "limit": 7, "analyze": "true"}},
+        {"method": "POST", "json": {"q": "reset", "limit": 7, "analyze": True}},
+        {"method": "POST", "data": {"q": "reset", "limit": "7", "analyze": "true"}},
+        {"method": "POST", "json": {"q": "reset", "limit": 7}, "params": {"analyze": "true"}},
+    ],
+)
+def test_explain_runs_the_query_where_asked_to(filled: Filled, options: dict[str, Any]) -> None:
+    server, made = filled
+    answer = server.client.request(url="/api/v1/explain", **options).json()
+    assert answer["analyze"]["rows"] == 7
+    assert 7 <= answer["analyze"]["rows_scanned"] <= 2 * len(made)
+    assert answer["remembered"] is answer["analyze"]["remembered"] is False
+    assert answer["stages"][0]["stage"] == "catalog"
+
+
+def test_explain_of_an_answer_that_was_given_says_that_it_is_remembered(filled: Filled) -> None:
+    server, _ = filled
+    asked = {"q": "reset | stats count() by pod, namespace", "format": "csv"}
+    assert server.client.get("/api/v1/explain", params=asked).json()["remembered"] is False
+    assert server.client.get("/api/v1/query", params=asked).status_code == 200
+    explained = server.client.get("/api/v1/explain", params=asked).json()
+    assert explained["remembered"] is True
+    assert "analyze" not in explained
+
+
+@pytest.mark.parametrize("value", ["perhaps", "", "2", "none"])
+def test_analyze_is_true_or_false(filled: Filled, value: str) -> None:
+    server, _ = filled
+    answer = server.client.get("/api/v1/explain", params={"q": "*", "analyze": value})
+    assert answer.status_code == 400
+    assert "parameter 'analyze'" in answer.json()["error"]
+    answer = server.client.post("/api/v1/explain", json={"q": "*", "analyze": [value]})
+    assert answer.status_code == 400
+    answer = server.client.get("/api/v1/explain", params={"q": "*", "analyse": "true"})
+    assert "did you mean 'analyze'?" in answer.json()["error"]
+    assert server.client.get("/api/v1/query", params={"q": "*", "analyze": "true"}).status_code == 400
+
+
 def test_what_is_told_of_records_may_depend_on_a_word(filled: Filled) -> None:
     server, _ = filled
     for path, params in (("explain", {}), ("histogram", {}), ("fields", {}), ("values", {"field": "pod"})):
