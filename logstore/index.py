@@ -13,6 +13,7 @@ A reader knows every version up to its own.
 import json
 import mmap
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -101,7 +102,45 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
         filters.offsets,
         np.frombuffer(filters.content, np.uint8),
     )
-    return found.ids, _encode(index)
+    return found.ids, encode(index)
+
+
+def concatenate(each: Sequence[Index]) -> Index:
+    """The index of the segments' row groups, one segment's after the other's."""
+    ids = np.concatenate([one.templates for one in each])
+    distinct, first, places = np.unique(ids, return_index=True, return_inverse=True)
+    letters = np.zeros(len(distinct), np.int64)
+    np.bitwise_or.at(letters, places, np.concatenate([one.letters for one in each]))
+    in_each = np.split(places.astype(np.int32), np.cumsum([len(one.templates) for one in each])[:-1])
+    rows = _shifts([int(one.ends[-1]) for one in each])
+    entries = _shifts([len(one.presence) for one in each])
+    sizes = _shifts([int(one.filter_offsets[-1]) for one in each])
+    return Index(
+        np.concatenate([one.ends + shift for one, shift in zip(each, rows, strict=True)]),
+        np.concatenate([one.min_times_ns for one in each]),
+        np.concatenate([one.max_times_ns for one in each]),
+        distinct,
+        pa.concat_arrays([one.texts for one in each]).take(pa.array(first)),
+        letters,
+        _offsets([one.presence_offsets for one in each], entries),
+        np.concatenate(
+            [np.append(numbers, np.int32(-1))[one.presence] for one, numbers in zip(each, in_each, strict=True)]
+        ),
+        np.concatenate([one.presence_rows for one in each]),
+        _offsets([one.filter_offsets for one in each], sizes),
+        np.concatenate([one.filters[: int(one.filter_offsets[-1])] for one in each]),
+    )
+
+
+def _shifts(lengths: Sequence[int]) -> list[int]:
+    """How much comes before each."""
+    return [0, *np.cumsum(lengths).tolist()[:-1]]
+
+
+def _offsets(each: Sequence[Ints], shifts: Sequence[int]) -> Ints:
+    """Where each part begins, and the end of the last, of parts that follow each other."""
+    ends = each[-1][-1:] + shifts[-1]
+    return np.concatenate([*(one[:-1] + shift for one, shift in zip(each, shifts, strict=True)), ends])
 
 
 def one_chunk(column: pa.ChunkedArray) -> pa.Array:
@@ -121,7 +160,8 @@ def _presence(found: templates.Found, ends: Ints) -> tuple[Ints, npt.NDArray[np.
     return offsets, np.where(together == count, -1, together).astype(np.int32), np.concatenate(counts).astype(np.int32)
 
 
-def _encode(index: Index) -> bytes:
+def encode(index: Index) -> bytes:
+    """The content of an index file."""
     offsets, text = _text_arrays(index.texts)
     arrays = {**{name: getattr(index, name) for name in _FACTS}, "text_offsets": offsets, "text": text}
     plain = b"".join(array.tobytes() for array in arrays.values())

@@ -2,8 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,11 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from logstore import attributes, index
-from logstore.attributes import Kind
+from logstore.attributes import ARROW, Kind
 from logstore.catalog import NewSegment, Segment, StreamRange
-from logstore.columns import AttributeColumns, worth_a_column
+from logstore.columns import AttributeColumns, merged, worth_a_column
+from logstore.concatenate import concatenate
 from logstore.files import DataDirectory, partition_directory
 from logstore.gather import Rows, codes_or
+from logstore.index import Index
 from logstore.kinds import Kinds
 from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, dictionary_ranks, even_rows, run_starts, window_of
 from logstore.record import IDENTITY
@@ -26,6 +28,7 @@ from logstore.segment import FORMAT_VERSION, TEMPLATE, read_columns, with_rest
 
 GROUP_BYTES: Final = 16 << 20
 """A row group has fewer records where they would take more than this."""
+_WINDOW: Final = "logstore.window_ns"
 _SURVEYED_KEYS: Final = 256
 _NUMBERS: Final = (Kind.INTEGER, Kind.NUMBER)
 _SAMPLED_ROWS: Final = 1_024
@@ -93,6 +96,41 @@ class SegmentWriter:
         """Of records as `read_columns` gives them."""
         return [self._write_file(self._kept(part, columns), window_ns, received_ns) for part in self._files(table)]
 
+    def join(self, group: Sequence[Segment], indexes: Sequence[Index]) -> Segment:
+        """All row groups of segments of one directory in one file, as they are; `indexes` are the segments'.
+
+        Raises:
+            NotAlike: their files cannot be one.
+        """
+        columns = merged([segment.columns for segment in group])
+        windows = {segment.window_ns for segment in group}
+        window_ns = windows.pop() if len(windows) == 1 else WIDE_WINDOW
+        told = pq.read_metadata(group[0].path).metadata
+        metadata = {key.decode(): value.decode() for key, value in told.items()} | {_WINDOW: str(window_ns)}
+        temporary = self._directory.temporary_file(".parquet")
+        types = {key: ARROW[kind] for key, kind in columns.kinds}
+        concatenate([segment.path for segment in group], temporary, types, metadata)
+        min_seq, max_seq = min(one.min_seq for one in group), max(one.max_seq for one in group)
+        target = group[0].path.with_name(_file_name(min_seq, max_seq))
+        size = temporary.stat().st_size
+        self._directory.write_index(target, index.encode(index.concatenate(indexes)))
+        self._directory.publish(temporary, target)
+        return replace(
+            group[0],
+            id=0,
+            path=target,
+            window_ns=window_ns,
+            min_time_ns=min(one.min_time_ns for one in group),
+            max_time_ns=max(one.max_time_ns for one in group),
+            min_seq=min_seq,
+            max_seq=max_seq,
+            rows=sum(one.rows for one in group),
+            bytes=size,
+            plain_bytes=sum(one.plain_bytes for one in group),
+            received_ns=max(one.received_ns for one in group),
+            columns=columns,
+        )
+
     def rebuild_index(self, segment: Segment) -> None:
         """Writes the index of a segment anew, from the segment alone."""
         table, columns = read_columns(segment), segment.columns
@@ -153,8 +191,7 @@ class SegmentWriter:
         temporary = self._directory.temporary_file(".parquet")
         plain_bytes = self._write_parquet(contents, temporary, values, window_ns)
         min_seq, max_seq = int(seqs.min()), int(seqs.max())
-        name = f"{min_seq:016x}-{max_seq:016x}-{uuid.uuid4().hex[:8]}.parquet"
-        target = self._directory.segments / partition_directory(values) / name
+        target = self._directory.segments / partition_directory(values) / _file_name(min_seq, max_seq)
         size = temporary.stat().st_size
         self._directory.write_index(target, contents.index)
         self._directory.publish(temporary, target)
@@ -205,11 +242,15 @@ class SegmentWriter:
                     "logstore.format": str(FORMAT_VERSION),
                     "logstore.order": ",".join(column for column in ORDER if column not in self.layout.path_columns),
                     "logstore.partition": json.dumps(dict(values)),
-                    "logstore.window_ns": str(window_ns),
+                    _WINDOW: str(window_ns),
                 }
             )
             writer.write_table(table, row_group_size=contents.group_rows)
         return sum(written[0].row_group(i).total_byte_size for i in range(written[0].num_row_groups))
+
+
+def _file_name(min_seq: int, max_seq: int) -> str:
+    return f"{min_seq:016x}-{max_seq:016x}-{uuid.uuid4().hex[:8]}.parquet"
 
 
 def _with_statistics(columns: AttributeColumns) -> list[str]:
