@@ -53,7 +53,7 @@ def histogram(store: Store, engine: Engine, request: Request, buckets: Buckets) 
         InvalidInput: more than 10,000 buckets, or none.
     """
     query = record_part(parse(request.text, request.now_ns))
-    span = _span(store, query, request)
+    span = time_range(store, query, request)
     if span is None:
         return {"interval_s": _seconds(buckets.interval_ns or S_NS), "buckets": []}
     interval_ns = _interval(span, buckets)
@@ -71,7 +71,7 @@ def histogram(store: Store, engine: Engine, request: Request, buckets: Buckets) 
     }
 
 
-def _span(store: Store, query: ast.Query, request: Request) -> tuple[int, int] | None:
+def time_range(store: Store, query: ast.Query, request: Request) -> tuple[int, int] | None:
     """Start and end of the range, the end exclusive; None if there is nothing in it."""
     limits = bounds(query, request.start_ns, request.end_ns)
     start_ns, end_ns = limits.start_ns, limits.end_ns
