@@ -17,6 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import sqlalchemy as sa
+
 from bench.measure import memory_bytes, table, timed
 from logstore import compact, tables
 from logstore.attributes import Kind
@@ -52,7 +54,6 @@ class Case:
     q: str
     hours: tuple[int, int] | None = None
     """Of the last hours: from, to."""
-    takes: str = ""
 
 
 CASES: Final = (
@@ -97,7 +98,7 @@ def make(path: Path, count: int) -> None:
     directory = DataDirectory(path)
     directory.prepare()
     Catalog(directory.catalog, directory.segments).close()
-    engine = tables.sa.create_engine(f"sqlite:///{directory.catalog}")
+    engine = sa.create_engine(f"sqlite:///{directory.catalog}")
     with engine.begin() as connection:
         rows = _segment_rows(count)
         while some := list(islice(rows, _PIECE)):
@@ -186,14 +187,14 @@ def _ask(store: Store, engine: Engine, case: Case, hours: int, repeats: int) -> 
             limits = bounds(query, request.start_ns, request.end_ns)
             planned = plan(snapshot.segments, snapshot.buffer, limits)
             key_of(compiled, planned, snapshot.last_seq)
-            left = len(planned.pieces)
             inside = {column: values for column, values in limits.identity.items() if column in INSIDE}
-            if inside:
-                left = len(store.catalog.rows_of(inside, [piece.segment.id for piece in planned.pieces]))
-            elif is_count(query):
+            if is_count(query):
                 left = len(prepare(store, engine, snapshot, query, planned, limits).pieces)
-            elif case.hours is None:
-                next(slices(planned.pieces, planned.buffer, "desc", is_bounded=True))
+            elif case.hours is None and not limits.identity:
+                left = len(next(slices(planned.pieces, planned.buffer, "desc", is_bounded=True)).pieces)
+            else:
+                ids = [piece.segment.id for piece in planned.pieces]
+                left = len(store.catalog.rows_of(limits.identity, ids) if inside else ids)
         times_ms.append((time.perf_counter() - start_s) * 1000)
     return [case.name, left, statistics.median(times_ms), max(times_ms), FIGURE]
 
@@ -203,6 +204,7 @@ def _median_ms(call: Callable[[], object], repeats: int) -> float:
 
 
 def _upkeep(store: Store) -> Iterator[tuple[str, Callable[[], object]]]:
+    settings = store.settings
     with store.snapshot() as snapshot:
         found = snapshot.segments
         newest = found[-1]
@@ -210,7 +212,9 @@ def _upkeep(store: Store) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "a segment goes", lambda: store._live.change((), [newest])
     yield (
         "what to merge",
-        lambda: compact.plan(found, store.directory.segments, ("cluster", "namespace"), 8, 64 << 20, 0),
+        lambda: compact.plan(
+            found, settings.partition_by, settings.compact_files, settings.compact_bytes, time.time_ns()
+        ),
     )
     yield "what to remove", store.retain
     request = Request("*")

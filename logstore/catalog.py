@@ -4,7 +4,6 @@ publishes a change; what it does not name is not there."""
 import operator
 import struct
 import threading
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import sqlalchemy as sa
 
-from logstore import tables
+from logstore import stream_rows, tables
 from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
 from logstore.labels import bounded, keys_of
@@ -25,6 +24,7 @@ from logstore.wal import KeyedReceipt
 INDEXED_FORMAT: Final = 2
 """Version of the segments' layout from which on they have an index."""
 _BATCH: Final = 500
+_READ_AT_ONCE: Final = 4_096
 
 Partition = tuple[str, str]
 """A (cluster, namespace): the unit of flush, of retention and of the position to replay from."""
@@ -71,11 +71,6 @@ class Segment:
     def has_index(self) -> bool:
         return self.format >= INDEXED_FORMAT
 
-    @property
-    def age_time_ns(self) -> int:
-        """The time that retention counts from: the later of the records' and the receiver's."""
-        return max(self.max_time_ns, self.received_ns)
-
 
 @dataclass(frozen=True, slots=True)
 class NewSegment:
@@ -105,11 +100,21 @@ class Catalog:
         self._engine.dispose()
 
     def segments(self) -> list[Segment]:
+        return [self._segment(row) for rows in self._segment_rows() for row in rows]
+
+    def segment_columns(self) -> Iterator[dict[str, Sequence[Any]]]:
+        """The values of all segments by name, in order of id, some thousand segments at a time; paths are relative."""
+        names = tables.segments.c.keys()
+        for rows in self._segment_rows():
+            values = dict[str, Sequence[Any]](zip(names, zip(*rows, strict=True), strict=True))
+            yield {**values, "columns": list(map(AttributeColumns.from_json, values["columns"]))}
+
+    def _segment_rows(self) -> Iterator[Sequence[sa.Row[Any]]]:
         with self._engine.connect() as connection:
-            return [
-                self._segment(row)
-                for row in connection.execute(sa.select(tables.segments).order_by(tables.segments.c.id))
-            ]
+            found = connection.execution_options(yield_per=_READ_AT_ONCE).execute(
+                sa.select(tables.segments).order_by(tables.segments.c.id)
+            )
+            yield from found.partitions()
 
     def next_seq(self) -> int:
         """The lowest record number that no flush has seen."""
@@ -218,20 +223,8 @@ class Catalog:
         self, identity: Mapping[str, Collection[str]], segment_ids: Sequence[int]
     ) -> dict[int, list[tuple[int, int]]]:
         """For each of the segments that has records of such streams, their (first row, rows)."""
-        named = [tables.streams.c[column].in_(values) for column, values in identity.items()]
-        found: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         with self._engine.connect() as connection:
-            streams = list(connection.scalars(sa.select(tables.streams.c.id).where(*named).limit(_STREAMS_MAX + 1)))
-            if len(streams) > _STREAMS_MAX:
-                return {segment_id: [(0, _ALL_ROWS)] for segment_id in segment_ids}
-            wanted = set(segment_ids)
-            for start in range(0, len(streams), _BATCH):
-                some = tables.ranges.c.stream.in_(streams[start : start + _BATCH])
-                query = sa.select(tables.ranges.c.segment, tables.ranges.c.first_row, tables.ranges.c.rows).where(some)
-                for segment_id, first_row, rows in connection.execute(query):
-                    if segment_id in wanted:
-                        found[segment_id].append((first_row, rows))
-        return found
+            return stream_rows.rows_of(connection, identity, segment_ids)
 
     def key(self, key: str) -> KeyedReceipt | None:
         with self._engine.connect() as connection:
@@ -317,9 +310,6 @@ class Catalog:
 
 _STREAM: Final = tuple(tables.streams.c[name] for name in ("cluster", "namespace", "pod", "container", "labels"))
 _STREAM_CACHE: Final = 100_000
-_STREAMS_MAX: Final = 2_000
-"""Streams whose rows are looked up; with more, all rows of a segment may be theirs."""
-_ALL_ROWS: Final = 1 << 40
 
 
 def _find_streams(connection: sa.Connection, streams: Sequence[Stream]) -> Iterator[tuple[Stream, int]]:

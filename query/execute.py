@@ -21,6 +21,7 @@ from query import analyse, sql
 from query.answer import Answer, Cost, End, schema, shape
 from query.ast import Extend, Fields, Limit, Name, Patterns, Query, Stats, Top, Where
 from query.engine import Engine, Session, Size
+from query.groups import bytes_of
 from query.narrowing import Times
 from query.parser import parse
 from query.place import cursor_after, place_of
@@ -179,8 +180,7 @@ def row_limit(request: Request, own_rows: int | None, compiled: Compiled) -> tup
 
 
 def _cost(planned: Plan, reading: Reading) -> Cost:
-    size = sum(piece.segment.bytes for piece in reading.pieces)
-    return Cost(len(reading.pieces), size, planned.buffer.num_rows, planned.skipped)
+    return Cost(len(reading.pieces), bytes_of(reading.pieces), planned.buffer.num_rows, planned.skipped)
 
 
 def _all_rows(

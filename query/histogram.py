@@ -78,7 +78,8 @@ def time_range(store: Store, query: ast.Query, request: Request) -> tuple[int, i
     if start_ns is None or end_ns is None:
         with store.snapshot() as snapshot:
             planned = plan(snapshot.segments, snapshot.buffer, limits)
-        times = [(s.min_time_ns, s.max_time_ns) for s in (piece.segment for piece in planned.pieces)]
+        found = planned.pieces.segments
+        times = [(int(found.min_time_ns.min()), int(found.max_time_ns.max()))] if len(found) else []
         times += [buffered] if (buffered := time_span(planned.buffer)) else []
         if not times:
             return None
