@@ -17,7 +17,7 @@ from logstore import stream_rows, tables
 from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
 from logstore.labels import bounded, keys_of
-from logstore.streams import STREAM_TOTALS
+from logstore.stream_totals import StreamTotals
 from logstore.upgrade import SECRET, upgrade
 from logstore.wal import KeyedReceipt
 
@@ -91,6 +91,8 @@ class Catalog:
         with self._engine.begin() as connection:
             upgrade(connection, path)
         self._stream_ids: dict[Stream, int] = {}
+        self._totals: StreamTotals | None = None
+        """Of what is published; replaced under `_writing`. A merge changes nothing about it."""
         with self._engine.connect() as connection:
             texts = connection.scalars(sa.select(tables.streams.c.labels).distinct())
             self.label_keys: frozenset[str] | None = bounded(frozenset().union(*map(keys_of, texts)))
@@ -167,6 +169,8 @@ class Catalog:
                 .values(value=flushed_seq + 1)
             )
             tables.upsert(connection, tables.keys, [_key_row(key, received_ns) for key, received_ns in keys])
+            if self._totals is not None:
+                self._totals = self._totals.plus([self._total_of(found) for item in new for found in item.ranges])
         return added
 
     def replace(self, old: Sequence[Segment], new: Sequence[NewSegment]) -> list[Segment]:
@@ -178,26 +182,21 @@ class Catalog:
     def remove(self, old: Sequence[Segment]) -> None:
         with self._transaction() as connection:
             self._delete_segments(connection, [segment.id for segment in old])
+            self._totals = None
 
-    def stream_totals(self) -> pa.Table:
+    def stream_totals(self) -> StreamTotals:
+        """Of all segments; a sum of everything the first time, and again once segments were removed."""
+        totals = self._totals
+        if totals is not None:
+            return totals
+        with self._writing, self._engine.connect() as connection:
+            self._totals = totals = StreamTotals.read(connection)
+        return totals
+
+    def named(self, totals: StreamTotals) -> pa.Table:
         """Every stream that has rows: identity, labels ('' where none), records, first_time and last_time in ns."""
-        query = (
-            sa.select(
-                *_STREAM,
-                sa.func.sum(tables.ranges.c.rows).label("records"),
-                sa.func.min(tables.ranges.c.min_time_ns).label("first_time_ns"),
-                sa.func.max(tables.ranges.c.max_time_ns).label("last_time_ns"),
-            )
-            .join(tables.ranges, tables.ranges.c.stream == tables.streams.c.id)
-            .group_by(tables.streams.c.id)
-        )
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        columns = list(zip(*rows, strict=True)) or [()] * len(STREAM_TOTALS)
-        return pa.table(
-            [pa.array(column, field.type) for column, field in zip(columns, STREAM_TOTALS, strict=True)],
-            schema=STREAM_TOTALS,
-        )
+            return totals.named(connection)
 
     def ranges(self, segment_id: int) -> list[StreamRange]:
         """The row ranges of one segment, in row order."""
@@ -250,6 +249,7 @@ class Catalog:
                     yield connection
             except BaseException:
                 self._stream_ids.clear()
+                self._totals = None
                 raise
 
     def _segment(self, row: Any) -> Segment:
@@ -284,6 +284,9 @@ class Catalog:
     def _segment_row(self, segment: Segment) -> dict[str, Any]:
         row = {column.name: getattr(segment, column.name) for column in tables.segments.c if column.name != "id"}
         return {**row, "path": segment.path.relative_to(self._root).as_posix(), "columns": segment.columns.to_json()}
+
+    def _total_of(self, found: StreamRange) -> tuple[int, int, int, int]:
+        return self._stream_ids[found.stream], found.rows, found.min_time_ns, found.max_time_ns
 
     def _delete_segments(self, connection: sa.Connection, ids: list[int]) -> None:
         for start in range(0, len(ids), _BATCH):

@@ -3,6 +3,7 @@ those that are left. A hundred thousand take some 20 MB, and one Python object e
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, overload
 
@@ -141,7 +142,7 @@ class Listing(Sequence[Segment]):
             yield from map(self._segment, self.name[part].tolist(), *self.numbers[:, part].tolist())
 
     def _segment(self, name: str, partition: int, directory: int, columns: int, *numbers: int) -> Segment:
-        path = self.root / self.directories.values[directory] / name
+        path = _directory(self.root, self.directories.values[directory]) / name
         cluster, namespace = self.partitions.values[partition]
         facts: dict[str, Any] = dict(zip(_NUMBERS, numbers, strict=True))
         return Segment(path=path, cluster=cluster, namespace=namespace, columns=self.layouts.values[columns], **facts)
@@ -169,6 +170,11 @@ class Listing(Sequence[Segment]):
         """Parts whose codes are of this one, one after the other."""
         name = np.concatenate([part.name for part in parts])
         return replace(self, name=name, numbers=np.concatenate([part.numbers for part in parts], axis=1))
+
+
+@lru_cache(maxsize=4_096)
+def _directory(root: Path, directory: str) -> Path:
+    return root / directory
 
 
 _COLUMNS: Final = tuple(one.name for one in fields(Listing) if not one.init)

@@ -154,10 +154,11 @@ class Store:
     def streams(self) -> pa.Table:
         """Every stream with records: identity, labels (JSON text, '' where none), records, first and last time."""
         self.buffer.chunks()
+        self.catalog.stream_totals()  # a sum of everything, should it be one, is not made under the lock
         with self._live.lock:
             chunks, _ = self.buffer.enriched()
             stored = self.catalog.stream_totals()
-        return stream_totals(stored, [chunk.records for chunk in chunks])
+        return stream_totals(self.catalog.named(stored), [chunk.records for chunk in chunks])
 
     def flush(self) -> None:
         """Returns when everything accepted so far is in segments.
