@@ -82,6 +82,12 @@ def read_groups(segment: Segment, groups: Sequence[int], names: Sequence[str]) -
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
 
 
+def footer_readings() -> dict[str, float]:
+    """The numbers of footers in memory, for /metrics."""
+    found = _metadata.cache_info()
+    return {"footer_cache_segments": found.currsize, "footer_loads": found.misses}
+
+
 @lru_cache(maxsize=256)
 def _metadata(path: Path) -> pq.FileMetaData:
     return pq.read_metadata(path)

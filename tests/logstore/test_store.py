@@ -460,6 +460,22 @@ def test_an_index_that_is_missing_or_damaged_is_built_again(tmp_path: Path) -> N
             assert [text.as_py() for chunk in texts.chunks for text in chunk] == ["order \x1a"]
 
 
+def test_indexes_in_memory_hold_no_files_open(tmp_path: Path) -> None:
+    with Store.open(tmp_path, QUIET) as store:
+        names = [f"shop-{i}" for i in range(20)]
+        store.append(batch(["order 1"] * len(names), namespace=names)).result()
+        store.flush()
+        segments = list(store.snapshot().segments)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        known, _ = store.indexes.of(segments)
+        assert None not in known
+        assert len(list(Path("/proc/self/fd").iterdir())) < before + len(names)
+        readings = store.indexes.readings()
+        assert readings["index_cache_segments"] == readings["index_loads"] == len(names)
+        store.indexes.forget(segments)
+        assert store.indexes.readings() == {**readings, "index_cache_segments": 0, "index_cache_bytes": 0}
+
+
 def test_an_index_without_its_segment_goes_when_the_store_is_opened(tmp_path: Path) -> None:
     with Store.open(tmp_path, QUIET) as store:
         orphan = store.directory.indexes / "cluster=a" / "gone.index"
