@@ -1,11 +1,11 @@
-"""`python -m bench ingest|query|compare|size|tail [--records N] [--seed S]`: prints Markdown tables."""
+"""`python -m bench ingest|query|compare|size|tail|plan [--records N] [--seed S]`: prints Markdown tables."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import compare, ingest, query, size, tail
+from bench import compare, ingest, plan, query, size, tail
 
 SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "ingest": ingest.run,
@@ -13,6 +13,7 @@ SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "compare": compare.run,
     "size": size.run,
     "tail": tail.run,
+    "plan": plan.run,
 }
 
 
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5, help="how often each query is asked (%(default)s)")
     parser.add_argument("--followers", type=int, default=200, help="tails at once (%(default)s)")
     parser.add_argument("--seconds", type=int, default=20, help="how long to tail (%(default)s)")
+    parser.add_argument("--segments", type=int, default=100_000, help="size of the planned catalog (%(default)s)")
     options = parser.parse_args()
     for subject in options.subject:
         print(f"\n### {subject}\n\n{SUBJECTS[subject](options)}", flush=True)

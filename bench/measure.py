@@ -1,5 +1,6 @@
 """What a process cost, what a call took, and tables of it."""
 
+import gc
 import os
 import statistics
 import time
@@ -19,11 +20,21 @@ def cpu_s(pid: int) -> float:
 
 
 def peak_memory_bytes(pid: int) -> int:
-    """The largest resident set that a process had so far (VmHWM)."""
+    """The largest resident set that a process had so far."""
+    return _status_bytes(pid, "VmHWM")
+
+
+def memory_bytes() -> int:
+    """The resident set of this process now, once what nobody holds is gone."""
+    gc.collect()
+    return _status_bytes(os.getpid(), "VmRSS")
+
+
+def _status_bytes(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    raise ValueError(f"/proc/{pid}/status tells no VmHWM")
+    raise ValueError(f"/proc/{pid}/status tells no {name}")
 
 
 def child_cpu_s(work: Callable[[], object]) -> float:

@@ -3,7 +3,6 @@ publishes a change; what it does not name is not there."""
 
 import struct
 import threading
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,11 +12,11 @@ from typing import Any, Final
 import pyarrow as pa
 import sqlalchemy as sa
 
-from logstore import tables
+from logstore import stream_rows, tables
 from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
 from logstore.labels import bounded, keys_of
-from logstore.streams import STREAM_TOTALS
+from logstore.stream_totals import StreamTotals
 from logstore.tables import Stream
 from logstore.upgrade import SECRET, upgrade
 from logstore.wal import KeyedReceipt
@@ -25,6 +24,7 @@ from logstore.wal import KeyedReceipt
 INDEXED_FORMAT: Final = 2
 """Version of the segments' layout from which on they have an index."""
 _BATCH: Final = 500
+_READ_AT_ONCE: Final = 4_096
 
 Partition = tuple[str, str]
 """A (cluster, namespace): the unit of flush, of retention and of the position to replay from."""
@@ -69,11 +69,6 @@ class Segment:
     def has_index(self) -> bool:
         return self.format >= INDEXED_FORMAT
 
-    @property
-    def age_time_ns(self) -> int:
-        """The time that retention counts from: the later of the records' and the receiver's."""
-        return max(self.max_time_ns, self.received_ns)
-
 
 @dataclass(frozen=True, slots=True)
 class NewSegment:
@@ -94,6 +89,8 @@ class Catalog:
         with self._engine.begin() as connection:
             upgrade(connection, path)
         self._stream_ids: dict[Stream, int] = {}
+        self._totals: StreamTotals | None = None
+        """Of what is published; replaced under `_writing`. A merge changes nothing about it."""
         with self._engine.connect() as connection:
             texts = connection.scalars(sa.select(tables.streams.c.labels).distinct())
             self.label_keys: frozenset[str] | None = bounded(frozenset().union(*map(keys_of, texts)))
@@ -103,11 +100,21 @@ class Catalog:
         self._engine.dispose()
 
     def segments(self) -> list[Segment]:
+        return [self._segment(row) for rows in self._segment_rows() for row in rows]
+
+    def segment_columns(self) -> Iterator[dict[str, Sequence[Any]]]:
+        """The values of all segments by name, in order of id, some thousand segments at a time; paths are relative."""
+        names = tables.segments.c.keys()
+        for rows in self._segment_rows():
+            values = dict[str, Sequence[Any]](zip(names, zip(*rows, strict=True), strict=True))
+            yield {**values, "columns": list(map(AttributeColumns.from_json, values["columns"]))}
+
+    def _segment_rows(self) -> Iterator[Sequence[sa.Row[Any]]]:
         with self._engine.connect() as connection:
-            return [
-                self._segment(row)
-                for row in connection.execute(sa.select(tables.segments).order_by(tables.segments.c.id))
-            ]
+            found = connection.execution_options(yield_per=_READ_AT_ONCE).execute(
+                sa.select(tables.segments).order_by(tables.segments.c.id)
+            )
+            yield from found.partitions()
 
     def next_seq(self) -> int:
         """The lowest record number that no flush has seen."""
@@ -160,6 +167,8 @@ class Catalog:
                 .values(value=flushed_seq + 1)
             )
             tables.upsert(connection, tables.keys, [_key_row(key, received_ns) for key, received_ns in keys])
+            if self._totals is not None:
+                self._totals = self._totals.plus([self._total_of(found) for item in new for found in item.ranges])
         return added
 
     def replace(self, old: Sequence[Segment], new: Sequence[NewSegment]) -> list[Segment]:
@@ -171,26 +180,21 @@ class Catalog:
     def remove(self, old: Sequence[Segment]) -> None:
         with self._transaction() as connection:
             self._delete_segments(connection, [segment.id for segment in old])
+            self._totals = None
 
-    def stream_totals(self) -> pa.Table:
+    def stream_totals(self) -> StreamTotals:
+        """Of all segments; a sum of everything the first time, and again once segments were removed."""
+        totals = self._totals
+        if totals is not None:
+            return totals
+        with self._writing, self._engine.connect() as connection:
+            self._totals = totals = StreamTotals.read(connection)
+        return totals
+
+    def named(self, totals: StreamTotals) -> pa.Table:
         """Every stream that has rows: identity, labels ('' where none), records, first_time and last_time in ns."""
-        query = (
-            sa.select(
-                *_STREAM,
-                sa.func.sum(tables.ranges.c.rows).label("records"),
-                sa.func.min(tables.ranges.c.min_time_ns).label("first_time_ns"),
-                sa.func.max(tables.ranges.c.max_time_ns).label("last_time_ns"),
-            )
-            .join(tables.ranges, tables.ranges.c.stream == tables.streams.c.id)
-            .group_by(tables.streams.c.id)
-        )
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        columns = list(zip(*rows, strict=True)) or [()] * len(STREAM_TOTALS)
-        return pa.table(
-            [pa.array(column, field.type) for column, field in zip(columns, STREAM_TOTALS, strict=True)],
-            schema=STREAM_TOTALS,
-        )
+            return totals.named(connection)
 
     def ranges(self, segment_id: int) -> list[StreamRange]:
         """The row ranges of one segment, in row order."""
@@ -216,20 +220,8 @@ class Catalog:
         self, identity: Mapping[str, Collection[str]], segment_ids: Sequence[int]
     ) -> dict[int, list[tuple[int, int]]]:
         """For each of the segments that has records of such streams, their (first row, rows)."""
-        named = [tables.streams.c[column].in_(values) for column, values in identity.items()]
-        found: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         with self._engine.connect() as connection:
-            streams = list(connection.scalars(sa.select(tables.streams.c.id).where(*named).limit(_STREAMS_MAX + 1)))
-            if len(streams) > _STREAMS_MAX:
-                return {segment_id: [(0, _ALL_ROWS)] for segment_id in segment_ids}
-            wanted = set(segment_ids)
-            for start in range(0, len(streams), _BATCH):
-                some = tables.ranges.c.stream.in_(streams[start : start + _BATCH])
-                query = sa.select(tables.ranges.c.segment, tables.ranges.c.first_row, tables.ranges.c.rows).where(some)
-                for segment_id, first_row, rows in connection.execute(query):
-                    if segment_id in wanted:
-                        found[segment_id].append((first_row, rows))
-        return found
+            return stream_rows.rows_of(connection, identity, segment_ids)
 
     def key(self, key: str) -> KeyedReceipt | None:
         with self._engine.connect() as connection:
@@ -255,6 +247,7 @@ class Catalog:
                     yield connection
             except BaseException:
                 self._stream_ids.clear()
+                self._totals = None
                 raise
 
     def _segment(self, row: Any) -> Segment:
@@ -290,6 +283,9 @@ class Catalog:
         row = {column.name: getattr(segment, column.name) for column in tables.segments.c if column.name != "id"}
         return {**row, "path": segment.path.relative_to(self._root).as_posix(), "columns": segment.columns.to_json()}
 
+    def _total_of(self, found: StreamRange) -> tuple[int, int, int, int]:
+        return self._stream_ids[found.stream], found.rows, found.min_time_ns, found.max_time_ns
+
     def _delete_segments(self, connection: sa.Connection, ids: list[int]) -> None:
         for start in range(0, len(ids), _BATCH):
             some = ids[start : start + _BATCH]
@@ -313,9 +309,6 @@ class Catalog:
 
 _STREAM: Final = tuple(tables.streams.c[name] for name in tables.STREAM)
 _STREAM_CACHE: Final = 100_000
-_STREAMS_MAX: Final = 2_000
-"""Streams whose rows are looked up; with more, all rows of a segment may be theirs."""
-_ALL_ROWS: Final = 1 << 40
 
 
 def _configure(connection: Any, _record: object) -> None:

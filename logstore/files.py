@@ -115,9 +115,6 @@ class DataDirectory:
     def temporary_file(self, suffix: str) -> Path:
         return self.temporary / f"{uuid.uuid4().hex}{suffix}"
 
-    def segment_files(self) -> Iterator[Path]:
-        return self.segments.rglob("*.parquet")
-
     def index_of(self, segment: Path) -> Path:
         """Where a segment's index is."""
         return self.indexes / segment.relative_to(self.segments).with_suffix(".index")
@@ -181,6 +178,20 @@ def _remove_empty(directory: Path, top: Path) -> None:
         except OSError:
             return
         directory = directory.parent
+
+
+def relative_files(top: Path, suffix: str) -> Iterator[str]:
+    """The paths, relative to `top`, of all files below it whose names end so; symbolic links are not followed."""
+    open_directories = [""]
+    while open_directories:
+        directory = open_directories.pop()
+        with os.scandir(top / directory) as entries:
+            for entry in entries:
+                path = f"{directory}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    open_directories.append(f"{path}/")
+                elif path.endswith(suffix):
+                    yield path
 
 
 def sync_file(path: Path) -> None:

@@ -11,7 +11,6 @@ A reader knows every version up to its own.
 """
 
 import json
-import mmap
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +32,8 @@ TEMPLATES_MAX: Final = 4_096
 TEMPLATES_ALWAYS: Final = 256
 ROWS_PER_TEMPLATE: Final = 4
 """Past the former, a segment has at most one template for so many rows: free text gains nothing from them."""
+OBJECTS_BYTES: Final = 3_000
+"""About what the objects take that hold an index, be it as small as can be."""
 _HEAD: Final = struct.Struct("<5sB2xII")
 _MAGIC: Final = b"LSIDX"
 _ZSTD: Final = pa.Codec("zstd", compression_level=3)
@@ -68,8 +69,10 @@ class Index:
 
     @property
     def bytes(self) -> int:
-        """Memory that it takes, without the filters, which are the file system's to keep."""
-        return int(self.templates.nbytes + self.texts.nbytes + self.presence.nbytes * 2 + self.ends.nbytes * 5)
+        """Memory that it takes with the numbers of its templates, without the filters, which are the file system's to
+        keep."""
+        facts = sum(getattr(self, name).nbytes for name in _FACTS)
+        return int(facts + self.texts.nbytes + self.presence.nbytes + OBJECTS_BYTES)
 
 
 _FACTS: Final = tuple(name for name in Index.__slots__ if name not in ("texts", "filters"))
@@ -194,18 +197,18 @@ def load(path: Path) -> Index:
         OSError: there is no such file.
         Damaged: it is none, or of a newer version, or its checksum is wrong.
     """
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        if size < _HEAD.size:
-            raise Damaged(f"{path} is cut off")
-        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if path.stat().st_size < _HEAD.size:
+        raise Damaged(f"{path} is cut off")
+    # Arrow's map lets go of the file; one of Python's holds a file descriptor for as long as it is there.
+    with pa.memory_map(str(path)) as file:
+        content = memoryview(file.read_buffer())
     magic, version, checksum, header_bytes = _HEAD.unpack_from(content)
     if magic != _MAGIC or version > VERSION:
         raise Damaged(f"{path} is no index of version {VERSION} or before")
-    if google_crc32c.value(content[_HEAD.size :]) != checksum:
+    if google_crc32c.value(bytes(content[_HEAD.size :])) != checksum:
         raise Damaged(f"{path} does not fit its checksum")
     start = _HEAD.size + header_bytes
-    header = json.loads(content[_HEAD.size : start])
+    header = json.loads(bytes(content[_HEAD.size : start]))
     facts = _ZSTD.decompress(content[start : start + header["bytes"]], header["plain_bytes"])
     return _index(header["facts"], facts, np.frombuffer(content, np.uint8)[start + header["bytes"] :])
 

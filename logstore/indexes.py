@@ -70,6 +70,16 @@ class Indexes:
         self._texts: Texts | None = None
         """Of what is numbered now; None until it is asked for again."""
         self._text_bytes = 0
+        self._loads = 0
+
+    def readings(self) -> dict[str, float]:
+        """The numbers for /metrics."""
+        with self._lock:
+            return {
+                "index_cache_bytes": self._bytes,
+                "index_cache_segments": len(self._known),
+                "index_loads": self._loads,
+            }
 
     def of(self, segments: Sequence[Segment]) -> tuple[list[Known | None], Texts]:
         """The index of each segment (None where it has none that can be read), and the texts of all their templates."""
@@ -119,6 +129,7 @@ class Indexes:
         if not segment.has_index:
             return None
         path = self._directory.index_of(segment.path)
+        self._loads += 1
         try:
             return index.load(path)
         except (OSError, Damaged) as error:

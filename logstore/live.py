@@ -6,29 +6,33 @@ from collections.abc import Sequence
 
 from logstore.catalog import Segment
 from logstore.files import DataDirectory
+from logstore.listing import Listing
 
 
 class LiveSegments:
-    """An immutable tuple of segments that is replaced as a whole. A replaced segment's file goes when the last
+    """An immutable listing of segments that is replaced as a whole. A replaced segment's file goes when the last
     snapshot that may read it is closed. Callers hold `lock` where several changes must be seen as one."""
 
     def __init__(self, directory: DataDirectory) -> None:
         self._directory = directory
-        self._segments: tuple[Segment, ...] = ()
+        self._segments = Listing.empty(directory.segments)
         self._generation = 0
         self._readers: Counter[int] = Counter()
         self._replaced: list[tuple[int, Segment]] = []
         self.lock = threading.RLock()
 
     @property
-    def segments(self) -> tuple[Segment, ...]:
+    def segments(self) -> Listing:
         return self._segments
 
-    def change(self, added: Sequence[Segment], removed: Sequence[Segment]) -> None:
-        gone = {segment.id for segment in removed}
+    def begin(self, segments: Listing) -> None:
+        """Takes what the catalog has when the store is opened."""
         with self.lock:
-            kept = (segment for segment in self._segments if segment.id not in gone)
-            self._segments = (*kept, *added)
+            self._segments = segments
+
+    def change(self, added: Sequence[Segment], removed: Sequence[Segment]) -> None:
+        with self.lock:
+            self._segments = self._segments.changed(added, removed)
             self._generation += 1
             self._replaced += [(self._generation, segment) for segment in removed]
 

@@ -1,10 +1,12 @@
 """Which segments may hold records that a query asks for. Never a wrong answer: what is skipped cannot match."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from logstore.catalog import Segment
+import numpy as np
+import numpy.typing as npt
+
+from logstore.listing import Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +27,35 @@ class Bounds:
 class Pruned:
     """The segments to read, and how many were skipped by reason."""
 
-    segments: tuple[Segment, ...]
+    segments: Listing
     skipped: Mapping[str, int]
 
 
-def prune(segments: Sequence[Segment], bounds: Bounds) -> Pruned:
-    """Leaves out the segments that cannot hold a matching record."""
-    kept: list[Segment] = []
-    skipped: Counter[str] = Counter()
-    for segment in segments:
-        reason = _reason_to_skip(segment, bounds)
-        if reason:
-            skipped[reason] += 1
-        else:
-            kept.append(segment)
-    return Pruned(tuple(kept), dict(skipped))
+def prune(segments: Listing, bounds: Bounds) -> Pruned:
+    """Leaves out the segments that cannot hold a matching record; each is skipped for the first reason there is."""
+    left = np.ones(len(segments), np.bool_)
+    skipped: dict[str, int] = {}
+    for reason, may_match in _conditions(segments, bounds):
+        gone = int(np.count_nonzero(left & ~may_match))
+        if gone:
+            skipped[reason] = skipped.get(reason, 0) + gone
+            left &= may_match
+    return Pruned(segments.take(left) if skipped else segments, skipped)
 
 
-def _reason_to_skip(segment: Segment, bounds: Bounds) -> str:
-    if bounds.start_ns is not None and segment.max_time_ns < bounds.start_ns:
-        return "time"
-    if bounds.end_ns is not None and segment.min_time_ns >= bounds.end_ns:
-        return "time"
-    if bounds.after_seq is not None and segment.max_seq <= bounds.after_seq:
-        return "seq"
-    if bounds.up_to_seq is not None and segment.min_seq > bounds.up_to_seq:
-        return "seq"
-    for column, value in (("cluster", segment.cluster), ("namespace", segment.namespace)):
+def _conditions(segments: Listing, bounds: Bounds) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """Why segments may be skipped, and which of them are not for that reason."""
+    if bounds.start_ns is not None:
+        yield "time", segments.max_time_ns >= bounds.start_ns
+    if bounds.end_ns is not None:
+        yield "time", segments.min_time_ns < bounds.end_ns
+    if bounds.after_seq is not None:
+        yield "seq", segments.max_seq > bounds.after_seq
+    if bounds.up_to_seq is not None:
+        yield "seq", segments.min_seq <= bounds.up_to_seq
+    for place, column in enumerate(("cluster", "namespace")):
         allowed = bounds.identity.get(column)
-        if allowed is not None and value not in allowed:
-            return column
-    return ""
+        if allowed is not None:
+            partitions = segments.partitions.values
+            is_allowed = np.array([partition[place] in allowed for partition in partitions], np.bool_)
+            yield column, is_allowed[segments.partition]

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore import wal
 from logstore.buffer import number, rows_of
-from logstore.catalog import Catalog, Partition, Segment
-from logstore.files import DataDirectory, sync_directory
+from logstore.catalog import Catalog, Partition
+from logstore.files import DataDirectory, relative_files, sync_directory
+from logstore.listing import Listing
 from logstore.wal import Entry, Gap, KeyedReceipt
 
 
@@ -19,7 +21,7 @@ from logstore.wal import Entry, Gap, KeyedReceipt
 class Recovery:
     """What was found; `next_seq` is the first free record number."""
 
-    segments: list[Segment] = field(default_factory=list)
+    segments: Listing
     missing: list[str] = field(default_factory=list)
     orphans: int = 0
     wal_files: int = 0
@@ -31,20 +33,23 @@ class Recovery:
 
 def check_segments(directory: DataDirectory, catalog: Catalog) -> Recovery:
     """Sets aside the files that no transaction published, and names those that are gone."""
-    found = Recovery(next_seq=catalog.next_seq())
-    for segment in catalog.segments():
-        found.next_seq = max(found.next_seq, segment.max_seq + 1)
-        if segment.path.exists():
-            found.segments.append(segment)
-        else:
-            found.missing.append(str(segment.path))
-    published = {segment.path for segment in found.segments}
-    for path in [path for path in directory.segment_files() if path not in published]:
-        directory.retire(path)
+    listed = Listing.read(directory.segments, catalog)
+    published = listed.paths()
+    files = set(relative_files(directory.segments, ".parquet"))
+    # A file that a walk does not come to can still be there, behind a symbolic link.
+    is_there = np.array([path in files or (directory.segments / path).exists() for path in published], np.bool_)
+    found = Recovery(
+        listed if is_there.all() else listed.take(is_there),
+        [str(directory.segments / published[at]) for at in np.flatnonzero(~is_there)],
+        next_seq=max(catalog.next_seq(), int(listed.max_seq.max(initial=-1)) + 1),
+    )
+    for path in sorted(files.difference(published)):
+        directory.retire(directory.segments / path)
         found.orphans += 1
-    indexes = {directory.index_of(path) for path in published}
-    for path in [path for path in directory.indexes.rglob("*.index") if path not in indexes]:
-        path.unlink()
+    indexes = {path.removesuffix(".parquet") for path in found.segments.paths()}
+    for path in relative_files(directory.indexes, ".index"):
+        if path.removesuffix(".index") not in indexes:
+            (directory.indexes / path).unlink()
     return found
 
 

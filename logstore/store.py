@@ -29,6 +29,7 @@ from logstore.indexes import Indexes
 from logstore.keys import Ack, IdempotencyKey, Keys
 from logstore.kinds import Kinds
 from logstore.labels import with_keys_of
+from logstore.listing import Listing
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
 from logstore.record import STORED
@@ -48,7 +49,7 @@ class Snapshot:
 
     def __init__(
         self,
-        segments: tuple[Segment, ...],
+        segments: Listing,
         buffer: pa.Table,
         last_seq: int,
         label_keys: frozenset[str] | None,
@@ -152,10 +153,11 @@ class Store:
 
     def streams(self) -> pa.Table:
         """Every stream with records: identity, labels (JSON text, '' where none), records, first and last time."""
+        self.catalog.stream_totals()  # a sum of everything, should it be one, is not made under the lock
         with self._live.lock:
             chunks = self.buffer.chunks()
             stored = self.catalog.stream_totals()
-        return stream_totals(stored, [chunk.records for chunk in chunks])
+        return stream_totals(self.catalog.named(stored), [chunk.records for chunk in chunks])
 
     def flush(self) -> None:
         """Returns when everything accepted so far is in segments.
@@ -174,7 +176,6 @@ class Store:
         with self._tending:
             groups = compact.plan(
                 self._live.segments,
-                self.directory.segments,
                 self.settings.partition_by,
                 self.settings.compact_files,
                 self.settings.compact_bytes,
@@ -201,7 +202,7 @@ class Store:
         """Builds the indexes again that a query found missing or damaged; returns how many."""
         with self._tending:
             missing = self.indexes.unreadable()
-            live = {segment.id for segment in self._live.segments}
+            live = self._live.segments.id
             for segment in missing:
                 if segment.id in live:
                     self._segments.rebuild_index(segment)
@@ -237,7 +238,7 @@ class Store:
                 self._stopping.wait(_RETRY_S)
             self.metrics.set("buffer_bytes", self.buffer.bytes)
             self.metrics.set("segments", len(self._live.segments))
-            self.metrics.set("segment_bytes", sum(segment.bytes for segment in self._live.segments))
+            self.metrics.set("segment_bytes", int(self._live.segments.bytes.sum()))
 
     def _tend_forever(self) -> None:
         while not self._stopping.wait(self.settings.compact_interval_s):
@@ -299,7 +300,7 @@ class Store:
             self.metrics,
         )
         found = recover.check_segments(self.directory, self.catalog)
-        self._live.change(found.segments, ())
+        self._live.begin(found.segments)
         recover.replay(self.directory, self.catalog, found, self._take_replayed, self._remember_replayed)
         first_seq = max(found.next_seq, self.settings.writer << WRITER_SHIFT)
         self.buffer.newest_seq = first_seq - 1

@@ -55,16 +55,18 @@ streams = sa.Table(
     sa.Column("container", sa.Text, nullable=False),
     sa.Column("labels", sa.Text, nullable=False),
     sa.UniqueConstraint(*STREAM),
+    sa.Index("ix_streams_pod_container", "pod", "container"),
 )
 ranges = sa.Table(
     "stream_ranges",
     metadata,
     sa.Column("segment", sa.Integer, nullable=False, primary_key=True),
     sa.Column("first_row", sa.BigInteger, nullable=False, primary_key=True),
-    sa.Column("stream", sa.Integer, nullable=False, index=True),
+    sa.Column("stream", sa.Integer, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("min_time_ns", sa.BigInteger, nullable=False),
     sa.Column("max_time_ns", sa.BigInteger, nullable=False),
+    sa.Index("ix_stream_ranges_stream_segment", "stream", "segment"),
 )
 partitions = sa.Table(
     "partitions",

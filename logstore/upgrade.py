@@ -17,6 +17,7 @@ from logstore.columns import AttributeColumns
 from logstore.errors import Damaged
 
 VERSION: Final = 2
+_UNUSED_INDEXES: Final = ("ix_stream_ranges_stream",)
 SECRET: Final = ("secret_0", "secret_1")
 """Two halves of the store's secret, by name in `meta`."""
 
@@ -55,3 +56,13 @@ def upgrade(connection: sa.Connection, path: Path) -> None:
         connection.execute(
             tables.meta.insert(), [{"name": name, "value": value} for name, value in {**fresh, **halves}.items()]
         )
+    _bring_indexes(connection)
+
+
+def _bring_indexes(connection: sa.Connection) -> None:
+    """The database's own indexes are no part of the format: a program of the same version makes those it uses."""
+    for table in tables.metadata.sorted_tables:
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
+    for name in _UNUSED_INDEXES:
+        connection.execute(sa.text(f"DROP INDEX IF EXISTS {name}"))

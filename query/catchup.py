@@ -94,7 +94,7 @@ def records_of(compiled: Compiled, batch: pa.RecordBatch) -> Records:
 def visible_seq(store: Store) -> int:
     """The number of the last record that is acknowledged; -1 where there is none."""
     with store.snapshot() as snapshot:
-        newest = max((segment.max_seq for segment in snapshot.segments), default=-1)
+        newest = int(snapshot.segments.max_seq.max(initial=-1))
         if snapshot.buffer.num_rows:
             newest = max(newest, int(snapshot.buffer["_seq"][-1].as_py()))
     return newest

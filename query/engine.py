@@ -110,7 +110,6 @@ class Engine:
         )
         extension.register(instance, self._secret)
         instance.execute("SET TimeZone = 'UTC'")
-        instance.execute("SET parquet_metadata_cache = true")
         instance.execute("SET VARIABLE directories = ?", [[f"{segments.absolute()}/", f"{spill.absolute()}/"]])
         instance.execute("SET allowed_directories = getvariable('directories')")
         instance.execute("SET enable_external_access = false")

@@ -1,9 +1,9 @@
 """Which row groups of the segments a query reads: those that time, streams, templates and words leave over."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from logstore import tokens
 from logstore.catalog import Catalog, Segment
 from logstore.indexes import Known
+from logstore.listing import Listing
 from logstore.order import Ints
 from logstore.pruning import Bounds
 from query.verdicts import Flags, Verdict
@@ -40,6 +41,51 @@ class Piece:
         if self.groups is None or self.known is None:
             return self.segment.rows
         return self.segment.rows * len(self.groups) // self.known.index.groups
+
+
+class Whole(Sequence[Piece]):
+    """Segments that are read whole, as pieces, each made when it is first asked for: there may be very many."""
+
+    __slots__ = ("_made", "segments")
+
+    def __init__(self, segments: Listing) -> None:
+        self.segments = segments
+        self._made: dict[int, Piece] = {}
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    @overload
+    def __getitem__(self, at: int) -> Piece: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Whole": ...
+    def __getitem__(self, at: int | slice) -> "Piece | Whole":
+        if isinstance(at, slice):
+            return Whole(self.segments[at])
+        at = range(len(self))[at]
+        if at not in self._made:
+            self._made[at] = Piece(self.segments[at])
+        return self._made[at]
+
+    def __iter__(self) -> Iterator[Piece]:
+        if len(self._made) < len(self):
+            for at, segment in enumerate(self.segments):
+                self._made.setdefault(at, Piece(segment))
+        return (self._made[at] for at in range(len(self)))
+
+
+def plain_bytes_of(pieces: Sequence[Piece]) -> int:
+    """About what is read of all of them, before compression."""
+    if isinstance(pieces, Whole):
+        return int(pieces.segments.plain_bytes.sum())
+    return sum(piece.plain_bytes for piece in pieces)
+
+
+def bytes_of(pieces: Sequence[Piece]) -> int:
+    """Compressed bytes of their files, all columns of them."""
+    if isinstance(pieces, Whole):
+        return int(pieces.segments.bytes.sum())
+    return sum(piece.segment.bytes for piece in pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +169,8 @@ def choose(
         chosen.keep(groups.max_times_ns >= bounds.start_ns, "time")
     if bounds.end_ns is not None:
         chosen.keep(groups.min_times_ns < bounds.end_ns, "time")
-    inside = {column: values for column, values in bounds.identity.items() if column in INSIDE}
-    if inside:
-        chosen.keep(_with_streams(groups, inside, catalog), "stream")
+    if INSIDE.intersection(bounds.identity):
+        chosen.keep(_with_streams(groups, bounds.identity, catalog), "stream")
     if not verdict.may.all():
         chosen.keep(np.logical_or.reduceat(verdict.may[groups.numbers], groups.entries[:-1]), "template")
     for alternatives in words:

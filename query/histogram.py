@@ -53,7 +53,7 @@ def histogram(store: Store, engine: Engine, request: Request, buckets: Buckets) 
         InvalidInput: more than 10,000 buckets, or none.
     """
     query = record_part(parse(request.text, request.now_ns))
-    span = _span(store, query, request)
+    span = time_range(store, query, request)
     if span is None:
         return {"interval_s": _seconds(buckets.interval_ns or S_NS), "buckets": []}
     interval_ns = _interval(span, buckets)
@@ -71,14 +71,15 @@ def histogram(store: Store, engine: Engine, request: Request, buckets: Buckets) 
     }
 
 
-def _span(store: Store, query: ast.Query, request: Request) -> tuple[int, int] | None:
+def time_range(store: Store, query: ast.Query, request: Request) -> tuple[int, int] | None:
     """Start and end of the range, the end exclusive; None if there is nothing in it."""
     limits = bounds(query, request.start_ns, request.end_ns)
     start_ns, end_ns = limits.start_ns, limits.end_ns
     if start_ns is None or end_ns is None:
         with store.snapshot() as snapshot:
             planned = plan(snapshot.segments, snapshot.buffer, limits)
-        times = [(s.min_time_ns, s.max_time_ns) for s in (piece.segment for piece in planned.pieces)]
+        found = planned.pieces.segments
+        times = [(int(found.min_time_ns.min()), int(found.max_time_ns.max()))] if len(found) else []
         times += [buffered] if (buffered := time_span(planned.buffer)) else []
         if not times:
             return None

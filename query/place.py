@@ -1,13 +1,12 @@
 """Cursors: places in the total order of records, as texts. A page's is `<time in ns>.<number>`, a tail's a number."""
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
 
-from logstore.catalog import Segment
 from logstore.errors import InvalidInput
+from logstore.listing import Listing
 from logstore.pruning import Bounds
 from query.engine import Session
 from query.plan import plan
@@ -41,9 +40,7 @@ def parse_cursor(text: str) -> tuple[int | None, int]:
     return (numbers[0] if found[1] else None), numbers[1]
 
 
-def place_of(
-    session: Session, segments: Sequence[Segment], buffer: pa.Table, cursor: str, compiled: Compiled
-) -> Place | None:
+def place_of(session: Session, segments: Listing, buffer: pa.Table, cursor: str, compiled: Compiled) -> Place | None:
     """Where a page begins; None: at the beginning.
 
     Raises:
@@ -57,7 +54,7 @@ def place_of(
     return Place(time_ns, seq) if time_ns is not None else find_place(session, segments, buffer, seq)
 
 
-def find_place(session: Session, segments: Sequence[Segment], buffer: pa.Table, seq: int) -> Place:
+def find_place(session: Session, segments: Listing, buffer: pa.Table, seq: int) -> Place:
     """Where the record of a number stands in the total order; `records` is then what may hold it.
 
     Raises:

@@ -1,16 +1,16 @@
 """Which segments and buffered records a query reads, before any row group is looked at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore.catalog import Segment
+from logstore.listing import Listing
 from logstore.pruning import Bounds, prune
 from logstore.record import STORED
-from query.groups import Piece
+from query.groups import Whole, bytes_of, plain_bytes_of
 
 _EMPTY: Final = STORED.empty_table()
 
@@ -19,26 +19,25 @@ _EMPTY: Final = STORED.empty_table()
 class Plan:
     """What a query reads."""
 
-    pieces: tuple[Piece, ...]
+    pieces: Whole
     buffer: pa.Table
     skipped: Mapping[str, int]
 
     @property
     def bytes(self) -> int:
         """Compressed bytes of the files, all columns of them."""
-        return sum(piece.segment.bytes for piece in self.pieces)
+        return bytes_of(self.pieces)
 
     @property
     def plain_bytes(self) -> int:
         """What is read of them before compression."""
-        return sum(piece.plain_bytes for piece in self.pieces)
+        return plain_bytes_of(self.pieces)
 
 
-def plan(segments: Sequence[Segment], buffer: pa.Table, bounds: Bounds) -> Plan:
+def plan(segments: Listing, buffer: pa.Table, bounds: Bounds) -> Plan:
     """Leaves out the segments, and the buffer, that cannot hold a matching record."""
     pruned = prune(segments, bounds)
-    pieces = tuple(Piece(segment) for segment in pruned.segments)
-    return Plan(pieces, buffer if overlaps(buffer, bounds) else _EMPTY, pruned.skipped)
+    return Plan(Whole(pruned.segments), buffer if overlaps(buffer, bounds) else _EMPTY, pruned.skipped)
 
 
 def overlaps(buffer: pa.Table, bounds: Bounds) -> bool:

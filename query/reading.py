@@ -5,12 +5,13 @@ query only counts need not be read at all where templates say it.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from logstore.indexes import Texts
+from logstore.listing import Listing
 from logstore.pruning import Bounds
 from logstore.store import Snapshot, Store
 from query import analyse, ast
@@ -20,10 +21,12 @@ from query.groups import (
     INSIDE,
     Groups,
     Piece,
+    Whole,
     choose,
     decided,
     groups_of,
     pieces,
+    plain_bytes_of,
     rows_that_must,
 )
 from query.plan import Plan
@@ -52,7 +55,7 @@ class Reading:
 
     query: ast.Query
     stored: Stored
-    pieces: tuple[Piece, ...]
+    pieces: Sequence[Piece]
     view: View
     counted: int = 0
     asked: Asked | None = None
@@ -62,7 +65,7 @@ class Reading:
 
     @property
     def plain_bytes(self) -> int:
-        return sum(piece.plain_bytes for piece in self.pieces)
+        return plain_bytes_of(self.pieces)
 
 
 def prepare(
@@ -79,7 +82,7 @@ def prepare(
     conditions = [one for one in analyse.conjuncts(query) if not _is_bound(one)]
     only_counts = is_count(query) and bounds.up_to_seq is None and bounds.after_seq is None
     if not conditions and only_counts:
-        return _counted_whole(whole, bounds)
+        return _counted_whole(whole, planned.pieces.segments, bounds)
     if not conditions and not has_patterns and not INSIDE.intersection(bounds.identity):
         return whole
     segments = [piece.segment for piece in planned.pieces]
@@ -141,18 +144,17 @@ def _inside(groups: Groups, bounds: Bounds) -> Flags:
     return mask
 
 
-def _counted_whole(whole: Reading, bounds: Bounds) -> Reading:
+def _counted_whole(whole: Reading, segments: Listing, bounds: Bounds) -> Reading:
     """Segments that lie within the bounds of time are counted by the catalog."""
     if INSIDE.intersection(bounds.identity):
         return whole
-    left = tuple(piece for piece in whole.pieces if not _is_inside(piece, bounds))
-    counted = sum(piece.segment.rows for piece in whole.pieces) - sum(piece.segment.rows for piece in left)
-    return replace(whole, pieces=left, counted=counted)
-
-
-def _is_inside(piece: Piece, bounds: Bounds) -> bool:
-    begins = bounds.start_ns is None or piece.segment.min_time_ns >= bounds.start_ns
-    return begins and (bounds.end_ns is None or piece.segment.max_time_ns < bounds.end_ns)
+    is_inside = np.ones(len(segments), np.bool_)
+    if bounds.start_ns is not None:
+        is_inside &= segments.min_time_ns >= bounds.start_ns
+    if bounds.end_ns is not None:
+        is_inside &= segments.max_time_ns < bounds.end_ns
+    left, counted = segments.take(~is_inside), int(segments.rows[is_inside].sum())
+    return replace(whole, pieces=Whole(left), counted=counted)
 
 
 def is_count(query: ast.Query) -> bool:

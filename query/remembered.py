@@ -1,6 +1,7 @@
 """Answers remembered: a question asked again about the same segments and the same buffered records is not worked out
 again. Segments never change, so what an answer is remembered by says all that it depends on."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
@@ -77,5 +78,6 @@ class Answers:
 
 def key_of(compiled: Compiled, planned: Plan, last_seq: int, *asked: Hashable) -> Hashable:
     """All that an answer depends on: the query, what else was asked, and which records there are within its bounds."""
-    segments = tuple(piece.segment.id for piece in planned.pieces)
+    # There may be very many segments, and a key lives as long as its answer.
+    segments = hashlib.sha256(planned.pieces.segments.id.tobytes()).digest()
     return compiled.sql, tuple(compiled.params), asked, segments, last_seq if planned.buffer.num_rows else -1

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
+from logstore.order import Ints
 from logstore.record import STORED
-from query.groups import Piece
+from query.groups import Piece, Whole
 from query.plan import time_span
 
 Order: TypeAlias = Literal["asc", "desc"]
@@ -18,13 +21,14 @@ much each time."""
 WHOLE_BYTES: Final = 64 << 20
 """Records (before compression) read at once by an answer of everything: about what is sorted at once."""
 CUTS_MAX: Final = 10
+_BUFFER: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
     """What may have records between two times; all of one slice are before all of the next (in the order asked for)."""
 
-    pieces: tuple[Piece, ...]
+    pieces: Sequence[Piece]
     buffer: pa.Table
     between_ns: tuple[int, int] | None = None
     """First and last time, both inclusive, of what belongs to it; None: everything."""
@@ -53,13 +57,14 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """A row group, a whole segment without an index, or the buffer (which is no piece)."""
+class _Spans:
+    """Row groups, whole segments without an index, and the buffer: from when to when (ns, inclusive) each has records,
+    how many bytes of them, and the position of the piece that it belongs to, which the buffer has none of."""
 
-    min_time_ns: int
-    max_time_ns: int
-    bytes: int
-    piece: Piece | None
+    first_ns: Ints
+    last_ns: Ints
+    bytes: Ints
+    owners: Ints
 
 
 def slices(pieces: Sequence[Piece], buffer: pa.Table, order: Order, *, is_bounded: bool) -> Iterator[Slice]:
@@ -69,63 +74,67 @@ def slices(pieces: Sequence[Piece], buffer: pa.Table, order: Order, *, is_bounde
     with the next slice.
     """
     spans = _spans(pieces, buffer)
-    if not spans:
-        return
-    if order == "desc":
-        spans.sort(key=lambda span: span.max_time_ns, reverse=True)
-    else:
-        spans.sort(key=lambda span: span.min_time_ns)
-    edge_ns = spans[0].max_time_ns if order == "desc" else spans[0].min_time_ns
-    target, size, open_spans = FIRST_BYTES if is_bounded else WHOLE_BYTES, 0, list[_Span]()
-    for span, following in zip(spans, [*spans[1:], None], strict=True):
-        open_spans.append(span)
-        size += span.bytes
-        if following is None:
-            yield _slice(open_spans, buffer, edge_ns, None, order)
-            return
-        next_ns = following.max_time_ns if order == "desc" else following.min_time_ns
-        if size < target or next_ns == edge_ns:
+    begins_ns, ends_ns = (spans.last_ns, spans.first_ns) if order == "desc" else (spans.first_ns, spans.last_ns)
+    # ~ turns the order round, and lets those of one time stay as they are.
+    ordered = np.argsort(~begins_ns if order == "desc" else begins_ns, kind="stable")
+    edge_ns = int(begins_ns[ordered[0]]) if len(ordered) else 0
+    target, size, open_spans = FIRST_BYTES if is_bounded else WHOLE_BYTES, 0, list[int]()
+    for at, following in zip_longest(ordered, ordered[1:]):
+        open_spans.append(at)
+        size += int(spans.bytes[at])
+        next_ns = None if following is None else int(begins_ns[following])
+        if next_ns is not None and (size < target or next_ns == edge_ns):
             continue
-        yield _slice(open_spans, buffer, edge_ns, next_ns, order)
+        between_ns = _between(ends_ns[open_spans], edge_ns, next_ns, order)
+        yield Slice(*_parts(pieces, spans.owners[open_spans], buffer), between_ns)
+        if next_ns is None:
+            return
         edge_ns = next_ns
-        open_spans = [one for one in open_spans if _reaches(one, edge_ns, order)]
+        reach_it = ends_ns[open_spans] <= edge_ns if order == "desc" else ends_ns[open_spans] >= edge_ns
+        open_spans = np.array(open_spans)[reach_it].tolist()
         size = 0
         target = target * 2 if is_bounded else target
 
 
-def _reaches(span: _Span, edge_ns: int, order: Order) -> bool:
-    return span.min_time_ns <= edge_ns if order == "desc" else span.max_time_ns >= edge_ns
-
-
-def _slice(spans: Sequence[_Span], buffer: pa.Table, edge_ns: int, next_ns: int | None, order: Order) -> Slice:
-    """From the edge up to, and without, the next one; without one, all that is left."""
+def _between(ends_ns: Ints, edge_ns: int, next_ns: int | None, order: Order) -> tuple[int, int]:
+    """From the edge up to, and without, the next one; without one, to the end of all that is left."""
     if order == "desc":
-        between = (min(span.min_time_ns for span in spans) if next_ns is None else next_ns + 1, edge_ns)
+        return int(ends_ns.min()) if next_ns is None else next_ns + 1, edge_ns
+    return edge_ns, int(ends_ns.max()) if next_ns is None else next_ns - 1
+
+
+def _parts(pieces: Sequence[Piece], owners: Ints, buffer: pa.Table) -> tuple[tuple[Piece, ...], pa.Table]:
+    distinct = dict.fromkeys(owners.tolist())
+    of_segments = tuple(pieces[owner] for owner in distinct if owner != _BUFFER)
+    return of_segments, buffer if _BUFFER in distinct else STORED.empty_table()
+
+
+def _spans(pieces: Sequence[Piece], buffer: pa.Table) -> _Spans:
+    if isinstance(pieces, Whole):
+        found = pieces.segments
+        parts = [(found.min_time_ns, found.max_time_ns, found.plain_bytes, np.arange(len(found)))]
     else:
-        between = (edge_ns, max(span.max_time_ns for span in spans) if next_ns is None else next_ns - 1)
-    pieces = dict.fromkeys(span.piece for span in spans if span.piece is not None)
-    has_buffer = any(span.piece is None for span in spans)
-    return Slice(tuple(pieces), buffer if has_buffer else STORED.empty_table(), between)
+        parts = [_spans_of(piece, owner) for owner, piece in enumerate(pieces)]
+    if (buffered := time_span(buffer)) is not None:
+        # The buffer costs no reading; a slice of its own answers most newest-first queries of a busy server.
+        parts.append(_one(*buffered, FIRST_BYTES, _BUFFER))
+    return _Spans(*map(np.concatenate, zip(*parts, strict=True))) if parts else _Spans(*[np.zeros(0, np.int64)] * 4)
 
 
-def _spans(pieces: Sequence[Piece], buffer: pa.Table) -> list[_Span]:
-    spans = [span for piece in pieces for span in _spans_of(piece)]
-    buffered = time_span(buffer)
-    # The buffer costs no reading; a slice of its own answers most newest-first queries of a busy server.
-    return [*spans, _Span(*buffered, FIRST_BYTES, None)] if buffered else spans
-
-
-def _spans_of(piece: Piece) -> Iterator[_Span]:
+def _spans_of(piece: Piece, owner: int) -> tuple[Ints, Ints, Ints, Ints]:
     segment = piece.segment
     if piece.known is None:
-        yield _Span(segment.min_time_ns, segment.max_time_ns, segment.plain_bytes, piece)
-        return
+        return _one(segment.min_time_ns, segment.max_time_ns, segment.plain_bytes, owner)
     index = piece.known.index
+    groups = np.arange(index.groups) if piece.groups is None else np.array(piece.groups)
     size = segment.plain_bytes // index.groups
-    groups = range(index.groups) if piece.groups is None else piece.groups
-    lows, highs = index.min_times_ns.tolist(), index.max_times_ns.tolist()
-    for group in groups:
-        yield _Span(lows[group], highs[group], size, piece)
+    sizes, owners = np.full(len(groups), size), np.full(len(groups), owner)
+    return index.min_times_ns[groups], index.max_times_ns[groups], sizes, owners
+
+
+def _one(*values: int) -> tuple[Ints, Ints, Ints, Ints]:
+    first_ns, last_ns, size, owner = (np.array([value], np.int64) for value in values)
+    return first_ns, last_ns, size, owner
 
 
 def _overlaps(piece: Piece, first_ns: int, last_ns: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from ingest.pipeline import Pipeline
 from logstore.errors import LogstoreError
+from logstore.segment import footer_readings
 from logstore.store import Store
 from query.engine import Engine
 from query.execute import Request, run
@@ -73,7 +74,8 @@ class Service:
         self.pipeline = Pipeline(self.store, pipeline_settings(self.settings))
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
-        self.telemetry.add_layer(self.engine.answers.readings, HELP, GAUGES)
+        for readings in (self.engine.answers.readings, self.store.indexes.readings, footer_readings):
+            self.telemetry.add_layer(readings, HELP, GAUGES)
         self.admin_threads.submit(self._warm_up)
 
     def _warm_up(self) -> None:

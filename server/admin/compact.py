@@ -24,9 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
                 break
         expired = store.retain()
         with store.snapshot() as snapshot:
+            found = snapshot.segments
             print(
                 f"{merges} merges, {expired} segments expired;"
-                f" {len(snapshot.segments)} segments hold {sum(s.rows for s in snapshot.segments)} records"
-                f" in {sum(s.bytes for s in snapshot.segments)} bytes"
+                f" {len(found)} segments hold {found.rows.sum()} records in {found.bytes.sum()} bytes"
             )
     return 0

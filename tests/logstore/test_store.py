@@ -162,7 +162,7 @@ def test_damage_in_the_middle_is_set_aside_named_and_costs_only_itself(tmp_path:
 def test_files_that_no_transaction_published_are_retired_not_deleted(tmp_path: Path) -> None:
     with Store.open(tmp_path, QUIET) as store:
         store.append(batch(["x"])).result()
-    (segment,) = DataDirectory(tmp_path).segment_files()
+    (segment,) = DataDirectory(tmp_path).segments.rglob("*.parquet")
     orphan = segment.with_name("orphan.parquet")
     shutil.copyfile(segment, orphan)
     with Store.open(tmp_path, QUIET) as store:
@@ -262,7 +262,7 @@ def test_an_open_snapshot_keeps_its_files_through_compaction_and_retention(tmp_p
         assert store.retain() == 1
         assert [pq.read_table(s.path, partitioning=None).num_rows for s in snapshot.segments] == [1, 1]
         snapshot.close()
-        assert list(store.directory.segment_files()) == []
+        assert list(store.directory.segments.rglob("*.parquet")) == []
         assert list(store.directory.segments.iterdir()) == [], "empty directories go too"
 
 
@@ -290,7 +290,7 @@ def test_a_segment_lies_in_one_window_and_its_directories_are_true(tmp_path: Pat
     with Store.open(tmp_path, settings) as store:
         store.append(random_batch(random.Random(5), 500, "x")).result()
         store.flush()
-        for path in store.directory.segment_files():
+        for path in store.directory.segments.rglob("*.parquet"):
             partition = json.loads(pq.read_metadata(path).metadata[b"logstore.partition"])
             rows = duckdb.execute(
                 "SELECT DISTINCT strftime(time::TIMESTAMP, '%Y-%m-%d'), strftime(time::TIMESTAMP, '%H'), cluster, "
@@ -396,7 +396,7 @@ def test_times_all_over_the_calendar_make_a_bounded_number_of_files(tmp_path: Pa
     with Store.open(tmp_path, QUIET) as store:
         store.append(batch([str(t) for t in times], time_ns=times)).result()
         store.flush()
-        assert len(list(store.directory.segment_files())) <= QUIET.flush_files
+        assert len(list(store.directory.segments.rglob("*.parquet"))) <= QUIET.flush_files
         assert sorted(str(m) for m in messages(store)) == sorted(str(t) for t in times)
 
 
@@ -458,6 +458,22 @@ def test_an_index_that_is_missing_or_damaged_is_built_again(tmp_path: Path) -> N
             (known,), texts = store.indexes.of([segment])
             assert known is not None
             assert [text.as_py() for chunk in texts.chunks for text in chunk] == ["order \x1a"]
+
+
+def test_indexes_in_memory_hold_no_files_open(tmp_path: Path) -> None:
+    with Store.open(tmp_path, QUIET) as store:
+        names = [f"shop-{i}" for i in range(20)]
+        store.append(batch(["order 1"] * len(names), namespace=names)).result()
+        store.flush()
+        segments = list(store.snapshot().segments)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        known, _ = store.indexes.of(segments)
+        assert None not in known
+        assert len(list(Path("/proc/self/fd").iterdir())) < before + len(names)
+        readings = store.indexes.readings()
+        assert readings["index_cache_segments"] == readings["index_loads"] == len(names)
+        store.indexes.forget(segments)
+        assert store.indexes.readings() == {**readings, "index_cache_segments": 0, "index_cache_bytes": 0}
 
 
 def test_an_index_without_its_segment_goes_when_the_store_is_opened(tmp_path: Path) -> None:

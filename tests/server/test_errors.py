@@ -92,6 +92,23 @@ def test_metrics_tell_which_answers_came_from_memory(shared: ServerProcess) -> N
     assert metrics(shared)[name] == after[name]
 
 
+def test_metrics_tell_what_is_held_of_segments_and_how_often_it_was_read(shared: ServerProcess) -> None:
+    shared.post(b'{"message":"heldword 4711"}')
+    shared.flush()
+
+    def ask(word: str) -> dict[str, float]:
+        shared.client.get("/api/v1/query", params={"q": f"{word} | fields message"}).raise_for_status()
+        return metrics(shared)
+
+    first = ask("heldword")
+    assert first["logstore_index_cache_segments"] >= 1
+    assert first["logstore_index_cache_bytes"] > 0
+    assert first["logstore_index_loads_total"] >= 1
+    again = ask("4711")
+    assert again["logstore_index_loads_total"] == first["logstore_index_loads_total"]
+    assert "logstore_footer_cache_segments" in again
+
+
 def metrics(server: ServerProcess) -> dict[str, float]:
     lines = server.client.get("/metrics").text.splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
