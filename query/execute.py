@@ -7,7 +7,7 @@ does an answer of everything, slice by slice, without sorting it all at once.
 import contextlib
 import itertools
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -21,6 +21,7 @@ from query import analyse, sql
 from query.answer import Answer, Cost, End, schema, shape
 from query.ast import Extend, Fields, Limit, Name, Patterns, Query, Stats, Top, Where
 from query.engine import Engine, Session, Size
+from query.merging import TooManyParts, merged, merging_of
 from query.narrowing import Times
 from query.parser import parse
 from query.place import cursor_after, place_of
@@ -86,15 +87,24 @@ def run_parsed(
             answer.end = known.end
             answer.begin(iter(known.batches), resources.pop_all())
             return answer
-        reading = prepare(store, engine, snapshot, query, planned, limits)
+        merging = merging_of(engine.parts, query, limits, planned)
+        reading = prepare(store, engine, snapshot, query, planned if merging is None else merging.left, limits)
         is_large = reading.plain_bytes >= engine.settings.large_bytes or len(reading.pieces) >= LARGE_SEGMENTS
         session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
         after = place_of(session, snapshot.segments, snapshot.buffer, request.cursor, first)
         has_place = is_default and first.is_rowwise
         wanted = None if limit is None else limit + is_default
-        compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
-        answer = Answer(compiled.columns, is_grouped(query), _cost(planned, reading), session)
-        rows = _all_rows(session, compiled, reading, planned.buffer, query, request, wanted, after)
+
+        def read(reading: Reading) -> Iterator[pa.RecordBatch]:
+            compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
+            return _all_rows(session, compiled, reading, planned.buffer, query, request, wanted, after)
+
+        if merging is None:
+            rows = read(reading)
+        else:
+            parts = merged(engine.parts, session, parts_for(reading, request, wanted), merging, reading, snapshot)
+            rows = _or_else(parts, lambda: read(prepare(store, engine, snapshot, query, planned, limits)))
+        answer = Answer(first.columns, is_grouped(query), _cost(planned, reading), session)
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
         answer.begin(engine.answers.noting(key, answer, shaped), resources.pop_all())
     return answer
@@ -129,6 +139,32 @@ def compiled_for(
         dynamic=request.dynamic,
         stored=stored,
     )
+
+
+def parts_for(reading: Reading, request: Request, limit: int | None) -> sql.Parts:
+    """A request's statistics as SQL in two steps."""
+    parts = sql.compile_parts(
+        reading.query,
+        Window(request.start_ns, request.end_ns),
+        limit=limit,
+        up_to_seq=request.up_to_seq,
+        dynamic=request.dynamic,
+        stored=reading.stored,
+    )
+    assert parts is not None
+    return parts
+
+
+def _or_else(
+    parts: Iterator[pa.RecordBatch], otherwise: Callable[[], Iterator[pa.RecordBatch]]
+) -> Iterator[pa.RecordBatch]:
+    """The rows that are merged of parts, else those that are read without them."""
+    try:
+        yield from parts
+        return
+    except TooManyParts:
+        pass
+    yield from otherwise()
 
 
 def split_limit(query: Query) -> tuple[Query, int | None]:

@@ -35,17 +35,22 @@ from query.walk import walk
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`query` is the one to compile, over `records` as `view` says; `counted` are records that need not be read."""
+    """`query` is the one to compile, over `records` as `view` says; `counted_of` are records that need not be read,
+    by segment."""
 
     query: ast.Query
     stored: Stored
     pieces: tuple[Piece, ...]
     view: View
-    counted: int = 0
+    counted_of: Mapping[int, int] = field(default_factory=dict)
     groups: int = 0
     """Row groups of segments whose index was asked."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Of these, the ones left out, by reason."""
+
+    @property
+    def counted(self) -> int:
+        return sum(self.counted_of.values())
 
     @property
     def plain_bytes(self) -> int:
@@ -84,10 +89,10 @@ def _narrowed(
     groups = groups_of([piece.segment for piece in whole.pieces], known)
     words = [words for one in conditions for words in required_words(one, whole.stored.labels)]
     chosen = choose(groups, bounds, verdict, words, store.catalog)
-    counted, mask = 0, chosen.mask
+    counted_of, mask = dict[int, int](), chosen.mask
     if only_counts and not INSIDE.intersection(bounds.identity):
         sure = mask & decided(groups, verdict) & _inside(groups, bounds)
-        counted, mask = rows_that_must(groups, verdict, sure), mask & ~sure
+        counted_of, mask = rows_that_must(groups, verdict, sure), mask & ~sure
         chosen.skipped["counted"] += int(np.count_nonzero(sure))
     query, decided_leaves = _with_columns(whole.query, verdicts)
     return replace(
@@ -95,7 +100,7 @@ def _narrowed(
         query=query,
         pieces=pieces(groups, mask),
         view=_view(whole.view, query, decided_leaves, texts),
-        counted=counted,
+        counted_of=counted_of,
         groups=groups.count,
         skipped=+Counter(chosen.skipped),
     )
@@ -120,12 +125,13 @@ def _counted_whole(whole: Reading, bounds: Bounds) -> Reading:
     """Segments that lie within the bounds of time are counted by the catalog."""
     if INSIDE.intersection(bounds.identity):
         return whole
-    left = tuple(piece for piece in whole.pieces if not _is_inside(piece, bounds))
-    counted = sum(piece.segment.rows for piece in whole.pieces) - sum(piece.segment.rows for piece in left)
-    return replace(whole, pieces=left, counted=counted)
+    left = tuple(piece for piece in whole.pieces if not is_inside(piece, bounds))
+    counted_of = {piece.segment.id: piece.segment.rows for piece in whole.pieces if is_inside(piece, bounds)}
+    return replace(whole, pieces=left, counted_of=counted_of)
 
 
-def _is_inside(piece: Piece, bounds: Bounds) -> bool:
+def is_inside(piece: Piece, bounds: Bounds) -> bool:
+    """Whether all records of the segment lie within the bounds of time."""
     begins = bounds.start_ns is None or piece.segment.min_time_ns >= bounds.start_ns
     return begins and (bounds.end_ns is None or piece.segment.max_time_ns < bounds.end_ns)
 
@@ -136,6 +142,11 @@ def is_count(query: ast.Query) -> bool:
     if not isinstance(last, ast.Stats) or last.by or not all(isinstance(pipe, ast.Where) for pipe in before):
         return False
     return all(aggregate.function == "count" and aggregate.argument is None for aggregate in last.aggregates)
+
+
+def counts_alone(query: ast.Query) -> bool:
+    """Whether the query counts all records within its bounds, which the catalog mostly knows."""
+    return is_count(query) and all(map(_is_bound, analyse.conjuncts(query)))
 
 
 def _is_bound(condition: ast.Expression) -> bool:
