@@ -231,7 +231,7 @@ def _all_rows(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of the query, at most as many as are wanted where it is row-wise."""
     if is_count(query) and not reading.pieces and not buffer.num_rows:
-        return iter([_counted(compiled, reading.counted)])
+        return iter([_counted(compiled, reading.counted)] if wanted != 0 else [])
     parts = _slices(query, compiled, reading, buffer, request, after, is_bounded=wanted is not None)
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:
         parts = _narrowed(parts, session, reading, request, wanted, after)

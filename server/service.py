@@ -74,6 +74,7 @@ class Service:
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
         self.telemetry.add_layer(self.engine.answers.readings, HELP, GAUGES)
+        self.telemetry.add_layer(self.engine.parts.readings, HELP, GAUGES)
         self.admin_threads.submit(self._warm_up)
 
     def _warm_up(self) -> None:

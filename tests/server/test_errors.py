@@ -92,6 +92,21 @@ def test_metrics_tell_which_answers_came_from_memory(shared: ServerProcess) -> N
     assert metrics(shared)[name] == after[name]
 
 
+def test_metrics_tell_which_segments_were_not_read_again(shared: ServerProcess) -> None:
+    shared.post(b'{"message":"thrice"}')
+    shared.flush()
+
+    def grown() -> tuple[float, float]:
+        shared.post(b'{"message":"thrice"}')
+        shared.query("thrice | stats count() as n by level")
+        found = metrics(shared)
+        return found["logstore_query_parts_remembered_total"], found["logstore_query_parts_bytes"]
+
+    first, second, third = grown(), grown(), grown()
+    assert first[0] == second[0] < third[0]
+    assert first[1] < second[1]
+
+
 def metrics(server: ServerProcess) -> dict[str, float]:
     lines = server.client.get("/metrics").text.splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
