@@ -1,7 +1,7 @@
 """Statistics merged of parts: those of segments that are remembered, and those of the rest, read in one statement."""
 
 import contextlib
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +14,7 @@ from logstore.record import STORED
 from logstore.store import Snapshot
 from query import analyse, ast, sql
 from query.answer import schema, shape
+from query.digest import digest
 from query.engine import Session
 from query.groups import Piece
 from query.parts import Parts, State
@@ -40,7 +41,7 @@ class Merging:
     """A question that was asked before: what is remembered of it, what is `left` to read, and which segments of that
     are to be remembered, by path."""
 
-    question: Hashable
+    question: bytes
     left: Plan
     known: pa.Table | None
     fresh: dict[str, int]
@@ -64,11 +65,11 @@ def merging_of(parts: Parts, query: ast.Query, bounds: Bounds, planned: Plan) ->
     return Merging(question, replace(planned, pieces=left), recalled.parts, fresh)
 
 
-def _question(query: ast.Query) -> Hashable:
+def _question(query: ast.Query) -> bytes:
     """What parts depend on beside their segment, which lies within the bounds of time."""
     compiled = sql.compile_parts(analyse.without_time_bounds(query))
     assert compiled is not None
-    return compiled.sql, compiled.params
+    return digest((compiled.sql, compiled.params))
 
 
 def merged(

@@ -7,7 +7,7 @@ Only questions that come again are remembered by segment: telling segments apart
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Hashable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, TypeAlias
@@ -16,13 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from query.digest import ENTRY_BYTES
 from query.sql.parts import SEGMENT
 
 QUESTION_MAX_BYTES: Final = 8 << 20
 """A question whose parts are larger is not remembered by segment."""
 ALL_MAX_BYTES: Final = 16 << 20
-ENTRY_BYTES: Final = 2_048
-"""About what a question takes that has no parts yet."""
 CHUNKS_MAX: Final = 16
 
 Ids: TypeAlias = npt.NDArray[np.int64]
@@ -70,7 +69,7 @@ class Parts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._bytes = 0
         self._found = 0
 
@@ -78,7 +77,7 @@ class Parts:
         """The numbers for /metrics."""
         return {"query_parts_remembered": self._found, "query_parts_bytes": self._bytes}
 
-    def recall(self, question: Hashable, ids: Collection[int]) -> Recalled:
+    def recall(self, question: bytes, ids: Collection[int]) -> Recalled:
         """What is known of these segments; notes that the question was asked."""
         with self._lock:
             entry = self._entries.get(question, _NEW)
@@ -92,7 +91,7 @@ class Parts:
         parts = entry.parts if is_known.all() else _of(entry.parts, entry.ids[is_known])
         return Recalled(entry.state, known, parts.drop_columns([SEGMENT]))
 
-    def note(self, question: Hashable, fresh: Collection[int], parts: pa.Table, live: Collection[int]) -> None:
+    def note(self, question: bytes, fresh: Collection[int], parts: pa.Table, live: Collection[int]) -> None:
         """Remembers the parts of these segments, which are all that there is of them; forgets segments that are not
         live any more. `parts` has the segments' ids."""
         with self._lock:
@@ -103,12 +102,12 @@ class Parts:
         with self._lock:
             self._put(question, grown if grown.bytes <= QUESTION_MAX_BYTES else _Entry(State.LARGE))
 
-    def give_up(self, question: Hashable) -> None:
+    def give_up(self, question: bytes) -> None:
         """The question's parts are too many to be remembered, or to be made."""
         with self._lock:
             self._put(question, _Entry(State.LARGE))
 
-    def _put(self, question: Hashable, entry: _Entry) -> None:
+    def _put(self, question: bytes, entry: _Entry) -> None:
         old = self._entries.pop(question, None)
         self._bytes += entry.bytes - (old.bytes if old is not None else 0)
         self._entries[question] = entry

@@ -3,13 +3,14 @@ again. Segments never change, so what an answer is remembered by says all that i
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 
 from query.answer import Answer, End
+from query.digest import ENTRY_BYTES, digest
 from query.plan import Plan
 from query.sql import Compiled
 
@@ -32,7 +33,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[Hashable, Remembered] = OrderedDict()
+        self._known: OrderedDict[bytes, Remembered] = OrderedDict()
         self._bytes = 0
         self._found = 0
 
@@ -40,7 +41,7 @@ class Answers:
         """The numbers for /metrics."""
         return {"query_answers_remembered": self._found, "query_answers_bytes": self._bytes}
 
-    def get(self, key: Hashable) -> Remembered | None:
+    def get(self, key: bytes) -> Remembered | None:
         with self._lock:
             found = self._known.get(key)
             if found is not None:
@@ -48,7 +49,7 @@ class Answers:
                 self._found += 1
             return found
 
-    def noting(self, key: Hashable, answer: Answer, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def noting(self, key: bytes, answer: Answer, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The same batches; remembers them once they were all given, if they are few."""
         kept: list[pa.RecordBatch] = []
         size = 0
@@ -58,9 +59,9 @@ class Answers:
                 kept.append(batch)
             yield batch
         if size <= ANSWER_MAX_BYTES:
-            self._put(key, Remembered(tuple(kept), answer.end, size))
+            self._put(key, Remembered(tuple(kept), answer.end, ENTRY_BYTES + size))
 
-    def _put(self, key: Hashable, remembered: Remembered) -> None:
+    def _put(self, key: bytes, remembered: Remembered) -> None:
         with self._lock:
             old = self._known.pop(key, None)
             self._bytes += remembered.bytes - (old.bytes if old is not None else 0)
@@ -70,7 +71,8 @@ class Answers:
                 self._bytes -= gone.bytes
 
 
-def key_of(compiled: Compiled, planned: Plan, last_seq: int, *asked: Hashable) -> Hashable:
+def key_of(compiled: Compiled, planned: Plan, last_seq: int, *asked: object) -> bytes:
     """All that an answer depends on: the query, what else was asked, and which records there are within its bounds."""
-    segments = tuple(piece.segment.id for piece in planned.pieces)
-    return compiled.sql, tuple(compiled.params), asked, segments, last_seq if planned.buffer.num_rows else -1
+    segments = [piece.segment.id for piece in planned.pieces]
+    buffered = last_seq if planned.buffer.num_rows else -1
+    return digest((compiled.sql, compiled.params, asked, buffered), segments)

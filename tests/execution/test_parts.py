@@ -18,6 +18,7 @@ from logstore.settings import StoreSettings
 from logstore.store import Store
 from query import ast, parts
 from query.answer import Answer
+from query.digest import ENTRY_BYTES
 from query.engine import Engine
 from query.execute import Request, run, run_parsed, split_limit
 from query.format import format  # noqa: A004
@@ -261,7 +262,7 @@ def test_parts_that_are_nearly_as_many_as_records_are_not_remembered(days: Fille
         assert alike(found, fresh(days, "* | stats count_distinct(message) as n, count() as all"))
         grow(days)
     assert days.remembered() == 0
-    assert days.engine.parts.readings()["query_parts_bytes"] == parts.ENTRY_BYTES
+    assert days.engine.parts.readings()["query_parts_bytes"] == ENTRY_BYTES
 
 
 # Bounds
@@ -275,27 +276,37 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "ALL_MAX_BYTES", 20_000)
     monkeypatch.setattr(parts, "QUESTION_MAX_BYTES", 8_000)
     memory = parts.Parts()
-    for question in range(20):
+    for question in (bytes([number]) for number in range(20)):
         memory.recall(question, [1])
         memory.note(question, [1], made([1], 200), [1])
         assert memory.readings()["query_parts_bytes"] <= 20_000
-    assert memory.recall(19, [1]).known == {1}
-    assert memory.recall(0, [1]).state is parts.State.NEW, "the one that was asked longest ago went first"
-    memory.note(19, [2], made([2], 1_000), [1, 2])
-    assert memory.recall(19, [1]).state is parts.State.LARGE
+    assert memory.recall(bytes([19]), [1]).known == {1}
+    assert memory.recall(bytes([0]), [1]).state is parts.State.NEW, "the one that was asked longest ago went first"
+    memory.note(bytes([19]), [2], made([2], 1_000), [1, 2])
+    assert memory.recall(bytes([19]), [1]).state is parts.State.LARGE
+
+
+def test_a_part_that_two_found_at_once_counts_once() -> None:
+    memory = parts.Parts()
+    memory.note(b"question", [1, 2], made([1, 2], 10), [1, 2, 3])
+    memory.note(b"question", [2, 3], made([2, 3], 10), [1, 2, 3])
+    found = memory.recall(b"question", [1, 2, 3])
+    assert found.known == {1, 2, 3}
+    assert found.parts is not None
+    assert found.parts.num_rows == 30
 
 
 def test_segments_that_are_gone_are_forgotten_with_the_next_that_come() -> None:
     memory = parts.Parts()
-    memory.note("question", [1, 2], made([1, 2], 100), [1, 2])
+    memory.note(b"question", [1, 2], made([1, 2], 100), [1, 2])
     size = memory.readings()["query_parts_bytes"]
-    memory.note("question", [3], made([3], 100), [2, 3])
-    found = memory.recall("question", [1, 2, 3])
+    memory.note(b"question", [3], made([3], 100), [2, 3])
+    found = memory.recall(b"question", [1, 2, 3])
     assert found.known == {2, 3}
     assert found.parts is not None
     assert found.parts.num_rows == 200
     assert memory.readings()["query_parts_bytes"] == size
-    some = memory.recall("question", [3, 4])
+    some = memory.recall(b"question", [3, 4])
     assert some.known == {3}
     assert some.parts is not None
     assert some.parts.num_rows == 100
