@@ -7,7 +7,7 @@ does an answer of everything, slice by slice, without sorting it all at once.
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -21,7 +21,7 @@ from query import analyse, sql
 from query.answer import Answer, Cost, End, schema, shape
 from query.ast import Extend, Fields, Limit, Name, Patterns, Query, Stats, Top, Where
 from query.engine import Engine, Session, Size
-from query.merging import TooManyParts, merged, merging_of
+from query.merging import merged, merging_of
 from query.narrowing import Times
 from query.parser import parse
 from query.place import cursor_after, place_of
@@ -87,7 +87,7 @@ def run_parsed(
             answer.end = known.end
             answer.begin(iter(known.batches), resources.pop_all())
             return answer
-        merging = merging_of(engine.parts, query, limits, planned)
+        merging = merging_of(engine.parts, snapshot, query, planned, limits)
         reading = prepare(store, engine, snapshot, query, planned if merging is None else merging.left, limits)
         is_large = reading.plain_bytes >= engine.settings.large_bytes or len(reading.pieces) >= LARGE_SEGMENTS
         session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
@@ -102,8 +102,9 @@ def run_parsed(
         if merging is None:
             rows = read(reading)
         else:
-            parts = merged(engine.parts, session, parts_for(reading, request, wanted), merging, reading, snapshot)
-            rows = _or_else(parts, lambda: read(prepare(store, engine, snapshot, query, planned, limits)))
+            compiled = parts_for(reading, request, wanted)
+            read_whole = lambda: read(prepare(store, engine, snapshot, query, planned, limits))  # noqa: E731
+            rows = merged(session, compiled, merging, reading, read_whole)
         answer = Answer(first.columns, is_grouped(query), _cost(planned, reading), session)
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
         answer.begin(engine.answers.noting(key, answer, shaped), resources.pop_all())
@@ -153,18 +154,6 @@ def parts_for(reading: Reading, request: Request, limit: int | None) -> sql.Part
     )
     assert parts is not None
     return parts
-
-
-def _or_else(
-    parts: Iterator[pa.RecordBatch], otherwise: Callable[[], Iterator[pa.RecordBatch]]
-) -> Iterator[pa.RecordBatch]:
-    """The rows that are merged of parts, else those that are read without them."""
-    try:
-        yield from parts
-        return
-    except TooManyParts:
-        pass
-    yield from otherwise()
 
 
 def split_limit(query: Query) -> tuple[Query, int | None]:

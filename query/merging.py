@@ -1,7 +1,7 @@
 """Statistics merged of parts: those of segments that are remembered, and those of the rest, read in one statement."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,43 +26,51 @@ from query.view import define_records
 READ_MAX_BYTES: Final = 16 << 20
 """Parts of one answer that are held in memory at once."""
 READ_ROWS: Final = 1 << 16
-PARTS_MAX_SHARE: Final = 1 / 16
+PARTS_MAX_SHARE: Final = 1 / 8
 """Of a segment's records: with more parts than that, merging them saves too little."""
-PARTS_FEW: Final = 64
+PARTS_FEW: Final = 512
+"""Parts of a segment that cost less than to open its file."""
 _NONE: Final = STORED.empty_table()
 
 
-class TooManyParts(Exception):
+class _TooManyParts(Exception):
     """The answer is to be made of the records themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """A question that was asked before: what is remembered of it, what is `left` to read, and which segments of that
-    are to be remembered, by path."""
+    """A question that was asked before, and what is `left` to read of it."""
 
     question: bytes
-    left: Plan
+    parts: Parts
+    """The memory that the question is in."""
     known: pa.Table | None
-    fresh: dict[str, int]
+    """What it has of segments that are not read."""
+    left: Plan
+    fresh: Mapping[str, int]
+    """The segments of what is left that are to be remembered, by path."""
+    live: Collection[int]
+    """All segments that there are."""
 
 
-def merging_of(parts: Parts, query: ast.Query, bounds: Bounds, planned: Plan) -> Merging | None:
+def merging_of(parts: Parts, snapshot: Snapshot, query: ast.Query, planned: Plan, bounds: Bounds) -> Merging | None:
     """None where the answer is not merged of parts, or not yet: a question's first answer is not."""
     if analyse.has_subquery(query) or counts_alone(query) or split(query) is None:
         return None
     question = _question(query)
-    inside = {
-        piece.segment.id: piece
-        for piece in planned.pieces
-        if is_inside(piece, bounds) and (bounds.up_to_seq is None or piece.segment.max_seq <= bounds.up_to_seq)
-    }
+    inside = {piece.segment.id: piece for piece in planned.pieces if _is_inside(piece, bounds)}
     recalled = parts.recall(question, inside)
     if recalled.state is not State.ASKED or not inside:
         return None
     left = tuple(piece for piece in planned.pieces if piece.segment.id not in recalled.known)
     fresh = {str(inside[number].segment.path): number for number in inside.keys() - recalled.known}
-    return Merging(question, replace(planned, pieces=left), recalled.parts, fresh)
+    live = [segment.id for segment in snapshot.segments] if fresh else []
+    return Merging(question, parts, recalled.parts, replace(planned, pieces=left), fresh, live)
+
+
+def _is_inside(piece: Piece, bounds: Bounds) -> bool:
+    """Whether all records of the segment lie within the bounds of time and number."""
+    return is_inside(piece, bounds) and (bounds.up_to_seq is None or piece.segment.max_seq <= bounds.up_to_seq)
 
 
 def _question(query: ast.Query) -> bytes:
@@ -73,37 +81,37 @@ def _question(query: ast.Query) -> bytes:
 
 
 def merged(
-    parts: Parts, session: Session, compiled: sql.Parts, merging: Merging, reading: Reading, snapshot: Snapshot
+    session: Session,
+    compiled: sql.Parts,
+    merging: Merging,
+    reading: Reading,
+    read_whole: Callable[[], Iterator[pa.RecordBatch]],
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of the answer.
-
-    Raises:
-        TooManyParts: before the first row.
-    """
-    wanted = schema(compiled.columns)
-    counted = _counted(wanted, merging, reading)
-    tables = [] if merging.known is None else [merging.known]
-    if not merging.fresh:
-        _define(session, reading, reading.pieces, merging.left.buffer)
-        session.register("known", pa.concat_tables([*tables, _nameless(pa.Table.from_batches(counted, wanted))]))
-        more = f"SELECT * EXCLUDE ({SEGMENT}) FROM ({compiled.sql})"
-        text = f"WITH parts AS (FROM known UNION ALL {more}) {compiled.whole.sql}"
-        yield from session.stream(text, [*compiled.params, *compiled.whole.params])
+    """The rows of the answer; those of `read_whole` where there are too many parts."""
+    counted = _counted(schema(compiled.columns), merging, reading)
+    if merging.fresh:
+        try:
+            found = [*counted, *_read(session, compiled, merging, reading)]
+        except (QueryTooExpensive, _TooManyParts):
+            merging.parts.give_up(merging.question)
+            yield from read_whole()
+            return
+        parts = pa.Table.from_batches(found, schema(compiled.columns))
+        _note(parts, merging)
+        session.register("parts", _with_known(parts, merging))
+        yield from session.stream(compiled.whole.sql, compiled.whole.params)
         return
-    try:
-        found = pa.Table.from_batches([*counted, *_read(session, compiled, merging, reading)], wanted)
-    except (QueryTooExpensive, TooManyParts) as error:
-        parts.give_up(merging.question)
-        raise TooManyParts from error
-    of_fresh = _of_fresh(found, merging)
-    if of_fresh is not None:
-        parts.note(merging.question, merging.fresh.values(), of_fresh, [segment.id for segment in snapshot.segments])
-    session.register("parts", pa.concat_tables([*tables, _nameless(found)]))
-    yield from session.stream(compiled.whole.sql, compiled.whole.params)
+    _define(session, reading, reading.pieces, merging.left.buffer)
+    session.register("known", _with_known(pa.Table.from_batches(counted, schema(compiled.columns)), merging))
+    of_left = f"SELECT * EXCLUDE ({SEGMENT}) FROM ({compiled.sql})"
+    text = f"WITH parts AS (FROM known UNION ALL {of_left}) {compiled.whole.sql}"
+    yield from session.stream(text, [*compiled.params, *compiled.whole.params])
 
 
-def _nameless(parts: pa.Table) -> pa.Table:
-    return parts.drop_columns([SEGMENT])
+def _with_known(parts: pa.Table, merging: Merging) -> pa.Table:
+    """These parts and those that are remembered, without their segments' names."""
+    nameless = parts.drop_columns([SEGMENT])
+    return nameless if merging.known is None else pa.concat_tables([merging.known, nameless])
 
 
 def _define(session: Session, reading: Reading, pieces: Sequence[Piece], buffer: pa.Table) -> None:
@@ -111,9 +119,10 @@ def _define(session: Session, reading: Reading, pieces: Sequence[Piece], buffer:
 
 
 def _read(session: Session, compiled: sql.Parts, merging: Merging, reading: Reading) -> Iterator[pa.RecordBatch]:
-    """The parts of what is left; those of its largest segment tell before all others whether they are few."""
+    """The parts of what is left; those of its largest segment tell before all others whether they are few, if nothing
+    that is remembered does."""
     fresh = [piece for piece in reading.pieces if str(piece.segment.path) in merging.fresh]
-    first = max(fresh, key=lambda piece: piece.segment.rows, default=None)
+    first = max(fresh, key=lambda piece: piece.segment.rows, default=None) if merging.known is None else None
     size = 0
     if first is not None:
         _define(session, reading, [first], _NONE)
@@ -123,14 +132,14 @@ def _read(session: Session, compiled: sql.Parts, merging: Merging, reading: Read
             size += batch.nbytes
             yield batch
         if rows > max(PARTS_FEW, first.segment.rows * PARTS_MAX_SHARE):
-            raise TooManyParts
+            raise _TooManyParts
     others = [piece for piece in reading.pieces if piece is not first]
     if others or merging.left.buffer.num_rows:
         _define(session, reading, others, merging.left.buffer)
         for batch in _parts(session, compiled):
             size += batch.nbytes
             if size > READ_MAX_BYTES:
-                raise TooManyParts
+                raise _TooManyParts
             yield batch
 
 
@@ -151,12 +160,13 @@ def _counted(wanted: pa.Schema, merging: Merging, reading: Reading) -> list[pa.R
     return [pa.RecordBatch.from_arrays([names, *[counts] * (len(wanted) - 1)], schema=wanted)]
 
 
-def _of_fresh(found: pa.Table, merging: Merging) -> pa.Table | None:
-    """The parts that are to be remembered, with their segments' ids; None where a path is none that was asked for."""
-    encoded = found[SEGMENT].combine_chunks().dictionary_encode()
+def _note(parts: pa.Table, merging: Merging) -> None:
+    """Remembers the parts of fresh segments, unless a path is none that was asked for."""
+    encoded = parts[SEGMENT].combine_chunks().dictionary_encode()
     paths = encoded.dictionary.to_pylist()
     if not {"", *(str(piece.segment.path) for piece in merging.left.pieces)}.issuperset(paths):
-        return None
+        return
     ids = np.array([merging.fresh.get(path, -1) for path in paths], np.int64)
     of_rows = ids[encoded.indices.to_numpy()]
-    return found.set_column(0, SEGMENT, pa.array(of_rows)).filter(pa.array(of_rows >= 0))
+    of_fresh = parts.set_column(0, SEGMENT, pa.array(of_rows)).filter(pa.array(of_rows >= 0))
+    merging.parts.note(merging.question, merging.fresh.values(), of_fresh, merging.live)
