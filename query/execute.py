@@ -102,9 +102,10 @@ def run_parsed(
         if merging is None:
             rows = read(reading)
         else:
-            compiled = parts_for(reading, request, wanted)
-            read_whole = lambda: read(prepare(store, engine, snapshot, query, planned, limits))  # noqa: E731
-            rows = merged(session, compiled, merging, reading, read_whole)
+            parts = parts_for(reading, request, wanted)
+            rows = merged(
+                session, parts, merging, reading, lambda: read(prepare(store, engine, snapshot, query, planned, limits))
+            )
         answer = Answer(first.columns, is_grouped(query), _cost(planned, reading), session)
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
         answer.begin(engine.answers.noting(key, answer, shaped), resources.pop_all())

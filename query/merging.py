@@ -58,7 +58,7 @@ def merging_of(parts: Parts, snapshot: Snapshot, query: ast.Query, planned: Plan
     if analyse.has_subquery(query) or counts_alone(query) or split(query) is None:
         return None
     question = _question(query)
-    inside = {piece.segment.id: piece for piece in planned.pieces if _is_inside(piece, bounds)}
+    inside = {piece.segment.id: piece for piece in planned.pieces if _has_parts(piece, bounds)}
     recalled = parts.recall(question, inside)
     if recalled.state is not State.ASKED or not inside:
         return None
@@ -68,8 +68,8 @@ def merging_of(parts: Parts, snapshot: Snapshot, query: ast.Query, planned: Plan
     return Merging(question, parts, recalled.parts, replace(planned, pieces=left), fresh, live)
 
 
-def _is_inside(piece: Piece, bounds: Bounds) -> bool:
-    """Whether all records of the segment lie within the bounds of time and number."""
+def _has_parts(piece: Piece, bounds: Bounds) -> bool:
+    """Whether what the question finds in the segment does not depend on the bounds."""
     return is_inside(piece, bounds) and (bounds.up_to_seq is None or piece.segment.max_seq <= bounds.up_to_seq)
 
 
