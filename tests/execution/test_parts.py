@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -264,6 +265,27 @@ def test_parts_that_are_nearly_as_many_as_records_are_not_remembered(store: Stor
         assert ask(found, "* | stats count_distinct(severity) as n, count() as all") == [(2, 2_000 + n)]
         append(store, [record(START_NS, "late")])
     assert found.remembered() == 1, "the one segment, of the second question"
+
+
+def test_many_who_ask_at_once_while_segments_come_and_go_see_every_record_once(days: Filled) -> None:
+    text = "* | stats count() as n, count(status) as s by stream"
+
+    def totals(limit: int) -> list[int]:
+        return [sum(n for _, n, _ in ask(days, text, limit=limit + step)) for step in range(12)]
+
+    with ThreadPoolExecutor(4) as threads:
+        asking = [threads.submit(totals, limit) for limit in (1_000, 2_000, 3_000)]
+        for _ in range(6):
+            grow(days)
+            days.store.flush()
+            days.store.compact()
+        seen = [one.result() for one in asking]
+    for counts in seen:
+        assert counts == sorted(counts)
+        assert counts[0] >= 3_000
+    assert alike(ask(days, text), fresh(days, text))
+    assert sum(n for _, n, _ in ask(days, text)) == 3_006
+    assert days.remembered() > 0
 
 
 # Bounds
