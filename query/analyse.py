@@ -1,7 +1,7 @@
 """What a query needs, known before it runs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from logstore.record import IDENTITY
@@ -74,10 +74,32 @@ def _own_columns(query: ast.Query) -> set[str]:
 
 def is_exact_bound(condition: ast.Expression) -> bool:
     """Whether this condition is one on the time, or on the cluster or namespace alone, so that bounds say all of it."""
-    if _bounds_of(condition, 0).start_ns is not None or _bounds_of(condition, 0).end_ns is not None:
+    if _is_time_bound(condition):
         return True
     values = _identity_of(condition)
     return values is not None and values[0] in ("cluster", "namespace")
+
+
+def _is_time_bound(condition: ast.Expression) -> bool:
+    found = _bounds_of(condition, 0)
+    return found.start_ns is not None or found.end_ns is not None
+
+
+def without_time_bounds(query: ast.Query) -> ast.Query:
+    """The query without the conditions that its bounds of time say all of."""
+    pipes = list(query.pipes)
+    for at, pipe in enumerate(pipes):
+        if not isinstance(pipe, ast.Where):
+            break
+        pipes[at] = replace(pipe, condition=_without_time_bounds(pipe.condition))
+    return replace(query, filter=_without_time_bounds(query.filter), pipes=tuple(pipes))
+
+
+def _without_time_bounds(condition: ast.Expression) -> ast.Expression:
+    kept = tuple(part for part in parts_of(condition) if not _is_time_bound(part))
+    if not kept:
+        return ast.All()
+    return kept[0] if len(kept) == 1 else ast.And(kept)
 
 
 def conjuncts(query: ast.Query) -> Iterable[ast.Expression]:

@@ -25,6 +25,7 @@ from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
 from query import extension
 from query.cost import Cost, Stage
 from query.extension import NO_SECRET
+from query.parts import Parts
 from query.remembered import Answers
 from query.verdicts import Verdicts
 
@@ -90,6 +91,7 @@ class Engine:
         self._watchdog = Watchdog()
         self.verdicts = Verdicts()
         self.answers = Answers()
+        self.parts = Parts()
 
     def _start(self, size: Size, segments: Path, spill: Path) -> duckdb.DuckDBPyConnection:
         spill.mkdir(parents=True)

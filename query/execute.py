@@ -22,6 +22,7 @@ from query.answer import Answer, End, schema, shape
 from query.ast import Extend, Fields, Limit, Name, Patterns, Query, Stats, Top, Where
 from query.cost import Cost, Stage, Trial
 from query.engine import Engine, Session, Size
+from query.merging import merged, merging_of
 from query.narrowing import Times
 from query.parser import parse
 from query.place import cursor_after, place_of
@@ -95,7 +96,9 @@ def run_parsed(
             answer.end = known.end
             answer.begin(iter(known.batches), resources.pop_all())
             return answer
-        reading = prepare(store, engine, snapshot, query, planned, limits, cost)
+        merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
+        left = planned if merging is None else merging.left
+        reading = prepare(store, engine, snapshot, query, left, limits, cost)
         is_large = reading.plain_bytes >= engine.settings.large_bytes or len(reading.pieces) >= LARGE_SEGMENTS
         with cost.stage(Stage.WAIT):
             session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
@@ -103,10 +106,26 @@ def run_parsed(
         after = place_of(session, snapshot.segments, snapshot.buffer, request.cursor, first)
         has_place = is_default and first.is_rowwise
         wanted = None if limit is None else limit + is_default
-        with cost.stage(Stage.COMPILE):
-            compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
-        answer = Answer(compiled.columns, is_grouped(query), session)
-        rows = _all_rows(session, compiled, reading, planned.buffer, query, request, wanted, after)
+
+        def read(reading: Reading) -> Iterator[pa.RecordBatch]:
+            with cost.stage(Stage.COMPILE):
+                compiled = compiled_for(
+                    reading.query, request, wanted, after, with_place=has_place, stored=reading.stored
+                )
+            return _all_rows(session, compiled, reading, planned.buffer, query, request, wanted, after)
+
+        if merging is None:
+            rows = read(reading)
+        else:
+            parts = parts_for(reading, request, wanted)
+            rows = merged(
+                session,
+                parts,
+                merging,
+                reading,
+                lambda: read(prepare(store, engine, snapshot, query, planned, limits, cost)),
+            )
+        answer = Answer(first.columns, is_grouped(query), session)
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
         noted = engine.answers.noting(key, answer, shaped) if trial is None else shaped
         answer.begin(noted, resources.pop_all())
@@ -142,6 +161,20 @@ def compiled_for(
         dynamic=request.dynamic,
         stored=stored,
     )
+
+
+def parts_for(reading: Reading, request: Request, limit: int | None) -> sql.Parts:
+    """A request's statistics as SQL in two steps."""
+    parts = sql.compile_parts(
+        reading.query,
+        Window(request.start_ns, request.end_ns),
+        limit=limit,
+        up_to_seq=request.up_to_seq,
+        dynamic=request.dynamic,
+        stored=reading.stored,
+    )
+    assert parts is not None
+    return parts
 
 
 def split_limit(query: Query) -> tuple[Query, int | None]:
@@ -203,7 +236,7 @@ def _all_rows(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of the query, at most as many as are wanted where it is row-wise."""
     if is_count(query) and not reading.pieces and not buffer.num_rows:
-        return iter([_counted(compiled, reading.counted)])
+        return iter([_counted(compiled, reading.counted)] if wanted != 0 else [])
     parts = _slices(query, compiled, reading, buffer, request, after, is_bounded=wanted is not None)
     parts = session.cost.walking(parts)
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:

@@ -207,10 +207,14 @@ def decided(groups: Groups, verdict: Verdict) -> Flags:
     return ~np.logical_or.reduceat(is_open, groups.entries[:-1])
 
 
-def rows_that_must(groups: Groups, verdict: Verdict, mask: Flags) -> int:
-    """How many records of these groups the templates say yes to."""
+def rows_that_must(groups: Groups, verdict: Verdict, mask: Flags) -> dict[int, int]:
+    """How many records of these groups the templates say yes to, by segment; of segments that have some."""
+    if not mask.any():
+        return {}
     of_group = np.add.reduceat(np.where(verdict.must[groups.numbers], groups.rows, 0), groups.entries[:-1])
-    return int(of_group[mask].sum())
+    of_segment = np.add.reduceat(np.where(mask, of_group, 0), groups.starts[:-1])
+    found = zip(groups.known, of_segment.tolist(), strict=True)
+    return {segment.id: rows for (segment, _), rows in found if rows}
 
 
 def pieces(groups: Groups, mask: Flags) -> tuple[Piece, ...]:

@@ -58,6 +58,8 @@ class Reading:
     pieces: Sequence[Piece]
     view: View
     counted: int = 0
+    counted_of: Mapping[int, int] = field(default_factory=dict)
+    """Those of them that templates count, by segment."""
     asked: Asked | None = None
     """None: the indexes were not asked."""
     skipped: Mapping[str, int] = field(default_factory=dict)
@@ -112,10 +114,10 @@ def _narrowed(
     verdict = combine(condition, told.verdicts, len(texts.ids))
     words = tuple(words for one in conditions for words in required_words(one, whole.stored.labels))
     chosen = choose(groups, bounds, verdict, words, store.catalog)
-    counted, mask = 0, chosen.mask
+    counted_of, mask = dict[int, int](), chosen.mask
     if only_counts and not INSIDE.intersection(bounds.identity):
         sure = mask & decided(groups, verdict) & _inside(groups, bounds)
-        counted, mask = rows_that_must(groups, verdict, sure), mask & ~sure
+        counted_of, mask = rows_that_must(groups, verdict, sure), mask & ~sure
         chosen.skipped["counted"] += int(np.count_nonzero(sure))
     query, decided_leaves = _with_columns(whole.query, told.verdicts)
     return replace(
@@ -123,7 +125,8 @@ def _narrowed(
         query=query,
         pieces=pieces(groups, mask),
         view=_view(whole.view, query, decided_leaves, texts),
-        counted=counted,
+        counted=sum(counted_of.values()),
+        counted_of=counted_of,
         asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), words),
         skipped=+Counter(chosen.skipped),
     )
@@ -148,13 +151,18 @@ def _counted_whole(whole: Reading, segments: Listing, bounds: Bounds) -> Reading
     """Segments that lie within the bounds of time are counted by the catalog."""
     if INSIDE.intersection(bounds.identity):
         return whole
-    is_inside = np.ones(len(segments), np.bool_)
+    inside = is_inside(segments, bounds)
+    return replace(whole, pieces=Whole(segments.take(~inside)), counted=int(segments.rows[inside].sum()))
+
+
+def is_inside(segments: Listing, bounds: Bounds) -> Flags:
+    """Which segments' records all lie within the bounds of time."""
+    inside = np.ones(len(segments), np.bool_)
     if bounds.start_ns is not None:
-        is_inside &= segments.min_time_ns >= bounds.start_ns
+        inside &= segments.min_time_ns >= bounds.start_ns
     if bounds.end_ns is not None:
-        is_inside &= segments.max_time_ns < bounds.end_ns
-    left, counted = segments.take(~is_inside), int(segments.rows[is_inside].sum())
-    return replace(whole, pieces=Whole(left), counted=counted)
+        inside &= segments.max_time_ns < bounds.end_ns
+    return inside
 
 
 def is_count(query: ast.Query) -> bool:
@@ -163,6 +171,11 @@ def is_count(query: ast.Query) -> bool:
     if not isinstance(last, ast.Stats) or last.by or not all(isinstance(pipe, ast.Where) for pipe in before):
         return False
     return all(aggregate.function == "count" and aggregate.argument is None for aggregate in last.aggregates)
+
+
+def counts_alone(query: ast.Query) -> bool:
+    """Whether the query counts all records within its bounds, which the catalog mostly knows."""
+    return is_count(query) and all(map(_is_bound, analyse.conjuncts(query)))
 
 
 def _is_bound(condition: ast.Expression) -> bool:

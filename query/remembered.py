@@ -1,16 +1,16 @@
 """Answers remembered: a question asked again about the same segments and the same buffered records is not worked out
 again. Segments never change, so what an answer is remembered by says all that it depends on."""
 
-import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 
 from query.answer import Answer, End
+from query.digest import ENTRY_BYTES, digest
 from query.plan import Plan
 from query.sql import Compiled
 
@@ -33,7 +33,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[Hashable, Remembered] = OrderedDict()
+        self._known: OrderedDict[bytes, Remembered] = OrderedDict()
         self._bytes = 0
         self._found = 0
 
@@ -41,7 +41,7 @@ class Answers:
         """The numbers for /metrics."""
         return {"query_answers_remembered": self._found, "query_answers_bytes": self._bytes}
 
-    def get(self, key: Hashable) -> Remembered | None:
+    def get(self, key: bytes) -> Remembered | None:
         with self._lock:
             found = self._known.get(key)
             if found is not None:
@@ -49,12 +49,12 @@ class Answers:
                 self._found += 1
             return found
 
-    def holds(self, key: Hashable) -> bool:
+    def holds(self, key: bytes) -> bool:
         """Whether this question would be answered from memory; asking that counts for nothing."""
         with self._lock:
             return key in self._known
 
-    def noting(self, key: Hashable, answer: Answer, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def noting(self, key: bytes, answer: Answer, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The same batches; remembers them once they were all given, if they are few."""
         kept: list[pa.RecordBatch] = []
         size = 0
@@ -64,9 +64,9 @@ class Answers:
                 kept.append(batch)
             yield batch
         if size <= ANSWER_MAX_BYTES:
-            self._put(key, Remembered(tuple(kept), answer.end, size))
+            self._put(key, Remembered(tuple(kept), answer.end, ENTRY_BYTES + size))
 
-    def _put(self, key: Hashable, remembered: Remembered) -> None:
+    def _put(self, key: bytes, remembered: Remembered) -> None:
         with self._lock:
             old = self._known.pop(key, None)
             self._bytes += remembered.bytes - (old.bytes if old is not None else 0)
@@ -76,8 +76,7 @@ class Answers:
                 self._bytes -= gone.bytes
 
 
-def key_of(compiled: Compiled, planned: Plan, last_seq: int, *asked: Hashable) -> Hashable:
+def key_of(compiled: Compiled, planned: Plan, last_seq: int, *asked: object) -> bytes:
     """All that an answer depends on: the query, what else was asked, and which records there are within its bounds."""
-    # There may be very many segments, and a key lives as long as its answer.
-    segments = hashlib.sha256(planned.pieces.segments.id.tobytes()).digest()
-    return compiled.sql, tuple(compiled.params), asked, segments, last_seq if planned.buffer.num_rows else -1
+    buffered = last_seq if planned.buffer.num_rows else -1
+    return digest((compiled.sql, compiled.params, asked, buffered), planned.pieces.segments.id)

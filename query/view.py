@@ -26,6 +26,7 @@ from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted
 from query.paths import cut_values, path_columns
 from query.sql.fields import TEMPLATE, Path, column_name
 from query.sql.fragment import literal, written
+from query.sql.parts import SEGMENT
 from query.verdicts import Verdict
 
 PICKED_MAX_BYTES: Final = 24 << 20
@@ -53,7 +54,8 @@ class View:
     """What a query reads of records.
 
     `columns`: the stored columns; `paths`: the attributes that have columns of their own in the view; `leaves`: the
-    conditions that have; `ids`: those of the numbered templates; `has_templates`: whether the view has each record's.
+    conditions that have; `ids`: those of the numbered templates; `has_templates`: whether the view has each record's;
+    `has_segments`: whether it has the path of each record's segment, '' of those in none.
     """
 
     columns: frozenset[str] = frozenset(COLUMNS)
@@ -61,6 +63,7 @@ class View:
     leaves: tuple[DecidedLeaf, ...] = ()
     ids: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
     has_templates: bool = False
+    has_segments: bool = False
 
 
 EVERYTHING: Final = View()
@@ -79,6 +82,9 @@ def define_records(
     names = [name for name in COLUMNS if name in view.columns]
     with session.cost.stage(Stage.READ):
         tables = [buffer.select(names), *(_read(piece, names, between_ns, session.cost) for piece in picked)]
+    if view.has_segments:
+        paths = ["", *(str(piece.segment.path) for piece in picked)]
+        tables = [_with_segment(table, path) for table, path in zip(tables, paths, strict=True)]
     # A column of words may have a dictionary for each chunk; DuckDB reads one chunk at a time.
     in_memory = pa.concat_tables([table for table in tables if table.num_rows] or tables[:1])
     session.register("in_memory", in_memory)
@@ -134,6 +140,11 @@ def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None
     return segments.read_groups(piece.segment, groups.tolist(), names)
 
 
+def _with_segment(table: pa.Table, path: str) -> pa.Table:
+    same = pa.DictionaryArray.from_arrays(np.zeros(table.num_rows, np.int32), pa.array([path], pa.string()))
+    return table.append_column(SEGMENT, same)
+
+
 def _select_memory(names: Sequence[str], view: View) -> str:
     columns = [name if name in names else f"CAST(NULL AS {_type(name)}) AS {name}" for name in COLUMNS]
     for path in view.paths:
@@ -142,6 +153,8 @@ def _select_memory(names: Sequence[str], view: View) -> str:
         columns.append(f'{_by_text(leaf)} AS "{leaf.column}"')
     if view.has_templates:
         columns.append(f"template_id(message) AS {TEMPLATE}")
+    if view.has_segments:
+        columns.append(SEGMENT)
     return f"SELECT {', '.join(columns)} FROM in_memory"
 
 
@@ -214,6 +227,8 @@ def _select_files(session: Session, index: int, files: _Files, view: View) -> st
         columns.append(f'{said} AS "{leaf.column}"')
     if view.has_templates:
         columns.append(f"{_template_id(files)} AS {TEMPLATE}")
+    if view.has_segments:
+        columns.append(f"filename AS {SEGMENT}")
     is_mixed = any(piece.segment.columns.kinds != files.pieces[0].segment.columns.kinds for piece in files.pieces)
     union = ", union_by_name = true" if is_mixed and kinds else ""
     return (

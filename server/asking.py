@@ -20,6 +20,7 @@ class CancellableEngine(Engine):
         self.settings = engine.settings
         self.verdicts = engine.verdicts
         self.answers = engine.answers
+        self.parts = engine.parts
         self._sessions: list[Session] = []
         self._is_cancelled = False
 

@@ -74,7 +74,12 @@ class Service:
         self.pipeline = Pipeline(self.store, pipeline_settings(self.settings))
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
-        for readings in (self.engine.answers.readings, self.store.indexes.readings, footer_readings):
+        for readings in (
+            self.engine.answers.readings,
+            self.engine.parts.readings,
+            self.store.indexes.readings,
+            footer_readings,
+        ):
             self.telemetry.add_layer(readings, HELP, GAUGES)
         self.admin_threads.submit(self._warm_up)
 

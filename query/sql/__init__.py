@@ -10,8 +10,9 @@ case cannot both be named so in SQL. Times come as TIMESTAMP_NS.
 """
 
 from query.sql.answer import Column, Compiled, Kind, Place, Window
-from query.sql.compiler import compile_query, predicate
+from query.sql.compiler import compile_parts, compile_query, predicate
+from query.sql.parts import Parts
 
 compile = compile_query  # noqa: A001 - the module's name says of what
 
-__all__ = ["Column", "Compiled", "Kind", "Place", "Window", "compile", "predicate"]
+__all__ = ["Column", "Compiled", "Kind", "Parts", "Place", "Window", "compile", "compile_parts", "predicate"]

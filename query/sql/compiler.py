@@ -11,6 +11,7 @@ from query.sql.answer import Compiled, Place, Window
 from query.sql.expressions import Context, condition_of
 from query.sql.fields import ANYTHING, Scope, Stored
 from query.sql.fragment import Sql, aliased, bind, join, sql
+from query.sql.parts import Parts, in_parts, split
 from query.sql.pipes import apply, check_one_column
 from query.sql.relation import RECORDS, Relation, column, total_order
 from query.sql.value import Condition, text
@@ -58,6 +59,31 @@ def compile_query(
     if with_seq and rows.of_records and not rows.scope.is_open and SEQ not in rows.scope.made:
         rows = replace(rows, scope=rows.scope.with_field(SEQ, replace(rows, scope=Scope()).value(SEQ)))
     return _selected(rows, names, limit, with_place, dynamic)
+
+
+def compile_parts(
+    query: ast.Query,
+    window: Window = ALL_TIME,
+    *,
+    limit: int | None = None,
+    up_to_seq: int | None = None,
+    dynamic: Literal["json", "text"] = "json",
+    stored: Stored = ANYTHING,
+) -> Parts | None:
+    """A query without subqueries in two steps, of which the first is one segment at a time; the arguments are those of
+    `compile_query`. None where it is not one of statistics that can be merged.
+
+    Raises:
+        InvalidQuery: with position and hint.
+    """
+    found = split(query)
+    if found is None:
+        return None
+    visible = (*_in_window(window), *_up_to(up_to_seq))
+    records = _Pipeline("desc", visible, query.now_ns, stored).run(found.before)
+    select, columns, groups = in_parts(found.stats, records)
+    whole = reduce(lambda rows, pipe: apply(pipe, rows), found.after, groups)
+    return Parts(select.text, select.params, columns, _selected(whole, whole.names, limit, False, dynamic))
 
 
 def predicate(filter: ast.Filter, now_ns: int = 0) -> Sql:  # noqa: A002

@@ -22,9 +22,14 @@ COUNT: Final = Value(Sql("count(*)"), Kind.INTEGER, nullable=False)
 
 def stats(pipe: ast.Stats, before: Relation) -> Relation:
     """One row a group, ordered by the groups' keys; without keys one row."""
-    _check_names(pipe)
-    keys = tuple(_key(value_of(key.expression, before.context)) for key in pipe.by)
+    check_names(pipe)
+    keys = keys_of(pipe, before)
     aggregates = tuple(_aggregate(aggregate, before) for aggregate in pipe.aggregates)
+    return grouped(pipe, keys, aggregates, before)
+
+
+def grouped(pipe: ast.Stats, keys: tuple[Value, ...], aggregates: tuple[Value, ...], before: Relation) -> Relation:
+    """The groups of these keys with these aggregates, under the names that the pipe gives them."""
     stored, columns, made = stored_as((*keys, *aggregates), before.made)
     names = (*(key.name for key in pipe.by), *(aggregate.name for aggregate in pipe.aggregates))
     made_fields = {name: replace(value, name=name) for name, value in zip(names, stored, strict=True)}
@@ -46,13 +51,17 @@ def stats(pipe: ast.Stats, before: Relation) -> Relation:
     )
 
 
-def _check_names(pipe: ast.Stats) -> None:
+def check_names(pipe: ast.Stats) -> None:
     seen: set[str] = set()
     parts: tuple[ast.Key | ast.Aggregate, ...] = (*pipe.by, *pipe.aggregates)
     for part in parts:
         if part.name in seen:
             raise invalid(f'two columns are called "{shown(part.name)}"', part.at, "rename one with as")
         seen.add(part.name)
+
+
+def keys_of(pipe: ast.Stats, before: Relation) -> tuple[Value, ...]:
+    return tuple(_key(value_of(key.expression, before.context)) for key in pipe.by)
 
 
 def _key(value: Value) -> Value:
@@ -104,21 +113,34 @@ def _extreme(function: str) -> Write:
     """The least or greatest: of the numbers if there are any, else of the texts."""
 
     def write(node: ast.Aggregate, value: Value) -> Value:
-        if value.kind in (Kind.TIME, Kind.INTEGER, Kind.FLOAT) or value.verbatim:
-            extreme = sql(f"{function}({{}})", value.sql)
-            return replace(value, sql=extreme, json=value.json and extreme, nullable=True)
+        if compares_as_it_is(value):
+            return typed_extreme(value, sql(f"{function}({{}})", value.sql))
         if value.kind is Kind.BOOLEAN:
             number(value, node.at)
         numbers = sql(f"{function}({{}})", number(value))
-        shown_number = text(Value(finite(numbers), Kind.FLOAT))
-        texts = sql(f"{function}({{}})", text(value))
-        return Value(
-            sql("coalesce({}, {})", shown_number, texts),
-            Kind.JSON,
-            json=sql("coalesce({}, CAST(to_json({}) AS VARCHAR))", shown_number, texts),
-        )
+        return extreme(numbers, sql(f"{function}({{}})", text(value)))
 
     return write
+
+
+def compares_as_it_is(value: Value) -> bool:
+    """Whether the least or greatest value is that of one type."""
+    return value.kind in (Kind.TIME, Kind.INTEGER, Kind.FLOAT) or value.verbatim
+
+
+def typed_extreme(value: Value, found: Sql) -> Value:
+    """The least or greatest of values of one type."""
+    return replace(value, sql=found, json=value.json and found, nullable=True)
+
+
+def extreme(numbers: Sql, texts: Sql) -> Value:
+    """The least or greatest of values that may be numbers, of that number and that text."""
+    shown_number = text(Value(finite(numbers), Kind.FLOAT))
+    return Value(
+        sql("coalesce({}, {})", shown_number, texts),
+        Kind.JSON,
+        json=sql("coalesce({}, CAST(to_json({}) AS VARCHAR))", shown_number, texts),
+    )
 
 
 AGGREGATES: Final[dict[str, Write]] = {

@@ -109,6 +109,21 @@ def test_metrics_tell_what_is_held_of_segments_and_how_often_it_was_read(shared:
     assert "logstore_footer_cache_segments" in again
 
 
+def test_metrics_tell_which_segments_were_not_read_again(shared: ServerProcess) -> None:
+    shared.post(b'{"message":"thrice"}')
+    shared.flush()
+
+    def grown() -> tuple[float, float]:
+        shared.post(b'{"message":"thrice"}')
+        shared.query("thrice | stats count() as n by level")
+        found = metrics(shared)
+        return found["logstore_query_parts_remembered_total"], found["logstore_query_parts_bytes"]
+
+    first, second, third = grown(), grown(), grown()
+    assert first[0] == second[0] < third[0]
+    assert first[1] < second[1]
+
+
 def metrics(server: ServerProcess) -> dict[str, float]:
     lines = server.client.get("/metrics").text.splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
