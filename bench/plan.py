@@ -30,13 +30,13 @@ from logstore.settings import StoreSettings
 from logstore.store import Store
 from query.cost import Cost
 from query.engine import Engine
-from query.execute import Request, bounds, compiled_for, split_limit
 from query.groups import INSIDE
 from query.histogram import time_range
 from query.parser import parse
 from query.plan import plan
 from query.reading import is_count, prepare
 from query.remembered import key_of
+from query.request import Request, bounds, compiled_for, split_limit
 from query.slices import slices
 
 NAMESPACES: Final = 139

@@ -15,8 +15,9 @@ from query import analyse, ast, place, sql
 from query.answer import schema, shape
 from query.engine import Engine, Size
 from query.events import Event, Mark, Records
-from query.execute import Request, run_parsed
+from query.execute import run_parsed
 from query.plan import plan
+from query.request import Request
 from query.rows import json_rows
 from query.sql import Compiled
 from query.times import parse_duration_ns

@@ -5,21 +5,18 @@ does an answer of everything, slice by slice, without sorting it all at once.
 """
 
 import contextlib
-import itertools
-import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore import pruning
 from logstore.errors import QueryTooExpensive
 from logstore.store import Store
-from query import analyse, sql
+from query import analyse
 from query.answer import Answer, End, schema, shape
-from query.ast import Extend, Fields, Limit, Name, Patterns, Query, Stats, Top, Where
+from query.ast import Extend, Fields, Name, Query, Where
 from query.cost import Cost, Stage, Trial
 from query.engine import Engine, Session, Size
 from query.merging import merged, merging_of
@@ -29,34 +26,13 @@ from query.place import cursor_after, place_of
 from query.plan import plan
 from query.reading import Reading, is_count, prepare
 from query.remembered import key_of
+from query.request import Request, bounds, compiled_for, is_grouped, parts_for, row_limit, split_limit
 from query.slices import Slice, slices
-from query.sql import Compiled, Place, Window
-from query.sql.fields import ANYTHING, Stored
+from query.sql import Compiled, Place
 from query.view import View, define_records
 
-DEFAULT_LIMIT: Final = 1_000
 LARGE_SEGMENTS: Final = 64
 """Segments from which on a query counts as large: each needs memory for its columns' pages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A query with its parameters; times are nanoseconds since 1970, start inclusive, end exclusive."""
-
-    text: str
-    start_ns: int | None = None
-    end_ns: int | None = None
-    limit: int | None = None
-    """Rows at most; 0: all; None: the default, unless the query bounds itself."""
-    order: Literal["asc", "desc"] = "desc"
-    cursor: str = ""
-    with_seq: bool = False
-    dynamic: Literal["json", "text"] = "json"
-    """Whether attributes and labels that the query names keep their JSON types."""
-    now_ns: int = field(default_factory=time.time_ns)
-    """What the query's own relative times count from."""
-    up_to_seq: int | None = None
-    """Only records with at most this number."""
 
 
 def run(store: Store, engine: Engine, request: Request, wait_s: float | None = None) -> Answer:
@@ -137,91 +113,6 @@ def collect(store: Store, engine: Engine, query: Query, request: Request) -> pa.
     query, own_rows = split_limit(query)
     with run_parsed(store, engine, query, own_rows, replace(request, limit=0)) as answer:
         return pa.Table.from_batches(answer.batches(), schema=answer.schema)
-
-
-def compiled_for(
-    query: Query,
-    request: Request,
-    limit: int | None = None,
-    after: Place | None = None,
-    *,
-    with_place: bool = False,
-    stored: Stored = ANYTHING,
-) -> Compiled:
-    """A request's query as SQL."""
-    return sql.compile(
-        query,
-        Window(request.start_ns, request.end_ns),
-        order=request.order,
-        limit=limit,
-        after=after,
-        with_seq=request.with_seq,
-        with_place=with_place,
-        up_to_seq=request.up_to_seq,
-        dynamic=request.dynamic,
-        stored=stored,
-    )
-
-
-def parts_for(reading: Reading, request: Request, limit: int | None) -> sql.Parts:
-    """A request's statistics as SQL in two steps."""
-    parts = sql.compile_parts(
-        reading.query,
-        Window(request.start_ns, request.end_ns),
-        limit=limit,
-        up_to_seq=request.up_to_seq,
-        dynamic=request.dynamic,
-        stored=reading.stored,
-    )
-    assert parts is not None
-    return parts
-
-
-def split_limit(query: Query) -> tuple[Query, int | None]:
-    """A trailing `limit` apart from the rest, which then may be row-wise; the least of several."""
-    rows: int | None = None
-    while query.pipes and isinstance(query.pipes[-1], Limit):
-        rows = min(query.pipes[-1].rows, rows if rows is not None else query.pipes[-1].rows)
-        query = replace(query, pipes=query.pipes[:-1])
-    return query, rows
-
-
-def is_grouped(query: Query) -> bool:
-    return any(isinstance(pipe, Stats | Top | Patterns) for pipe in query.pipes)
-
-
-def record_part(query: Query) -> Query:
-    """The query up to where its rows stop being records, as facts about records need it."""
-    pipes = list(itertools.takewhile(lambda pipe: isinstance(pipe, Where | Extend | Fields), query.pipes))
-    while pipes and isinstance(pipes[-1], Fields):
-        pipes.pop()
-    return replace(query, pipes=tuple(pipes))
-
-
-def bounds(query: Query, start_ns: int | None, end_ns: int | None) -> pruning.Bounds:
-    """What every record that the query can see satisfies, within a time range."""
-    if analyse.has_subquery(query):
-        return pruning.Bounds(start_ns, end_ns)
-    own = analyse.bounds(query)
-    return pruning.Bounds(_latest(start_ns, own.start_ns), _earliest(end_ns, own.end_ns), own.identity)
-
-
-def _latest(one: int | None, other: int | None) -> int | None:
-    return max((bound for bound in (one, other) if bound is not None), default=None)
-
-
-def _earliest(one: int | None, other: int | None) -> int | None:
-    return min((bound for bound in (one, other) if bound is not None), default=None)
-
-
-def row_limit(request: Request, own_rows: int | None, compiled: Compiled) -> tuple[int | None, bool]:
-    """How many rows come out at most, and whether that is the default limit."""
-    asked = None if request.limit == 0 else request.limit
-    if own_rows is not None:
-        return (own_rows if asked is None else min(asked, own_rows)), False
-    if request.limit is not None or compiled.own_limit:
-        return asked, False
-    return DEFAULT_LIMIT, True
 
 
 def _all_rows(

@@ -14,12 +14,13 @@ from logstore.store import Snapshot, Store
 from query.ast import Query
 from query.cost import Cost, Stage, Trial
 from query.engine import Engine
-from query.execute import Request, bounds, compiled_for, row_limit, run_parsed, split_limit
+from query.execute import run_parsed
 from query.groups import Piece
 from query.parser import parse
 from query.plan import plan
 from query.reading import prepare
 from query.remembered import key_of
+from query.request import Request, bounds, compiled_for, row_limit, split_limit
 from query.sql.relation import RECORD
 from query.stages import catalog_skipped, stages
 from query.view import View

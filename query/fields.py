@@ -12,8 +12,9 @@ from logstore.record import COLUMNS, SCHEMA
 from logstore.store import Store
 from query.answer import Answer
 from query.engine import Engine, Session
-from query.execute import Request, record_part, run_parsed
+from query.execute import run_parsed
 from query.parser import parse
+from query.request import Request, record_part
 from query.sql import Kind
 
 SAMPLE_ROWS: Final = 20_000

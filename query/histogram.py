@@ -10,9 +10,10 @@ from logstore.errors import InvalidInput
 from logstore.store import Store
 from query import ast
 from query.engine import Engine
-from query.execute import Request, bounds, collect, record_part
+from query.execute import collect
 from query.parser import parse
 from query.plan import plan, time_span
+from query.request import Request, bounds, record_part
 from query.times import S_NS, UNITS_NS, format_time
 
 DEFAULT_BUCKETS: Final = 60

@@ -11,8 +11,9 @@ from logstore.record import IDENTITY
 from logstore.store import Store
 from query import ast
 from query.engine import Engine
-from query.execute import Request, collect, record_part
+from query.execute import collect
 from query.parser import parse
+from query.request import Request, record_part
 
 DEFAULT_VALUES: Final = 100
 MAX_VALUES: Final = 10_000

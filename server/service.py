@@ -12,7 +12,8 @@ from logstore.errors import LogstoreError
 from logstore.segment import footer_readings
 from logstore.store import Store
 from query.engine import Engine
-from query.execute import Request, run
+from query.execute import run
+from query.request import Request
 from query.tail import Hub
 from server.body import BodyBudget, BodyLimits
 from server.settings import ServeSettings

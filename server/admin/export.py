@@ -9,8 +9,8 @@ from pathlib import Path
 from logstore.errors import InvalidInput, InvalidSettings
 from query.encode import Format, encode
 from query.engine import Engine
-from query.execute import Request
 from query.execute import run as run_query
+from query.request import Request
 from query.times import parse_time_ns
 from server.admin.data import STORE_SETTINGS, add_data, open_store
 from server.flags import given

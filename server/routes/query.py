@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from logstore.errors import InvalidInput
 from query import execute
+from query import request as queries
 from query.encode import MEDIA_TYPES, Format, encode
 from query.times import parse_time_ns
 from server.body import BodyLimits, BodyReader
@@ -65,11 +66,11 @@ class QueryParams(RangeParams):
         "", description="ndjson, json, csv, arrow, parquet or text; none: by the Accept header, else ndjson"
     )
 
-    def request(self, form: Format = Format.NDJSON) -> execute.Request:
+    def request(self, form: Format = Format.NDJSON) -> queries.Request:
         """What is asked for. Raises InvalidInput."""
         now_ns = time.time_ns()
         start_ns, end_ns = self.window(now_ns)
-        return execute.Request(
+        return queries.Request(
             text=self.text(),
             start_ns=start_ns,
             end_ns=end_ns,

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from logstore.errors import InvalidInput
-from query import execute
+from query import request as queries
 from query.context import DEFAULT_LINES, MAX_LINES, context
 from query.encode import MEDIA_TYPES, Format, encode
 from query.engine import Engine
@@ -125,10 +125,10 @@ class Reading:
         return b"".join(encode(found, Format.NDJSON))
 
 
-def range_request(params: RangeParams) -> execute.Request:
+def range_request(params: RangeParams) -> queries.Request:
     now_ns = time.time_ns()
     start_ns, end_ns = params.window(now_ns)
-    return execute.Request(params.text(), start_ns, end_ns, now_ns=now_ns)
+    return queries.Request(params.text(), start_ns, end_ns, now_ns=now_ns)
 
 
 def _interval_ns(text: str) -> int | None:

@@ -12,7 +12,8 @@ from logstore.attributes import Kind
 from logstore.settings import StoreSettings
 from logstore.store import Store
 from query.engine import Engine
-from query.execute import Request, run
+from query.execute import run
+from query.request import Request
 from tests.execution.records import START_NS, append, record
 
 QUERIES = (

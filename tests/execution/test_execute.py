@@ -15,7 +15,8 @@ from logstore.settings import PARTITIONS, StoreSettings
 from logstore.store import Store
 from query.encode import Format, encode
 from query.engine import Engine, QueryCancelled, QuerySettings
-from query.execute import Request, run
+from query.execute import run
+from query.request import Request
 from query.times import format_time
 from tests.execution.records import S_NS, START_NS, Record, append, in_order, random_records, record
 

@@ -12,8 +12,9 @@ import pytest
 from logstore.errors import Busy, QueryTimeout
 from logstore.store import Store
 from query.engine import Engine, QueryCancelled, QuerySettings
-from query.execute import Request, run
+from query.execute import run
 from query.explain import explain
+from query.request import Request
 from server.asking import CancellableEngine
 from tests.execution.records import S_NS, START_NS, Record, append, record
 

@@ -12,10 +12,10 @@ from logstore.store import Store
 from query.context import context
 from query.encode import Format, encode
 from query.engine import Engine
-from query.execute import Request
 from query.explain import explain
 from query.fields import fields
 from query.histogram import Buckets, histogram
+from query.request import Request
 from query.times import format_time
 from query.values import Wanted, values
 from tests.execution.records import S_NS, START_NS, append, random_records, record

@@ -20,8 +20,9 @@ from logstore.store import Store
 from query import ast, parts
 from query.answer import Answer
 from query.engine import Engine
-from query.execute import Request, run, run_parsed, split_limit
+from query.execute import run, run_parsed
 from query.format import format  # noqa: A004
+from query.request import Request, split_limit
 from query.sql.parts import split
 from tests.execution.records import S_NS, START_NS, append, random_records, record
 from tests.query import strategies

@@ -6,7 +6,8 @@ from logstore.store import Store
 from query import remembered
 from query.digest import ENTRY_BYTES
 from query.engine import Engine
-from query.execute import Request, run
+from query.execute import run
+from query.request import Request
 from tests.execution.records import append, random_records
 
 

@@ -19,9 +19,10 @@ from logstore.settings import PARTITIONS, StoreSettings
 from logstore.store import Store
 from query import ast
 from query.engine import Engine
-from query.execute import Request, run
+from query.execute import run
 from query.format import format  # noqa: A004
 from query.parser import parse
+from query.request import Request
 from query.sql import Kind, compile  # noqa: A004
 from query.walk import walk
 from tests.query import strategies

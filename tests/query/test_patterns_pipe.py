@@ -17,8 +17,8 @@ from logstore.store import Store
 from logstore.templates import TEMPLATE_MAX_BYTES, WILDCARD
 from query import ast
 from query.engine import Engine
-from query.execute import Request, compiled_for
 from query.parser import parse
+from query.request import Request, compiled_for
 from tests.execution.test_states import batch, buffered, rows, same
 from tests.query.relation import answer, connect
 from tests.query.test_hostile import RECORD
