@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from logstore import segment as segments
+from logstore.order import Ints
 from logstore.record import SCHEMA
 from logstore.settings import StoreSettings
 from logstore.store import Store
@@ -296,41 +298,45 @@ def made(segments: list[int], rows: int) -> pa.Table:
     return pa.table({"segment": pa.array(segments * rows, pa.int64()), "p0": pa.array(range(len(segments) * rows))})
 
 
+def ids(*numbers: int) -> Ints:
+    return np.array(numbers, np.int64)
+
+
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "ALL_MAX_BYTES", 20_000)
     monkeypatch.setattr(parts, "QUESTION_MAX_BYTES", 8_000)
     memory = parts.Parts()
     for question in (bytes([number]) for number in range(20)):
-        memory.recall(question, [1])
-        memory.note(question, [1], made([1], 200), [1])
+        memory.recall(question, ids(1))
+        memory.note(question, [1], made([1], 200), ids(1))
         assert memory.readings()["query_parts_bytes"] <= 20_000
-    assert memory.recall(bytes([19]), [1]).known == {1}
-    assert memory.recall(bytes([0]), [1]).state is parts.State.NEW, "the one that was asked longest ago went first"
-    memory.note(bytes([19]), [2], made([2], 1_000), [1, 2])
-    assert memory.recall(bytes([19]), [1]).state is parts.State.LARGE
+    assert memory.recall(bytes([19]), ids(1)).known.tolist() == [1]
+    assert memory.recall(bytes([0]), ids(1)).state is parts.State.NEW, "the one that was asked longest ago went first"
+    memory.note(bytes([19]), [2], made([2], 1_000), ids(1, 2))
+    assert memory.recall(bytes([19]), ids(1)).state is parts.State.LARGE
 
 
 def test_a_part_that_two_found_at_once_counts_once() -> None:
     memory = parts.Parts()
-    memory.note(b"question", [1, 2], made([1, 2], 10), [1, 2, 3])
-    memory.note(b"question", [2, 3], made([2, 3], 10), [1, 2, 3])
-    found = memory.recall(b"question", [1, 2, 3])
-    assert found.known == {1, 2, 3}
+    memory.note(b"question", [1, 2], made([1, 2], 10), ids(1, 2, 3))
+    memory.note(b"question", [2, 3], made([2, 3], 10), ids(1, 2, 3))
+    found = memory.recall(b"question", ids(1, 2, 3))
+    assert found.known.tolist() == [1, 2, 3]
     assert found.parts is not None
     assert found.parts.num_rows == 30
 
 
 def test_segments_that_are_gone_are_forgotten_with_the_next_that_come() -> None:
     memory = parts.Parts()
-    memory.note(b"question", [1, 2], made([1, 2], 100), [1, 2])
+    memory.note(b"question", [1, 2], made([1, 2], 100), ids(1, 2))
     size = memory.readings()["query_parts_bytes"]
-    memory.note(b"question", [3], made([3], 100), [2, 3])
-    found = memory.recall(b"question", [1, 2, 3])
-    assert found.known == {2, 3}
+    memory.note(b"question", [3], made([3], 100), ids(2, 3))
+    found = memory.recall(b"question", ids(1, 2, 3))
+    assert found.known.tolist() == [2, 3]
     assert found.parts is not None
     assert found.parts.num_rows == 200
     assert memory.readings()["query_parts_bytes"] == size
-    some = memory.recall(b"question", [3, 4])
-    assert some.known == {3}
+    some = memory.recall(b"question", ids(3, 4))
+    assert some.known.tolist() == [3]
     assert some.parts is not None
     assert some.parts.num_rows == 100
