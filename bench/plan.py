@@ -1,10 +1,10 @@
 """Plan: what a question costs before a file is opened, in a store of many segments.
 
 The catalog is made up: hours of 139 namespaces, one segment each, with rows of eight pods that live for a day; its
-files are there and empty. The store is opened as a server opens it. A question's time is that from its parsed text to
-the segments and row ranges that the catalog leaves: snapshot, pruning, the key that its answer is remembered by, and,
-by question, the rows of its pod, the first slice of time, or what the catalog counts. Nothing here reads a segment or
-an index. Times are the median and the longest of ten times `--repeats`.
+files are there and empty. The store is opened, and the process's memory set up, as by a server. A question's time is
+that from its parsed text to the segments that the catalog leaves, as objects to read from: snapshot, pruning, the key
+that its answer is remembered by, and, by question, the rows of its pod, the first slice of time, or what the catalog
+counts. Nothing here reads a segment or an index. Times are the median and the longest of ten times `--repeats`.
 """
 
 import argparse
@@ -38,6 +38,7 @@ from query.reading import is_count, prepare
 from query.remembered import key_of
 from query.request import Request, bounds, compiled_for, split_limit
 from query.slices import slices
+from server import memory
 
 NAMESPACES: Final = 139
 PODS: Final = 8
@@ -68,6 +69,7 @@ CASES: Final = (
 
 
 def run(options: argparse.Namespace) -> str:
+    memory.settle()
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         path = Path(directory) / "data"
         make(path, options.segments)
@@ -77,6 +79,7 @@ def run(options: argparse.Namespace) -> str:
             opened_s = time.perf_counter() - start_s
             held_bytes = memory_bytes() - before_bytes
             engine = Engine(store.directory.segments, Path(directory) / "spill")
+            memory.freeze()
             hours = -(-options.segments // NAMESPACES)
             asked = [_ask(store, engine, case, hours, options.repeats * 10) for case in CASES]
             kept = [
@@ -85,6 +88,7 @@ def run(options: argparse.Namespace) -> str:
                 *([name, _median_ms(call, options.repeats)] for name, call in _upkeep(store)),
             ]
             engine.close()
+            memory.thaw()
     return "\n\n".join(
         [
             f"{options.segments:,} segments.",
@@ -213,9 +217,7 @@ def _upkeep(store: Store) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "a segment goes", lambda: store._live.change((), [newest])
     yield (
         "what to merge",
-        lambda: compact.plan(
-            found, settings.partition_by, settings.compact_files, settings.compact_bytes, time.time_ns()
-        ),
+        lambda: compact.plan(found, settings, time.time_ns()),
     )
     yield "what to remove", store.retain
     request = Request("*")

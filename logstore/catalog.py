@@ -50,7 +50,7 @@ class Segment:
     cluster: str
     namespace: str
     window_ns: int
-    """Start of the epoch-aligned hour that the records lie in, or -1 where a flush had too many of them."""
+    """Start of the epoch-aligned day that the records lie in, or -1 where a flush had too many of them."""
     min_time_ns: int
     max_time_ns: int
     min_seq: int
@@ -176,6 +176,19 @@ class Catalog:
         with self._transaction() as connection:
             self._delete_segments(connection, [segment.id for segment in old])
             return self._insert_segments(connection, new)
+
+    def join(self, old: Sequence[Segment], joined: Segment) -> Segment:
+        """Publishes one segment in the place of those whose rows it has, one segment's after the other's."""
+        ranges = tables.ranges
+        with self._transaction() as connection:
+            new = connection.scalar(tables.segments.insert().returning(tables.segments.c.id), self._segment_row(joined))
+            first_row = 0
+            for segment in old:
+                moved = {"segment": new, "first_row": ranges.c.first_row + first_row}
+                connection.execute(ranges.update().where(ranges.c.segment == segment.id).values(moved))
+                first_row += segment.rows
+            self._delete_segments(connection, [segment.id for segment in old])
+        return replace(joined, id=new)
 
     def remove(self, old: Sequence[Segment]) -> None:
         with self._transaction() as connection:

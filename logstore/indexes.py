@@ -94,6 +94,12 @@ class Indexes:
                 self._texts = Texts(self._generation, self._version, tuple(self._chunks), ids, letters)
             return found, self._texts
 
+    def load(self, segments: Sequence[Segment]) -> list[Index] | None:
+        """All their indexes, not kept in memory; None where one cannot be read, which is noted."""
+        with self._lock:
+            found = [self._load(segment) for segment in segments]
+        return None if None in found else [one for one in found if one is not None]
+
     def forget(self, segments: Sequence[Segment]) -> None:
         with self._lock:
             for segment in segments:

@@ -23,7 +23,7 @@ STREAM: Final = (*IDENTITY, "labels")
 Ints = npt.NDArray[np.int64]
 
 
-def window_of(times_ns: Ints) -> Ints:
+def hour_of(times_ns: Ints) -> Ints:
     """The start of the hour that each time lies in."""
     return _floor(times_ns, HOUR_NS)
 
@@ -76,18 +76,17 @@ class Run:
 def runs(table: pa.Table, max_windows: int, slice_rows: int) -> list[Run]:
     """How records are sorted into partition-windows.
 
-    Past `max_windows` runs a window is a day, and past that again it is everything: such runs have `WIDE_WINDOW`.
+    A window is a day. Past `max_windows` runs it is everything: such runs have `WIDE_WINDOW`.
     Slices are of about `slice_rows` records: `even_rows`.
     """
     if table.num_rows == 0:
         return []
     partitions = _partition_ranks(table)
     times = table["time"].cast(pa.int64()).to_numpy()
-    windows = window_of(times)
+    windows = _floor(times, DAY_NS)
     is_wide = _count_pairs(partitions, windows) > max_windows
     if is_wide:
-        days = _floor(times, DAY_NS)
-        windows = days if _count_pairs(partitions, days) <= max_windows else np.zeros_like(days)
+        windows = np.zeros_like(windows)
     by_time = np.lexsort((*_unless_sorted(table["_seq"].to_numpy()), times, _refined(partitions, _dense(windows))))
     starts = run_starts(partitions[by_time], windows[by_time])
     lengths = np.diff(np.append(starts, table.num_rows))

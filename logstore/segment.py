@@ -6,7 +6,7 @@ and once more in the file's key-value metadata:
     logstore.format     version of this layout
     logstore.order      the sort order
     logstore.partition  JSON object of the partition's values
-    logstore.window_ns  start of the epoch-aligned hour all records lie in, or -1
+    logstore.window_ns  start of the epoch-aligned day all records lie in, or -1
 
 Beside the record's columns there are `_template`, the id of the message's template (logstore/templates.py), and the
 frequent attributes under their own names (logstore/columns.py); `attributes` has the others.

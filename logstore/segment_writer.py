@@ -22,7 +22,7 @@ from logstore.files import DataDirectory, partition_directory
 from logstore.gather import Rows, codes_or
 from logstore.index import Index
 from logstore.kinds import Kinds
-from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, dictionary_ranks, even_rows, run_starts, window_of
+from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, dictionary_ranks, even_rows, hour_of, run_starts
 from logstore.record import IDENTITY
 from logstore.segment import FORMAT_VERSION, TEMPLATE, read_columns, with_rest
 
@@ -143,7 +143,7 @@ class SegmentWriter:
             return
         keys = [dictionary_ranks(table[column]) for column in inner]
         if self.layout.has_hours:
-            keys.append(window_of(table["time"].cast(pa.int64()).to_numpy()))
+            keys.append(hour_of(table["time"].cast(pa.int64()).to_numpy()))
         order = np.lexsort(tuple(reversed(keys)))
         rows = Rows(table)
         for part in np.split(order, run_starts(*(key[order] for key in keys))[1:]):
@@ -187,7 +187,7 @@ class SegmentWriter:
         times = table["time"].cast(pa.int64()).to_numpy()
         seqs = table["_seq"].to_numpy()
         first = {column: table[column][0].as_py() for column in IDENTITY}
-        values = _partition_values(first, int(times[0]) if window_ns == WIDE_WINDOW else window_ns, self.layout)
+        values = _partition_values(first, int(times[0]), self.layout)
         temporary = self._directory.temporary_file(".parquet")
         plain_bytes = self._write_parquet(contents, temporary, values, window_ns)
         min_seq, max_seq = int(seqs.min()), int(seqs.max())

@@ -42,12 +42,16 @@ class StoreSettings:
     index_cache_bytes: int = 32 * MIB
     """Indexes of segments that are kept in memory."""
     compact_bytes: int = 64 * MIB
-    """Uncompressed size up to which segments of one partition and window are merged."""
+    """Uncompressed size up to which short segments of one partition and window are sorted into one."""
     compact_files: int = 8
-    """Small segments of one partition and window that are worth a merge."""
+    """Short segments of one partition and window that are worth it."""
+    join_bytes: int = 32 * MIB
+    """Size up to which segments of one partition and window are joined as they are."""
+    join_files: int = 4
+    """Segments that are worth it."""
     compact_settle_s: float = 120.0
     """Two segments are worth a merge already when no record came into them for so long."""
-    compact_interval_s: float = 30.0
+    compact_interval_s: float = 10.0
 
     retention_age_s: float | None = None
     retention_bytes: int | None = None

@@ -7,7 +7,6 @@ thread merges and retires those. One lock guards the state that a snapshot sees.
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from logstore import compact, recover, retain
 from logstore.appending import Appender
 from logstore.buffer import Buffer, make_chunk
 from logstore.catalog import Catalog, Segment
+from logstore.compact import Group
 from logstore.enrich import enrich
 from logstore.errors import OperatorError, Unavailable
 from logstore.files import DataDirectory
@@ -29,12 +29,12 @@ from logstore.indexes import Indexes
 from logstore.keys import Ack, IdempotencyKey, Keys
 from logstore.kinds import Kinds
 from logstore.labels import with_keys_of
-from logstore.listing import Listing
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
 from logstore.record import STORED
 from logstore.segment_writer import Layout, SegmentWriter
 from logstore.settings import StoreSettings
+from logstore.snapshot import Snapshot
 from logstore.streams import stream_totals
 from logstore.wal import KeyedReceipt
 
@@ -42,39 +42,6 @@ log = structlog.get_logger("logstore.store")
 
 WRITER_SHIFT: Final = 48
 _RETRY_S: Final = 1.0
-
-
-class Snapshot:
-    """Segments and buffer at one instant. A context manager: while it is open, no file of it goes away."""
-
-    def __init__(
-        self,
-        segments: Listing,
-        buffer: pa.Table,
-        last_seq: int,
-        label_keys: frozenset[str] | None,
-        release: Callable[[], None],
-    ) -> None:
-        self.segments = segments
-        self.buffer = buffer
-        """Records that are in no segment yet, in the stored schema, in `_seq` order."""
-        self.last_seq = last_seq
-        """No record after this number is in it."""
-        self.label_keys = label_keys
-        """All keys that its records' labels have; None where there are too many to tell."""
-        self._release = release
-        self._is_open = True
-
-    def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Store:
@@ -174,24 +141,37 @@ class Store:
     def compact(self) -> int:
         """Merges the small segments that are worth it; returns how many merges that were."""
         with self._tending:
-            groups = compact.plan(
-                self._live.segments,
-                self.settings.partition_by,
-                self.settings.compact_files,
-                self.settings.compact_bytes,
-                time.time_ns() - int(self.settings.compact_settle_s * 1e9),
-            )
-            for group in groups:
-                if self._stopping.is_set():
-                    break
-                self._merge(group)
-            return len(groups)
+            merges = compact.plan(self._live.segments, self.settings, time.time_ns())
+            done = 0
+            for merge, groups in ((self._rewrite, merges.rewritten), (self._join, merges.joined)):
+                for group in groups:
+                    if self._stopping.is_set():
+                        return done
+                    done += merge(group)
+            return done
 
-    def _merge(self, group: tuple[Segment, ...]) -> None:
-        new = compact.merge(group, self._segments, self.settings.flush_files)
+    def _rewrite(self, group: Group) -> bool:
+        new = compact.rewrite(group, self._segments, self.settings.flush_files)
+        self._keep_for_backups(group)
+        self._replace(group, self.catalog.replace(group, new))
+        return True
+
+    def _join(self, group: Group) -> bool:
+        """Whether that could be done: not before all of them have an index."""
+        found = self.indexes.load(group)
+        if found is None:
+            return False
+        joined = self._segments.join(group, found)
+        self._keep_for_backups(group)
+        self._replace(group, [self.catalog.join(group, joined)])
+        return True
+
+    def _keep_for_backups(self, group: Group) -> None:
         for segment in group:
             self.directory.keep_merged(segment.path)
-        self._live.change(self.catalog.replace(group, new), group)
+
+    def _replace(self, group: Group, new: list[Segment]) -> None:
+        self._live.change(new, group)
         self.indexes.forget(group)
         self._live.sweep()
         self.metrics.add("compactions")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from logstore.store import Snapshot
+from logstore.snapshot import Snapshot
 
 Part = TypeVar("Part")
 

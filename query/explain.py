@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from logstore.pruning import Bounds
 from logstore.segment import TEMPLATE
-from logstore.store import Snapshot, Store
+from logstore.snapshot import Snapshot
+from logstore.store import Store
 from query.ast import Query
 from query.cost import Cost, Stage, Trial
 from query.engine import Engine

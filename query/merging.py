@@ -13,7 +13,7 @@ from logstore.listing import Listing
 from logstore.order import Ints
 from logstore.pruning import Bounds
 from logstore.record import STORED
-from logstore.store import Snapshot
+from logstore.snapshot import Snapshot
 from query import analyse, ast, sql
 from query.answer import schema, shape
 from query.digest import digest

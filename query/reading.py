@@ -13,7 +13,8 @@ import numpy as np
 from logstore.indexes import Texts
 from logstore.listing import Listing
 from logstore.pruning import Bounds
-from logstore.store import Snapshot, Store
+from logstore.snapshot import Snapshot
+from logstore.store import Store
 from query import analyse, ast
 from query.cost import Cost, Stage
 from query.engine import Engine, Size

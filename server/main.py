@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
-from server import huge_pages
-
 DESCRIPTION: Final = "A home for container logs: durable ingest over HTTP, open Parquet files, a small query language."
 EPILOG: Final = """\
 examples:
@@ -32,8 +30,6 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
-    if arguments is None and sys.argv[1:2] == ["serve"]:
-        huge_pages.ask()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

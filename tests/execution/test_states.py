@@ -92,9 +92,15 @@ def is_asked_alike(query: ast.Query) -> bool:
 
 
 @contextmanager
-def opened(path: Path, partition_by: tuple[str, ...]) -> Iterator[tuple[Store, Engine]]:
+def opened(path: Path, partition_by: tuple[str, ...], row_group_rows: int) -> Iterator[tuple[Store, Engine]]:
     quiet = StoreSettings(
-        partition_by=partition_by, compact_files=2, compact_interval_s=3_600, flush_age_s=3_600, column_rows=1
+        partition_by=partition_by,
+        row_group_rows=row_group_rows,
+        compact_files=2,
+        join_files=2,
+        compact_interval_s=3_600,
+        flush_age_s=3_600,
+        column_rows=1,
     )
     with Store.open(path, quiet) as store:
         engine = Engine(path / "segments", path / "spill", secret=store.catalog.secret())
@@ -102,7 +108,11 @@ def opened(path: Path, partition_by: tuple[str, ...]) -> Iterator[tuple[Store, E
         engine.close()
 
 
-@pytest.mark.parametrize("partition_by", PARTITIONS, ids=["by-namespace", "by-container-hour"])
+@pytest.mark.parametrize(
+    ("partition_by", "row_group_rows"),
+    [*((partition_by, 8_192) for partition_by in PARTITIONS), (PARTITIONS[0], 2)],
+    ids=["by-namespace", "by-container-hour", "joined"],
+)
 @settings(max_examples=8, deadline=None, suppress_health_check=CALM)
 @given(
     first=strategies.records(12).filter(bool),
@@ -113,13 +123,14 @@ def opened(path: Path, partition_by: tuple[str, ...]) -> Iterator[tuple[Store, E
 def test_answers_are_the_same_wherever_the_records_are(
     tmp_path_factory: pytest.TempPathFactory,
     partition_by: tuple[str, ...],
+    row_group_rows: int,
     first: list[dict[str, Any]],
     second: list[dict[str, Any]],
     asked: list[ast.Query],
     order: str,
 ) -> None:
     path = tmp_path_factory.mktemp("states") / "data"
-    with opened(path, partition_by) as (store, engine):
+    with opened(path, partition_by, row_group_rows) as (store, engine):
         store.append(batch(first)).result()
         expected_first = buffered(store)
         check(store, engine, asked, expected_first, order, "buffer")
@@ -131,7 +142,7 @@ def test_answers_are_the_same_wherever_the_records_are(
         store.flush()
         store.compact()
         check(store, engine, asked, everything, order, "merged")
-    with opened(path, partition_by) as (store, engine):
+    with opened(path, partition_by, row_group_rows) as (store, engine):
         check(store, engine, asked, everything, order, "reopened")
 
 

@@ -12,6 +12,7 @@ from logstore.catalog import Segment
 from logstore.listing import CODES_SPARE, Codes, Listing
 from logstore.pruning import Bounds, prune
 from logstore.segment import FORMAT_VERSION
+from logstore.settings import StoreSettings
 from tests.logstore.segments import ROOT, SMALL, segments
 
 LIMIT = st.one_of(st.none(), SMALL, st.sampled_from((-(2**63), 2**63 - 1, 2**80, -(2**80))))
@@ -80,26 +81,32 @@ def test_values_without_a_segment_are_forgotten() -> None:
 
 
 @given(segments(), st.integers(2, 4), st.integers(2, 70), SMALL, st.sampled_from(((), ("hour",))))
-def test_merges_are_those_that_a_loop_over_the_segments_finds(
+def test_short_segments_are_rewritten_that_a_loop_finds(
     found: list[Segment], at_least: int, at_most_bytes: int, settled_before_ns: int, inner: tuple[str, ...]
 ) -> None:
-    partition_by = ("cluster", "namespace", *inner)
-    planned = compact.plan(Listing.of(ROOT, found), partition_by, at_least, at_most_bytes, settled_before_ns)
-    assert planned == _merges(
+    settings = StoreSettings(
+        ("cluster", "namespace", *inner),
+        row_group_rows=1_000,
+        compact_files=at_least,
+        compact_bytes=at_most_bytes,
+        compact_settle_s=0,
+    )
+    planned = compact.plan(Listing.of(ROOT, found), settings, settled_before_ns)
+    assert planned.joined == []
+    assert planned.rewritten == _rewritten(
         found, ("cluster", "namespace", "date", *inner), at_least, at_most_bytes, settled_before_ns
     )
 
 
-def _merges(
+def _rewritten(
     found: list[Segment], columns: tuple[str, ...], at_least: int, at_most_bytes: int, settled_before_ns: int
 ) -> list[tuple[Segment, ...]]:
     groups: defaultdict[tuple[object, ...], list[Segment]] = defaultdict(list)
     stale: defaultdict[tuple[object, ...], list[Segment]] = defaultdict(list)
     for segment in found:
-        names = tuple(part.partition("=")[0] for part in segment.path.relative_to(ROOT).parent.parts)
-        if segment.format < FORMAT_VERSION or names != columns:
+        if _is_stale(segment, columns):
             stale[segment.cluster, segment.namespace, segment.window_ns].append(segment)
-        elif segment.plain_bytes * 2 <= at_most_bytes:
+        else:
             groups[segment.path.parent, segment.window_ns].append(segment)
     worth = [part for group in groups.values() for part in _packed(group, at_most_bytes)]
     settled = [all(segment.received_ns < settled_before_ns for segment in part) for part in worth]
@@ -107,6 +114,32 @@ def _merges(
         part for part, is_settled in zip(worth, settled, strict=True) if len(part) >= (2 if is_settled else at_least)
     ]
     return worth + [part for group in stale.values() for part in _packed(group, at_most_bytes)]
+
+
+def _is_stale(segment: Segment, columns: tuple[str, ...]) -> bool:
+    names = tuple(part.partition("=")[0] for part in segment.path.relative_to(ROOT).parent.parts)
+    return segment.format < FORMAT_VERSION or names != columns
+
+
+@given(segments(), st.integers(2, 4), st.integers(2, 40), SMALL)
+def test_segments_are_joined_with_their_like(
+    found: list[Segment], at_least: int, at_most_bytes: int, settled_before_ns: int
+) -> None:
+    settings = StoreSettings(
+        row_group_rows=4, join_files=at_least, join_bytes=at_most_bytes, compact_settle_s=0, compact_files=100
+    )
+    planned = compact.plan(Listing.of(ROOT, found), settings, settled_before_ns)
+    together = [segment.id for part in planned.joined for segment in part]
+    assert len(set(together)) == len(together)
+    for part in planned.joined:
+        assert len({(segment.path.parent, segment.window_ns) for segment in part}) == 1
+        assert sum(segment.bytes for segment in part) <= at_most_bytes
+        largest = max(segment.bytes for segment in part)
+        assert largest <= compact.DOMINANT * (sum(segment.bytes for segment in part) - largest)
+        assert list(part) == sorted(part, key=lambda segment: (segment.min_time_ns, segment.min_seq))
+        assert not any(_is_stale(segment, ("cluster", "namespace", "date")) or segment.rows < 2 for segment in part)
+        is_settled = all(segment.received_ns < settled_before_ns for segment in part)
+        assert len(part) >= (2 if is_settled else at_least)
 
 
 def _packed(group: list[Segment], at_most_bytes: int) -> list[tuple[Segment, ...]]:

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +21,7 @@ from logstore import wal
 from logstore.backup import backup
 from logstore.errors import Busy, InvalidSettings, KeyConflict, Unavailable
 from logstore.files import DataDirectory
+from logstore.index import Index
 from logstore.keys import IdempotencyKey
 from logstore.record import SCHEMA, STORED
 from logstore.settings import PARTITIONS, StoreSettings
@@ -28,9 +31,20 @@ from tests.logstore.records import BASE_NS, HOUR_NS, batch, random_batch
 QUIET = StoreSettings(flush_age_s=3_600, compact_interval_s=3_600)
 
 
-@pytest.fixture(params=PARTITIONS, ids=["by-namespace", "by-container-hour"])
+@pytest.fixture(
+    params=[*((partition_by, 8_192) for partition_by in PARTITIONS), (PARTITIONS[0], 8)],
+    ids=["by-namespace", "by-container-hour", "joined"],
+)
 def settings(request: pytest.FixtureRequest) -> StoreSettings:
-    return StoreSettings(partition_by=request.param, flush_age_s=3_600, compact_interval_s=3_600, compact_files=2)
+    partition_by, row_group_rows = request.param
+    return StoreSettings(
+        partition_by=partition_by,
+        row_group_rows=row_group_rows,
+        flush_age_s=3_600,
+        compact_interval_s=3_600,
+        compact_files=2,
+        join_files=2,
+    )
 
 
 def records(store: Store) -> list[dict[str, object]]:
@@ -290,23 +304,27 @@ def test_a_segment_lies_in_one_window_and_its_directories_are_true(tmp_path: Pat
     with Store.open(tmp_path, settings) as store:
         store.append(random_batch(random.Random(5), 500, "x")).result()
         store.flush()
+        store.append(random_batch(random.Random(6), 500, "y")).result()
+        store.flush()
+        assert store.compact() > 0
         for path in store.directory.segments.rglob("*.parquet"):
             partition = json.loads(pq.read_metadata(path).metadata[b"logstore.partition"])
             rows = duckdb.execute(
                 "SELECT DISTINCT strftime(time::TIMESTAMP, '%Y-%m-%d'), strftime(time::TIMESTAMP, '%H'), cluster, "
-                "namespace FROM read_parquet(?, hive_partitioning=true)",
+                "namespace FROM read_parquet(?, hive_partitioning=true, hive_types_autocast=false)",
                 [str(path)],
             ).fetchall()
-            assert len(rows) == 1
-            date, hour, cluster, namespace = rows[0]
-            assert (date, cluster, namespace) == (partition["date"], partition["cluster"], partition["namespace"])
-            assert partition.get("hour", hour) == hour
+            for date, hour, cluster, namespace in rows:
+                assert (date, cluster, namespace) == (partition["date"], partition["cluster"], partition["namespace"])
+                assert partition.get("hour", hour) == hour
 
 
 def test_stream_ranges_name_the_rows_of_each_stream(tmp_path: Path, settings: StoreSettings) -> None:
     with Store.open(tmp_path, settings) as store:
-        store.append(random_batch(random.Random(6), 300, "x")).result()
-        store.flush()
+        for name in ("x", "y"):
+            store.append(random_batch(random.Random(6), 150, name)).result()
+            store.flush()
+        assert store.compact() > 0
         with store.snapshot() as snapshot:
             for segment in snapshot.segments:
                 rows = duckdb.execute(
@@ -400,13 +418,13 @@ def test_times_all_over_the_calendar_make_a_bounded_number_of_files(tmp_path: Pa
         assert sorted(str(m) for m in messages(store)) == sorted(str(t) for t in times)
 
 
-def test_late_records_go_to_their_own_hour(tmp_path: Path) -> None:
+def test_late_records_go_to_their_own_day(tmp_path: Path) -> None:
     with Store.open(tmp_path, QUIET) as store:
-        store.append(batch(["now", "late"], time_ns=[BASE_NS, BASE_NS - 5 * HOUR_NS])).result()
+        store.append(batch(["now", "late"], time_ns=[BASE_NS, BASE_NS - 48 * HOUR_NS])).result()
         store.flush()
         with store.snapshot() as snapshot:
             windows = sorted(segment.window_ns for segment in snapshot.segments)
-        assert windows[1] - windows[0] == 5 * HOUR_NS
+        assert windows[1] - windows[0] == 48 * HOUR_NS
 
 
 @pytest.fixture(autouse=True)
@@ -501,6 +519,50 @@ def test_a_directory_of_the_first_version_is_brought_up_to_this_one(tmp_path: Pa
     with Store.open(old, QUIET) as store:
         assert messages(store) == [*expected, "order 5 came"]
         assert sorted(store.streams()["records"].to_pylist()) == [6, 20, 20]
+
+
+def test_whole_row_groups_are_joined_as_they_are_and_so_are_their_indexes(tmp_path: Path) -> None:
+    settings = StoreSettings(row_group_rows=8, join_files=2, flush_age_s=3_600, compact_interval_s=3_600, column_rows=1)
+    with Store.open(tmp_path, settings) as store:
+        for name in ("order", "parcel"):
+            store.append(batch([f'{{"{name}":{i},"state":"paid {i % 3}"}}' for i in range(40)])).result()
+            store.flush()
+        before = records(store)
+        chunks = [chunk for segment in store.snapshot().segments for chunk in _chunks(segment.path)]
+        assert store.compact() == 1
+        (joined,) = store.snapshot().segments
+        assert {"order", "parcel", "state"} == set(dict(joined.columns.kinds))
+        assert set(chunks) <= set(_chunks(joined.path)), "no page is written anew"
+        assert records(store) == before
+        (found,) = store.indexes.load([joined]) or []
+        assert found.ends.tolist() == list(range(8, 81, 8))
+        store._segments.rebuild_index(joined)
+        (rebuilt,) = store.indexes.load([joined]) or []
+        assert (found.min_times_ns == rebuilt.min_times_ns).all()
+        assert (found.max_times_ns == rebuilt.max_times_ns).all()
+        assert _templates_of_groups(found) == _templates_of_groups(rebuilt)
+    with Store.open(tmp_path, settings) as store:
+        assert records(store) == before
+
+
+def _chunks(path: Path) -> list[tuple[object, ...]]:
+    """What the footer says of each column chunk, but for where it lies, and of what it has."""
+    metadata = pq.read_metadata(path)
+    content = path.read_bytes()
+    found: list[tuple[object, ...]] = []
+    for group in range(metadata.num_row_groups):
+        for at in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(at)
+            start = chunk.dictionary_page_offset or chunk.data_page_offset
+            pages = content[start : start + chunk.total_compressed_size]
+            found.append((chunk.path_in_schema, chunk.encodings, chunk.num_values, pages))
+    return found
+
+
+def _templates_of_groups(found: Index) -> list[dict[int, int]]:
+    ids = np.append(found.templates, 0)[found.presence].tolist()
+    each = list(zip(ids, found.presence_rows.tolist(), strict=True))
+    return [dict(each[start:end]) for start, end in pairwise(found.presence_offsets.tolist())]
 
 
 def test_two_segments_are_merged_once_nothing_comes_any_more(tmp_path: Path) -> None:
