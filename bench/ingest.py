@@ -1,8 +1,8 @@
 """Ingest: what the server spends from socket to Parquet, as a multiple of DuckDB's `read_json` of the same file.
 
 A client process posts the corpus with four connections in NDJSON bodies of 1 MB, uncompressed, then asks for a flush
-and waits until compaction has nothing left to do. CPU is that of the server process, user and system, from before
-the first body until then. The baseline is the CPU of a fresh process that runs
+and waits until segments count as settled and compaction has nothing left to do. CPU is that of the server process,
+user and system, from before the first body until then. The baseline is the CPU of a fresh process that runs
 `create temp table t as select * from read_json('…')` on two threads, the median of three, less that of one that
 runs `select 1`.
 """
@@ -22,6 +22,7 @@ from typing import Final
 from bench.brute import read_json_cpu_s
 from bench.corpus import Corpus, corpus
 from bench.measure import cpu_s, directory_bytes, peak_memory_bytes, table
+from logstore.settings import StoreSettings
 from tests.serving import ServerProcess
 
 CONNECTIONS: Final = 4
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> str:
             took_s = post_from_another_process(source, server.port)
             posted_s = cpu_s(server.pid) - before_s
             server.flush()
-            wait_until_idle(server.pid)
+            wait_until_compacted(server.pid)
             spent_s = cpu_s(server.pid) - before_s
             memory_bytes = peak_memory_bytes(server.pid)
         segments_bytes = directory_bytes(data / "segments")
@@ -60,7 +61,10 @@ def run(options: argparse.Namespace) -> str:
     )
 
 
-def wait_until_idle(pid: int) -> None:
+def wait_until_compacted(pid: int) -> None:
+    """Past the time at which compaction takes two segments for enough, and until it is done."""
+    settings = StoreSettings()
+    time.sleep(settings.compact_settle_s + 2 * settings.compact_interval_s)
     spent_s = cpu_s(pid)
     while True:
         time.sleep(IDLE_S)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from bench.brute import Brute
 from bench.corpus import Corpus, corpus
-from bench.ingest import post_from_another_process, wait_until_idle
+from bench.ingest import post_from_another_process, wait_until_compacted
 from bench.measure import cpu_s, table, timed
 from bench.questions import Question, are_equal, questions
 from tests.serving import ServerProcess
@@ -73,7 +73,7 @@ def filled(source: Corpus, directory: Path) -> Iterator[tuple[ServerProcess, flo
         before_s = cpu_s(server.pid)
         post_from_another_process(source, server.port)
         server.flush()
-        wait_until_idle(server.pid)
+        wait_until_compacted(server.pid)
         yield server, cpu_s(server.pid) - before_s
 
 

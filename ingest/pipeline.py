@@ -1,19 +1,19 @@
 """From the bytes of one request to durable records, off the event loop: inflate, decode, append."""
 
 import hashlib
-import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import pyarrow as pa
 
-from ingest.body import inflate
-from ingest.protocols import PROTOCOLS
-from ingest.request import Decoded, Limits, NothingTaken, Reject, Request
+from ingest import body as bodies
+from ingest.protocol import Answer, Take
+from ingest.protocols import native
+from ingest.request import Head, Limits, Request
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
 
@@ -38,21 +38,20 @@ class PipelineSettings:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request as it came: the body as sent, and what its headers and URL say."""
+    """One request as it came: the body as sent, its head, and what takes it."""
 
     body: bytes
-    content_type: str = ""
-    content_encoding: str = ""
-    params: Mapping[str, str] = field(default_factory=dict)
+    head: Head = field(default_factory=Head)
+    take: Take = native.TAKE
+    protocol: str = native.NAME
     idempotency_key: str | None = None
-    protocol: str = "native"
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What was taken, durable and visible. `receipt` is the JSON answer; of a repeated key it is the first one's."""
+    """What was taken, durable and visible, and what its sender is answered."""
 
-    receipt: bytes
+    answer: Answer
     records: int
     rejected: int
 
@@ -85,8 +84,8 @@ class Pipeline:
     def accept(self, arrival: Arrival) -> Future[Accepted]:
         """Takes one request; resolves once its records are durable and visible.
 
-        The future may fail with InvalidInput (NothingTaken, if every line was rejected), TooLarge, KeyConflict,
-        Busy (no room in the store within `wait_s`) or Unavailable. Cancelling it before its turn drops the request.
+        The future may fail with InvalidInput, TooLarge, KeyConflict, Busy (no room in the store within `wait_s`) or
+        Unavailable. Cancelling it before its turn drops the request.
 
         Raises:
             Busy: the bodies in the pipeline have `pending_bytes` already.
@@ -121,27 +120,24 @@ class Pipeline:
 
     def _take(self, arrival: Arrival, answer: Future[Accepted], deadline_s: float) -> None:
         settings = self._settings
-        body = inflate(arrival.body, arrival.content_encoding, settings.limits.max_body_bytes)
+        body = _inflate(arrival, settings.limits.max_body_bytes)
         request = Request(
             body,
             self._clock_ns(),
-            arrival.content_type,
-            arrival.params,
+            arrival.head,
             settings.limits,
             settings.default_cluster,
             settings.default_namespace,
         )
-        decoded = PROTOCOLS[arrival.protocol](request)
-        rejected = len(decoded.rejects)
-        receipt = receipt_of(decoded)
-        if not decoded.batch.num_rows:
-            if rejected:
-                raise _nothing_taken(decoded, receipt)
-            answer.set_result(Accepted(receipt, 0, 0))
+        decoded = arrival.take.decode(request)
+        accepted = Accepted(arrival.take.answer(request, decoded), decoded.batch.num_rows, len(decoded.rejects))
+        if not accepted.records:
+            answer.set_result(accepted)
             return
-        key = _key(arrival.idempotency_key, body)
+        key = _key(arrival, decoded.key, body)
+        receipt = accepted.answer.body if key and arrival.take.keeps_answer else b""
         appended = self._append(decoded.batch, receipt, key, deadline_s)
-        appended.add_done_callback(lambda done: _resolve(answer, done, rejected))
+        appended.add_done_callback(lambda done: _resolve(answer, done, accepted))
 
     def _append(
         self, batch: pa.RecordBatch, receipt: bytes, key: IdempotencyKey | None, deadline_s: float
@@ -166,29 +162,24 @@ class Pipeline:
             self._pending_bytes -= len(arrival.body) + _REQUEST_OVERHEAD_BYTES
 
 
-def receipt_of(decoded: Decoded) -> bytes:
-    """The JSON answer to a native body: how many records were taken, and which lines were not, and why."""
-    rejected = [{"line": reject.line, "error": reject.error} for reject in decoded.rejects]
-    return json.dumps(
-        {"accepted": decoded.batch.num_rows, "rejected": rejected}, ensure_ascii=False, separators=(",", ":")
-    ).encode()
+def _inflate(arrival: Arrival, max_bytes: int) -> bytes:
+    if arrival.take.inflate is not None:
+        return arrival.take.inflate(arrival.body, arrival.head, max_bytes)
+    return bodies.inflate(arrival.body, arrival.head.headers.get("content-encoding", ""), max_bytes)
 
 
-def _nothing_taken(decoded: Decoded, receipt: bytes) -> NothingTaken:
-    first: Reject = decoded.rejects[0]
-    message = f"no line could be taken; line {first.line}: {first.error}"
-    return NothingTaken(message, decoded.rejects, receipt)
-
-
-def _key(name: str | None, body: bytes) -> IdempotencyKey | None:
+def _key(arrival: Arrival, own: str, body: bytes) -> IdempotencyKey | None:
+    """The sender's key, or else the protocol's own name for the batch."""
+    name = arrival.idempotency_key or (f"{arrival.protocol}:{own}" if own else "")
     if not name:
         return None
     return IdempotencyKey(name, hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest())
 
 
-def _resolve(answer: Future[Accepted], appended: Future[Ack], rejected: int) -> None:
+def _resolve(answer: Future[Accepted], appended: Future[Ack], accepted: Accepted) -> None:
     if error := appended.exception():
         answer.set_exception(error)
         return
     ack = appended.result()
-    answer.set_result(Accepted(ack.receipt, ack.rows, rejected))
+    body = ack.receipt or accepted.answer.body
+    answer.set_result(replace(accepted, answer=replace(accepted.answer, body=body), records=ack.rows))

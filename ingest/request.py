@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 import pyarrow as pa
 
-from logstore.errors import InvalidInput
+OVERRIDES: Final = ("cluster", "namespace", "pod", "container", "stream")
+"""What query parameters and headers may say of all records of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +20,34 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """What was said around a body. Names of headers are in lower case."""
+
+    method: str = "POST"
+    path: str = "/"
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    segments: Mapping[str, str] = field(default_factory=dict)
+    """What stands in the path for the `{name}`s of its pattern."""
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def override(self, name: str) -> str:
+        """One of `OVERRIDES`, as the query parameter of this name or the header `Logstore-Name` says; '' if neither."""
+        return self.params.get(name, "") or self.headers.get(f"logstore-{name}", "")
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """A body, already inflated, and what was said around it. `params` are the URL's query parameters; defaults of
-    identity that they do not give come from `default_cluster` and `default_namespace`."""
+    """A body, already inflated, and its head. Identity that nobody gives comes from `default_cluster` and
+    `default_namespace`."""
 
     body: bytes
     now_ns: int
-    content_type: str = ""
-    params: Mapping[str, str] = field(default_factory=dict)
+    head: Head = Head()
     limits: Limits = Limits()
     default_cluster: str = "default"
     default_namespace: str = "default"
@@ -33,7 +55,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A line (or element of an array) that was not taken; `line` counts from 1."""
+    """A record that was not taken; `line`, or the record's place in its body, counts from 1."""
 
     line: int
     error: str
@@ -46,16 +68,11 @@ class Decoded:
 
     batch: pa.RecordBatch
     rejects: tuple[Reject, ...] = ()
+    key: str = ""
+    """The protocol's own name for this batch, if it has one: a repeat with the same body is stored once."""
+    items: Any = None
+    """What the protocol's own answer needs besides."""
 
 
 Decode = Callable[[Request], Decoded]
 """A protocol: bytes of one request to records. Raises InvalidInput or TooLarge for a body that is no such request."""
-
-
-class NothingTaken(InvalidInput):
-    """A body of which no line could be taken; `receipt` is the JSON that says why, line by line."""
-
-    def __init__(self, message: str, rejects: tuple[Reject, ...], receipt: bytes) -> None:
-        super().__init__(message)
-        self.rejects = rejects
-        self.receipt = receipt

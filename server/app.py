@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from fastapi import FastAPI
@@ -12,14 +12,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
+from ingest.protocols import PROTOCOLS
 from logstore.errors import LogstoreError
 from server.auth import Tokens
 from server.errors import SERVER_FAULT, error_response, message_response
-from server.gate import Gate, Readiness
+from server.gate import ROUTE, Gate, Readiness
+from server.mounts import Mounts
 from server.openapi import Operation, describe_also
 from server.params import Params, openapi_parameters
 from server.routes.health import Health
-from server.routes.ingest import Ingest, IngestParams
+from server.routes.ingest import Ingest, IngestParams, head_of
 from server.routes.pages import page
 from server.routes.query import Query, QueryParams, RangeParams
 from server.routes.reading import ContextParams, ExplainParams, HistogramParams, Reading, ValuesParams
@@ -85,13 +87,14 @@ def create_app(service: Service, readiness: Readiness, tokens: Tokens | None) ->
     _add_pages(app)
     describe_also(app, OPERATIONS)
     endpoints = {
-        "/api/v1/logs": PlainEndpoint(Ingest(service), ("GET", "POST")),
         "/api/v1/query": PlainEndpoint(Query(service), ("GET", "POST")),
         "/api/v1/tail": PlainEndpoint(Tail(service), ("GET",)),
     }
     paths = {route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path}
-    app.state.paths = sorted(paths | set(endpoints))
-    return Gate(Switch(app, endpoints), frozenset(app.state.paths), service.telemetry, readiness, tokens)
+    mounts = Mounts(PROTOCOLS)
+    app.state.paths = sorted(paths | set(endpoints) | mounts.paths)
+    switch = Switch(app, frozenset(paths), endpoints, mounts, Ingest(service))
+    return Gate(switch, frozenset(app.state.paths), service.telemetry, readiness, tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +106,36 @@ class PlainEndpoint:
 
 
 class Switch:
-    """Sends each request to the plain endpoint of its path, or else to the framework."""
+    """Sends each request to the plain endpoint of its path, to a protocol's, or else to the framework."""
 
-    def __init__(self, framework: ASGIApp, endpoints: Mapping[str, PlainEndpoint]) -> None:
+    def __init__(
+        self,
+        framework: ASGIApp,
+        paths: frozenset[str],
+        endpoints: Mapping[str, PlainEndpoint],
+        mounts: Mounts,
+        ingest: Ingest,
+    ) -> None:
         self._framework = framework
+        self._framework_paths = paths
         self._endpoints = endpoints
+        self._mounts = mounts
+        self._ingest = ingest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["path"])
-        if endpoint is None:
-            await self._framework(scope, receive, send)
-        elif scope["method"] in endpoint.methods:
-            await endpoint.app(scope, receive, send)
+        path, method = scope["path"], scope["method"]
+        if endpoint := self._endpoints.get(path):
+            app = endpoint.app if method in endpoint.methods else _not_allowed(method, path, endpoint.methods)
+            await app(scope, receive, send)
+            return
+        head = head_of(scope)
+        if found := self._mounts.find(head):
+            scope[ROUTE] = found.mount.pattern
+            await self._ingest(found.mount, replace(head, segments=found.segments), scope, receive, send)
+        elif path not in self._framework_paths and (methods := self._mounts.methods(path)):
+            await _not_allowed(method, path, methods)(scope, receive, send)
         else:
-            refusal = _not_allowed(scope["method"], scope["path"], endpoint.methods)
-            await refusal(scope, receive, send)
+            await self._framework(scope, receive, send)
 
 
 def _add_health(app: FastAPI, health: Health) -> None:

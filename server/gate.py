@@ -23,6 +23,8 @@ PAGE_PATHS: Final = frozenset({"/", "/docs", "/openapi.json"})
 """Answered without a token, as is `/ui/`: the program's own files, no data; the page asks its user for the token."""
 
 HEAD_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+ROUTE: Final = "logstore.route"
+"""Key of a scope: the pattern of its path, where that has one, for metrics."""
 UNTIMED_PATHS: Final = frozenset({"/api/v1/tail"})
 CHALLENGE: Final = 'Bearer realm="logstore"'
 """Basic is taken as well but not offered: browsers would put their own dialogue before the page's."""
@@ -110,7 +112,7 @@ class Gate:
         await response(scope, receive, answer)
 
     def _count(self, scope: Scope, status: int | None, seconds: float) -> None:
-        path = scope["path"]
+        path = scope.get(ROUTE, scope["path"])
         route = path if path in self._routes else "other"
         self._telemetry.http.requests.labels(route, str(status or "none")).inc()
         if route not in UNTIMED_PATHS:

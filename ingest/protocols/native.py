@@ -23,14 +23,30 @@ Bytes that are not UTF-8: a message that has any is stored escaped, each such by
 doubled, with the attribute `_escape` = "backslash". Elsewhere they, and lone surrogates, become U+FFFD.
 """
 
-from typing import Final
+import json
+from typing import Any, Final
 
 from ingest.decoding import WORD_COLUMNS, RawReject, decode_columns
-from ingest.request import Decoded, Reject, Request
+from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
+from ingest.request import Decoded, Head, Reject, Request
 from logstore.errors import InvalidInput
 from logstore.record import IDENTITY, IDENTITY_MAX_BYTES
 
+NAME: Final = "native"
 _DETAIL_MAX_BYTES: Final = 80
+
+USAGE: Final = {
+    "usage": "POST records here: NDJSON, a JSON array of objects, or with Content-Type: text/plain one record a line",
+    "example": "curl http://127.0.0.1:7117/api/v1/logs?pod=web-0 -H 'Content-Type: application/x-ndjson'"
+    ' --data-binary \'{"time": "2026-03-01T12:00:00Z", "message": "hello", "level": "info"}\'',
+    "content_encoding": ["gzip", "zstd", "deflate"],
+    "parameters": {
+        name: f"{name} of records that name none" for name in ("cluster", "namespace", "pod", "container", "stream")
+    },
+    "headers": {"Idempotency-Key": "a repeat with the same body is answered as before and stored once, for 24 hours"},
+    "answer": {"accepted": 1, "rejected": [{"line": 2, "error": "why this line was not taken"}]},
+    "more": "/docs",
+}
 
 
 def decode(request: Request) -> Decoded:
@@ -40,10 +56,9 @@ def decode(request: Request) -> Decoded:
         InvalidInput: a query parameter that is no identity.
         TooLarge: more records than `limits.max_records`.
     """
-    media_type = request.content_type.partition(";")[0].strip().lower()
     columns = decode_columns(
         request.body,
-        is_text=media_type == "text/plain",
+        is_text=request.head.media_type == "text/plain",
         now_ns=request.now_ns,
         limits=request.limits,
         defaults=_defaults(request),
@@ -55,8 +70,28 @@ def decode(request: Request) -> Decoded:
     return Decoded(columns.batch, tuple(rejects))
 
 
+def answer(_request: Request, decoded: Decoded) -> Answer:
+    """How many records were taken, and which lines were not, and why; 400 if there were lines, but none was taken."""
+    rejected = [{"line": reject.line, "error": reject.error} for reject in decoded.rejects]
+    told: dict[str, Any] = {"accepted": decoded.batch.num_rows, "rejected": rejected}
+    if rejected and not decoded.batch.num_rows:
+        first = decoded.rejects[0]
+        told["error"] = f"no line could be taken; line {first.line}: {first.error}"
+        return _json(400, told)
+    return _json(200, told)
+
+
+def refuse(_head: Head, refusal: Refusal) -> Answer:
+    return _json(refusal.status, {"error": refusal.message})
+
+
+def _json(status: int, told: dict[str, Any]) -> Answer:
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    return Answer(status, text.encode("utf-8", "backslashreplace"), "application/json")
+
+
 def _defaults(request: Request) -> tuple[str, ...]:
-    named = {name: request.params.get(name, "") for name in WORD_COLUMNS}
+    named = {name: request.head.override(name) for name in WORD_COLUMNS}
     for name in IDENTITY:
         if len(named[name].encode()) > IDENTITY_MAX_BYTES:
             raise InvalidInput(f"the query parameter {name} is longer than {IDENTITY_MAX_BYTES} bytes")
@@ -84,3 +119,8 @@ def _explain(request: Request, reject: RawReject) -> Reject:
         f"the array breaks off at byte {place} of the body; nothing after it was read",
     )
     return Reject(reject.line, sentences[reject.cause])
+
+
+TAKE: Final = Take(("POST",), ("/api/v1/logs",), decode, answer, keeps_answer=True)
+USAGE_PROBE: Final = Probe(("GET",), ("/api/v1/logs",), lambda _head, _body: _json(200, USAGE))
+PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse, (USAGE_PROBE,))

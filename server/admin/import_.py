@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from ingest.pipeline import Accepted, Arrival, Pipeline
-from ingest.request import NothingTaken
+from ingest.request import Head
 from logstore.errors import InvalidInput
 from server.admin.data import STORE_SETTINGS, add_data, open_store
 from server.flags import given
@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _take_all(pipeline: Pipeline, files: list[str], params: dict[str, str]) -> tuple[int, int]:
     counts = [0, 0]
+    head = Head(params=params, headers={"content-type": "application/x-ndjson", "content-encoding": "identity"})
     waiting: deque[tuple[str, Future[Accepted]]] = deque()
 
     def settle() -> None:
@@ -70,7 +71,7 @@ def _take_all(pipeline: Pipeline, files: list[str], params: dict[str, str]) -> t
 
     for file in files:
         for body in _pieces(file):
-            waiting.append((file, pipeline.accept(Arrival(body, "application/x-ndjson", "identity", params))))
+            waiting.append((file, pipeline.accept(Arrival(body, head))))
             if len(waiting) >= PIECES_IN_FLIGHT:
                 settle()
     while waiting:
@@ -79,13 +80,10 @@ def _take_all(pipeline: Pipeline, files: list[str], params: dict[str, str]) -> t
 
 
 def _outcome(name: str, future: Future[Accepted]) -> tuple[int, int]:
-    try:
-        accepted = future.result()
-    except NothingTaken as error:
-        _tell(name, str(error))
-        return 0, len(error.rejects)
+    accepted = future.result()
     if accepted.rejected:
-        _tell(name, f"{accepted.rejected} lines not taken: {accepted.receipt[:500].decode(errors='replace')}")
+        told = accepted.answer.body[:500].decode(errors="replace")
+        _tell(name, f"{accepted.rejected} lines not taken: {told}")
     return accepted.records, accepted.rejected
 
 

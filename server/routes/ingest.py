@@ -1,17 +1,20 @@
-"""POST /api/v1/logs: a body in, its records durable, one answer out. A plain ASGI endpoint."""
+"""Endpoints that take records, of any protocol: a body in, its records durable, one answer out. Plain ASGI."""
 
 import asyncio
 import contextlib
 import time
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from pydantic import Field
-from starlette.datastructures import Headers
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ingest.pipeline import Accepted, Arrival
-from ingest.request import NothingTaken
+from ingest.protocol import Answer, Probe, Refusal, Take
+from ingest.protocols import native
+from ingest.request import Head
 from logstore.errors import (
     Busy,
     InvalidInput,
@@ -20,30 +23,19 @@ from logstore.errors import (
     TooLarge,
     Unavailable,
 )
-from server.body import BodyReader
-from server.errors import error_response, json_response, to_json
+from server.body import BodyLimits, BodyReader
+from server.errors import headers_of, status_of
+from server.mounts import Mount
 from server.params import Params, from_query_string
 from server.service import Service
 
 ACK_TIMEOUT_S: Final = 60.0
 """How long the disk may take before a sender is told that nobody knows yet."""
 KEY_MAX_BYTES: Final = 1024
+PROBE_MAX_BYTES: Final = 1 << 20
 DRAIN_MAX_BYTES: Final = 64 * 1024 * 1024
 DRAIN_MAX_S: Final = 10.0
 """What a refused client may still send, so that it gets to read why, before its connection is closed."""
-
-USAGE: Final = {
-    "usage": "POST records here: NDJSON, a JSON array of objects, or with Content-Type: text/plain one record a line",
-    "example": "curl http://127.0.0.1:7117/api/v1/logs?pod=web-0 -H 'Content-Type: application/x-ndjson'"
-    ' --data-binary \'{"time": "2026-03-01T12:00:00Z", "message": "hello", "level": "info"}\'',
-    "content_encoding": ["gzip", "zstd", "deflate"],
-    "parameters": {
-        name: f"{name} of records that name none" for name in ("cluster", "namespace", "pod", "container", "stream")
-    },
-    "headers": {"Idempotency-Key": "a repeat with the same body is answered as before and stored once, for 24 hours"},
-    "answer": {"accepted": 1, "rejected": [{"line": 2, "error": "why this line was not taken"}]},
-    "more": "/docs",
-}
 
 _REASONS: Final = (
     (TooLarge, "too_large"),
@@ -65,35 +57,44 @@ class IngestParams(Params):
 
 
 class Ingest:
-    """The endpoint."""
+    """What the mounted endpoints of all protocols have in common."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._metrics = service.telemetry.ingest
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            await json_response(USAGE)(scope, receive, send)
-            return
-        reader = BodyReader(scope, receive, self._service.bodies, self._service.body_limits())
+    async def __call__(self, mount: Mount, head: Head, scope: Scope, receive: Receive, send: Send) -> None:
+        reader = BodyReader(scope, receive, self._service.bodies, self._limits(mount))
         try:
-            response = await self._take(scope, reader)
+            answer = await self._respond(mount, head, scope, reader)
         except LogstoreError as error:
             self._metrics.refused.labels(_reason(error)).inc()
-            response = _refusal(error)
+            refusal = Refusal(status_of(error), str(error), error)
+            answer = mount.protocol.refuse(head, refusal)
+            answer = replace(answer, headers={**headers_of(error), **answer.headers})
         finally:
             reader.release()
-        await _answer(response, reader, scope, receive, send)
+        await _answer(_response(answer), reader, scope, receive, send)
 
-    async def _take(self, scope: Scope, reader: BodyReader) -> Response:
-        arrival = _describe(scope)
+    async def _respond(self, mount: Mount, head: Head, scope: Scope, reader: BodyReader) -> Answer:
+        if isinstance(mount.endpoint, Probe):
+            return mount.endpoint.answer(head, await reader.read())
+        return await self._take(mount.endpoint, mount.protocol.name, head, scope, reader)
+
+    async def _take(self, take: Take, protocol: str, head: Head, scope: Scope, reader: BodyReader) -> Answer:
+        key = _idempotency_key(head)
+        if protocol == native.NAME:
+            from_query_string(IngestParams, scope["query_string"])
         body = await reader.read()
         self._metrics.bytes.inc(len(body))
         began_s = time.monotonic()
-        accepted = await self._accept(Arrival(body, **arrival))
+        accepted = await self._accept(Arrival(body, head, take, protocol, key))
         self._metrics.seconds.observe(time.monotonic() - began_s)
-        self._metrics.rejected.inc(accepted.rejected)
-        return Response(accepted.receipt, media_type="application/json")
+        if accepted.answer.status < 400:
+            self._metrics.rejected.inc(accepted.rejected)
+        else:
+            self._metrics.refused.labels("invalid").inc()
+        return accepted.answer
 
     async def _accept(self, arrival: Arrival) -> Accepted:
         accepting = asyncio.wrap_future(self._service.pipeline.accept(arrival))
@@ -105,27 +106,34 @@ class Ingest:
                 " send them again with the same Idempotency-Key"
             ) from None
 
+    def _limits(self, mount: Mount) -> BodyLimits:
+        limits = self._service.body_limits()
+        if isinstance(mount.endpoint, Probe):
+            return replace(limits, max_bytes=PROBE_MAX_BYTES, max_bytes_setting="a request without records")
+        return limits
 
-def _describe(scope: Scope) -> dict[str, Any]:
-    """What URL and headers say of a body. Raises InvalidInput."""
-    params = from_query_string(IngestParams, scope["query_string"])
-    headers = Headers(scope=scope)
-    key = headers.get("idempotency-key")
+
+def head_of(scope: Scope) -> Head:
+    """Method, path, query parameters and headers of a request; of those that are repeated the last, but for
+    `Content-Encoding`, whose values are joined."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        text = value.decode("latin-1")
+        known = headers.get(key := name.decode("latin-1").lower())
+        headers[key] = f"{known},{text}" if known and key == "content-encoding" else text
+    params = dict(QueryParams(scope["query_string"].decode("latin-1")))
+    return Head(scope["method"], scope["path"], params, headers)
+
+
+def _idempotency_key(head: Head) -> str | None:
+    key = head.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= KEY_MAX_BYTES:
         raise InvalidInput(f"the header Idempotency-Key must have 1 to {KEY_MAX_BYTES} bytes")
-    return {
-        "content_type": headers.get("content-type", ""),
-        "content_encoding": ",".join(headers.getlist("content-encoding")),
-        "params": params.model_dump(),
-        "idempotency_key": key,
-    }
+    return key
 
 
-def _refusal(error: LogstoreError) -> Response:
-    if not isinstance(error, NothingTaken):
-        return error_response(error)
-    content = error.receipt[:-1] + b',"error":' + to_json(str(error)) + b"}"
-    return Response(content, 400, media_type="application/json")
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, dict(answer.headers), answer.media_type or None)
 
 
 def _reason(error: LogstoreError) -> str:

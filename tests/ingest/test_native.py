@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from ingest.protocols.native import decode
-from ingest.request import Decoded, Limits, Request
+from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, TooLarge
 from logstore.record import SCHEMA
 
@@ -16,7 +16,9 @@ DAY_S = 86_400
 
 def read(body: bytes | str, content_type: str = "", limits: Limits | None = None, **params: str) -> Decoded:
     text = body.encode() if isinstance(body, str) else body
-    decoded = decode(Request(text, NOW_NS, content_type, params, limits or Limits()))
+    decoded = decode(
+        Request(text, NOW_NS, Head(params=params, headers={"content-type": content_type}), limits or Limits())
+    )
     decoded.batch.validate(full=True)
     assert decoded.batch.schema == SCHEMA
     return decoded

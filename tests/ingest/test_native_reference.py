@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.protocols.native import decode
-from ingest.request import Limits, Request
+from ingest.request import Head, Limits, Request
 from tests.ingest.bodies import Bodies
 from tests.reference import records as reference
 from tests.reference.strict_json import strict_object
 
 NOW_NS = 1_790_000_000 * 10**9
+TEXT = Head(headers={"content-type": "text/plain"})
 PARAMS = {"namespace": "shop", "stream": "stdout"}
 
 
@@ -37,7 +38,7 @@ def as_dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 def check(body: bytes, *, is_text: bool = False, max_line_bytes: int = 1 << 24) -> None:
     content_type = "text/plain; charset=utf-8" if is_text else "application/json"
     limits = Limits(max_line_bytes=max_line_bytes)
-    decoded = decode(Request(body, NOW_NS, content_type, PARAMS, limits))
+    decoded = decode(Request(body, NOW_NS, Head(params=PARAMS, headers={"content-type": content_type}), limits))
     settings = reference.Settings(NOW_NS, PARAMS, max_line_bytes)
     expected = reference.decode(body, settings, is_text=is_text)
     assert as_dicts(decoded.batch) == expected.records, body
@@ -66,14 +67,14 @@ def test_any_bytes_are_read_as_the_reference_reads_them(body: bytes) -> None:
 def test_any_message_comes_back_exactly(message: str) -> None:
     text = message.encode("utf-8", "replace").decode()
     lines = text.split("\n")
-    decoded = decode(Request(text.encode(), NOW_NS, "text/plain"))
+    decoded = decode(Request(text.encode(), NOW_NS, TEXT))
     assert decoded.batch.column("message").to_pylist() == (lines[:-1] if lines[-1] == "" else lines)
 
 
 @given(st.binary())
 def test_bytes_that_are_not_utf8_can_be_restored(message: bytes) -> None:
     line = message.replace(b"\n", b"")
-    decoded = decode(Request(line + b"\n", NOW_NS, "text/plain"))
+    decoded = decode(Request(line + b"\n", NOW_NS, TEXT))
     [row] = decoded.batch.to_pylist()
     if row["attributes"] is None:
         assert row["message"].encode() == line

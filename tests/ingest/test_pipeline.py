@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 
 from ingest.pipeline import Arrival, Pipeline, PipelineSettings
-from ingest.request import Limits, NothingTaken
+from ingest.request import Head, Limits
 from logstore.errors import Busy, InvalidInput, KeyConflict, TooLarge, Unavailable
 from logstore.keys import Ack, IdempotencyKey
 from logstore.store import Store
 
 TIMEOUT_S = 20.0
+GZIP = Head(headers={"content-encoding": "gzip"})
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def messages(store: Store) -> list[str]:
 
 def test_what_is_answered_is_stored(store: Store, pipeline: Pipeline) -> None:
     body = b'{"message":"a","pod":"p"}\nnot json\n{"message":"b"}\n'
-    answer = pipeline.accept(Arrival(gzip.compress(body), content_encoding="gzip")).result(TIMEOUT_S)
-    assert json.loads(answer.receipt) == {"accepted": 2, "rejected": [{"line": 2, "error": "not JSON at byte 1"}]}
+    answer = pipeline.accept(Arrival(gzip.compress(body), head=GZIP)).result(TIMEOUT_S)
+    assert json.loads(answer.answer.body) == {"accepted": 2, "rejected": [{"line": 2, "error": "not JSON at byte 1"}]}
     assert (answer.records, answer.rejected) == (2, 1)
     assert messages(store) == ["a", "b"]
     assert pipeline.pending_bytes == 0
@@ -43,7 +44,7 @@ def test_what_is_answered_is_stored(store: Store, pipeline: Pipeline) -> None:
 def test_a_repeated_key_is_answered_as_before_and_stored_once(store: Store, pipeline: Pipeline) -> None:
     body = b'{"message":"a"}\nnot json\n'
     first = pipeline.accept(Arrival(body, idempotency_key="k")).result(TIMEOUT_S)
-    again = Arrival(gzip.compress(body), content_encoding="gzip", idempotency_key="k")
+    again = Arrival(gzip.compress(body), head=GZIP, idempotency_key="k")
     assert pipeline.accept(again).result(TIMEOUT_S) == first
     assert messages(store) == ["a"]
     with pytest.raises(KeyConflict, match="'k'"):
@@ -53,22 +54,23 @@ def test_a_repeated_key_is_answered_as_before_and_stored_once(store: Store, pipe
 @pytest.mark.parametrize("body", [b"", b"\n \n", b"[]", gzip.compress(b"", mtime=0)])
 def test_a_body_without_lines_is_answered_with_nothing(store: Store, pipeline: Pipeline, body: bytes) -> None:
     answer = pipeline.accept(Arrival(body, idempotency_key="k")).result(TIMEOUT_S)
-    assert json.loads(answer.receipt) == {"accepted": 0, "rejected": []}
+    assert json.loads(answer.answer.body) == {"accepted": 0, "rejected": []}
     assert messages(store) == []
 
 
 def test_a_body_of_which_no_line_can_be_taken_says_why(pipeline: Pipeline) -> None:
-    with pytest.raises(NothingTaken, match="line 2: not JSON") as raised:
-        pipeline.accept(Arrival(b"\nx\n7\n")).result(TIMEOUT_S)
-    assert [reject.line for reject in raised.value.rejects] == [2, 3]
-    assert json.loads(raised.value.receipt)["accepted"] == 0
+    accepted = pipeline.accept(Arrival(b"\nx\n7\n")).result(TIMEOUT_S)
+    told = json.loads(accepted.answer.body)
+    assert (accepted.answer.status, accepted.records, accepted.rejected) == (400, 0, 2)
+    assert [reject["line"] for reject in told["rejected"]] == [2, 3]
+    assert told["accepted"] == 0 and "line 2: not JSON" in told["error"]
 
 
 def test_a_body_that_is_too_large_or_damaged_fails_alone(pipeline: Pipeline) -> None:
     with pytest.raises(TooLarge, match="max_body"):
         pipeline.accept(Arrival(gzip.compress(bytes(20_000)))).result(TIMEOUT_S)
     with pytest.raises(InvalidInput):
-        pipeline.accept(Arrival(b"\x1f\x8b", content_encoding="gzip")).result(TIMEOUT_S)
+        pipeline.accept(Arrival(b"\x1f\x8b", head=GZIP)).result(TIMEOUT_S)
     assert pipeline.accept(Arrival(b"{}")).result(TIMEOUT_S).records == 1
     assert pipeline.pending_bytes == 0
 

@@ -1,0 +1,70 @@
+"""What a protocol is made of: where it is mounted, how it is decoded, and what its clients are answered.
+
+All of it is functions of values: the server reads bodies, makes records durable and sends answers.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ingest.request import Decode, Decoded, Head, Request
+from logstore.errors import LogstoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer over HTTP."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Requests whose bodies hold records. `{name}` in a pattern stands for one segment of a path."""
+
+    methods: tuple[str, ...]
+    patterns: tuple[str, ...]
+    decode: Decode
+    answer: Callable[[Request, Decoded], Answer]
+    """What is sent once the records are durable."""
+    inflate: Callable[[bytes, Head, int], bytes] | None = None
+    """Takes content codings off a body, at most so many bytes of content; None: as `ingest.body.inflate` does."""
+    keeps_answer: bool = False
+    """A repeat of a keyed batch is sent the first one's answer, byte for byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Requests that clients send before, or between, those with records."""
+
+    methods: tuple[str, ...]
+    patterns: tuple[str, ...]
+    answer: Callable[[Head, bytes], Answer]
+    """Of the head and the body, which is bounded by 1 MiB."""
+    is_for: Callable[[Head], bool] | None = None
+    """Which of these requests are meant, where others share their path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was not taken."""
+
+    status: int
+    message: str
+    error: LogstoreError | None = None
+    retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One protocol over HTTP."""
+
+    name: str
+    takes: tuple[Take, ...]
+    refuse: Callable[[Head, Refusal], Answer]
+    """The form that its clients understand; `Retry-After` is added by the server."""
+    probes: tuple[Probe, ...] = ()
+    prefixes: tuple[str, ...] = ("",)
+    """All patterns are mounted below each of these."""

@@ -1,0 +1,188 @@
+"""Records put together one by one, for protocols whose bodies are no JSON lines.
+
+Where records come from is said once a group (a Loki stream, an OTLP resource, a connection), so that the columns of
+identity are made from codes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from ingest.json_text import to_json
+from ingest.request import Decoded, Reject, Request
+from logstore.errors import TooLarge
+from logstore.native import is_utf8
+from logstore.record import DAY_NS, IDENTITY, IDENTITY_MAX_BYTES, SCHEMA, SEVERITIES, TIME_MAX_NS, TIME_MIN_NS
+
+REJECTS_MAX: Final = 10_000
+_SEVERITY_CODES: Final = {word: code for code, word in enumerate(("", *SEVERITIES))}
+_WORDS: Final = (*IDENTITY, "stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where records come from; what is empty is given by the request or the server's defaults."""
+
+    cluster: str = ""
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+    stream: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What is constant for one run of a container."""
+
+
+class Rows:
+    """Collects the records of one request and makes the batch. The contract's rules are kept here: a time out of range
+    is the receiver's, bytes that are not UTF-8 are escaped, a message loses one trailing newline."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._latest_ns = request.now_ns + DAY_NS
+        self._groups: list[Source] = []
+        self._group: list[int] = []
+        self._times: list[int] = []
+        self._severities: list[int] = []
+        self._messages: list[str] = []
+        self._attributes: list[str | None] = []
+        self._trace_ids: list[str | None] = []
+        self._span_ids: list[str | None] = []
+        self._rejects: list[Reject] = []
+        self._untold = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def group(self, source: Source) -> int:
+        """The number by which records say that they come from here."""
+        self._groups.append(_cut(source))
+        return len(self._groups) - 1
+
+    def add(
+        self,
+        group: int,
+        time_ns: int | None,
+        message: str | bytes,
+        *,
+        severity: str = "",
+        attributes: Mapping[str, object] | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+    ) -> None:
+        """One record; `severity` is one of the six words or ''. A message over `max_line` is rejected.
+
+        Raises:
+            TooLarge: more than `max_records`.
+        """
+        extra: dict[str, object] = {}
+        if isinstance(message, bytes):
+            message = _text_of(message, extra)
+        if len(message) > self._request.limits.max_line_bytes // 4 and self._is_too_long(message):
+            return
+        if len(self._messages) >= self._request.limits.max_records:
+            limit = self._request.limits.max_records
+            raise TooLarge(f"the body has more than {limit:,} records (max_records); send smaller batches")
+        if time_ns is None:
+            time_ns = self._request.now_ns
+        elif not TIME_MIN_NS <= time_ns <= TIME_MAX_NS or time_ns > self._latest_ns:
+            extra["_time"] = time_ns
+            time_ns = self._request.now_ns
+        if extra:
+            attributes = {**(attributes or {}), **extra}
+        self._group.append(group)
+        self._times.append(time_ns)
+        self._severities.append(_SEVERITY_CODES[severity])
+        self._messages.append(message[:-1] if message.endswith("\n") else message)
+        self._attributes.append(to_json(attributes) if attributes else None)
+        self._trace_ids.append(trace_id)
+        self._span_ids.append(span_id)
+
+    def reject(self, line: int, error: str) -> None:
+        if len(self._rejects) < REJECTS_MAX:
+            self._rejects.append(Reject(line, error))
+        else:
+            self._untold += 1
+
+    def decoded(self, key: str = "", items: object = None) -> Decoded:
+        """What was collected."""
+        rejects = self._rejects
+        if self._untold:
+            last = rejects[-1]
+            rejects[-1] = Reject(last.line, f"{last.error}; {self._untold:,} after this one were rejected too")
+        return Decoded(self._batch(), tuple(rejects), key, items)
+
+    def _batch(self) -> pa.RecordBatch:
+        groups = np.array(self._group, np.int32)
+        severities = pa.array(np.array(self._severities, np.int32))
+        arrays: dict[str, pa.Array] = {
+            "time": pa.array(np.array(self._times, np.int64)).view(pa.timestamp("ns")),
+            "severity": pa.DictionaryArray.from_arrays(severities, pa.array(("", *SEVERITIES), pa.string())),
+            "message": _texts(self._messages),
+            "labels": _by_group(
+                groups, [to_json(source.labels, is_sorted=True) if source.labels else None for source in self._groups]
+            ),
+            "trace_id": _texts(self._trace_ids),
+            "span_id": _texts(self._span_ids),
+            "attributes": pa.array(self._attributes, pa.string()),
+        }
+        for name in _WORDS:
+            arrays[name] = _by_group(groups, [self._word(source, name) for source in self._groups])
+        return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
+
+    def _word(self, source: Source, name: str) -> str:
+        default = {"cluster": self._request.default_cluster, "namespace": self._request.default_namespace}
+        return self._request.head.override(name) or getattr(source, name) or default.get(name, "")
+
+    def _is_too_long(self, message: str) -> bool:
+        size_bytes, limit = len(message.encode("utf-8", "replace")), self._request.limits.max_line_bytes
+        if size_bytes <= limit:
+            return False
+        self.reject(len(self) + len(self._rejects) + 1, f"{size_bytes:,} bytes, over the limit of {limit:,} (max_line)")
+        return True
+
+
+def _cut(source: Source) -> Source:
+    """Identity has at most 253 bytes; what was cut stands whole in the labels."""
+    long = {name: word for name in IDENTITY if len(word := getattr(source, name)) * 4 > IDENTITY_MAX_BYTES}
+    cut = {name: _first_bytes(word) for name, word in long.items() if _first_bytes(word) != word}
+    if not cut:
+        return source
+    words = {name: cut.get(name, getattr(source, name)) for name in _WORDS}
+    return Source(**words, labels={**source.labels, **{f"_{name}": long[name] for name in cut}})
+
+
+def _first_bytes(word: str) -> str:
+    return word.encode("utf-8", "replace")[:IDENTITY_MAX_BYTES].decode("utf-8", "ignore")
+
+
+def _text_of(message: bytes, extra: dict[str, object]) -> str:
+    """UTF-8, or each byte that is not as `\\xNN` and each backslash doubled, which `_escape` tells."""
+    if is_utf8(message):
+        return message.decode()
+    if message.endswith(b"\n"):
+        message = message[:-1]
+    extra["_escape"] = "backslash"
+    return message.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def _labels(source: Source) -> str | None:
+    return to_json(source.labels, is_sorted=True) if source.labels else None
+
+
+def _by_group(groups: "np.ndarray[tuple[int], np.dtype[np.int32]]", words: list[str | None]) -> pa.DictionaryArray:
+    distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
+    codes = np.array([-1 if word is None else distinct[word] for word in words] or [0], np.int32)[groups]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), _texts(list(distinct)))
+
+
+def _texts(texts: Sequence[str | None]) -> pa.StringArray:
+    """Lone surrogates, for which UTF-8 has no form, become U+FFFD."""
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        return pa.array(
+            [text and text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts], pa.string()
+        )
