@@ -89,18 +89,18 @@ def _text(value: object) -> str:
 
 def _path(trail: Trail, table: Table) -> str:
     path = normal(".".join(trail))
-    for wrapper in table.within:
-        if path.startswith(wrapper + "_"):
-            return path[len(wrapper) + 1 :].lstrip("_")
-    return path
+    if path in table.targets or not path.startswith(table.within):
+        return path
+    wrapper = next(wrapper for wrapper in table.within if path.startswith(wrapper))
+    return path.removeprefix(wrapper).lstrip("_")
 
 
 def _pod_label(trail: Trail, path: str, table: Table) -> str:
     """The label's own name, if the path leads to one of a pod's."""
-    for prefix in table.pod_labels:
-        if path.startswith(prefix + "_"):
-            return ".".join(trail)[-len(path) + len(prefix) + 1 :]
-    return ""
+    if not path.startswith(table.pod_labels):
+        return ""
+    prefix = next(prefix for prefix in table.pod_labels if path.startswith(prefix))
+    return ".".join(trail)[len(prefix) - len(path) :]
 
 
 def _read(path: str, text: str, trail: Trail, table: Table, clues: dict[str, list[_Clue]]) -> None:

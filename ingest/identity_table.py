@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ _DOCUMENTS: Final = ("varying", "ambiguous")
 _JOINTS: Final = re.compile(r"[./\-]")
 
 
+@lru_cache(maxsize=16_384)
 def normal(path: str) -> str:
     """One spelling for all of a path: `kubernetes.pod_name`, `kubernetes_pod.name` and `Kubernetes-pod-name`."""
     return _JOINTS.sub("_", path).lstrip("_").lower()
@@ -26,7 +27,8 @@ def normal(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All paths are normal ones but `paths` and `varying`, which are as they were written."""
+    """All paths are normal ones, and end in `_` where they are prefixes, but for `paths` and `varying`, which are as
+    they were written."""
 
     targets: Mapping[str, tuple[str, int]]
     """What a path tells, and its place among those that tell the same: the lowest counts."""
@@ -66,9 +68,9 @@ def table_of(*contents: Mapping[str, Any]) -> Table:
     return Table(
         targets,
         frozenset(name for content in contents for name in content.get("labels", {})),
-        tuple(map(normal, pod_labels)),
+        tuple(normal(path) + "_" for path in pod_labels),
         _patterns(patterns),
-        tuple(map(normal, within)),
+        tuple(normal(path) + "_" for path in within),
         _joined(content.get("varying", ()) for content in documents),
         frozenset(map(normal, _joined(content.get("ambiguous", ()) for content in documents))),
         tuple(dict.fromkeys((*spelt, *within))),
