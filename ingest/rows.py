@@ -58,7 +58,7 @@ class Rows:
 
     def group(self, source: Source) -> int:
         """The number by which records say that they come from here."""
-        self._groups.append(_cut(source))
+        self._groups.append(within_limits(source))
         return len(self._groups) - 1
 
     def add(
@@ -144,7 +144,7 @@ class Rows:
         return True
 
 
-def _cut(source: Source) -> Source:
+def within_limits(source: Source) -> Source:
     """Identity has at most 253 bytes; what was cut stands whole in the labels."""
     long = {name: word for name in IDENTITY if len(word := getattr(source, name)) * 4 > IDENTITY_MAX_BYTES}
     cut = {name: _first_bytes(word) for name, word in long.items() if _first_bytes(word) != word}
