@@ -38,6 +38,7 @@ class Placed:
     """What records with the same metadata have in common; `members` is JSON text, without its braces."""
 
     source: Source
+    labels: str | None
     severity: str
     trace_id: str | None
     span_id: str | None
@@ -60,11 +61,15 @@ def place(columns: Columns, request: Request, groups: Groups | None = None) -> p
     combined = _combined([*map(_codes, parts), *([groups.codes] if groups else [])])
     _, first, which = np.unique(combined, return_index=True, return_inverse=True)
     which = which if len(combined) == batch.num_rows else np.zeros(batch.num_rows, np.int64)
-    placed = [_place_row(parts, int(row), request, groups) for row in first]
+    rows = zip(*(part.take(first).dictionary_decode().to_pylist() for part in parts), strict=True)
+    placed = [_place(request.identity, metadata or "", labels or "", words) for metadata, labels, *words in rows]
+    if groups:
+        texts = [members_text(attributes) for attributes in groups.attributes]
+        placed = [_with_members(one, texts[groups.codes[row]]) for one, row in zip(placed, first, strict=True)]
     arrays = dict(zip(SCHEMA.names, batch.columns, strict=True))
     for name in WORD_COLUMNS:
         arrays[name] = _dictionary([_word(one.source, name, request) for one in placed], which)
-    arrays["labels"] = _dictionary([_labels(one.source.labels) for one in placed], which)
+    arrays["labels"] = _dictionary([one.labels for one in placed], which)
     arrays["severity"] = _severities(batch.column("severity"), [one.severity for one in placed], which)
     for name in ("trace_id", "span_id"):
         if any(getattr(one, name) for one in placed):
@@ -104,15 +109,15 @@ def _combined(columns: Sequence[Codes]) -> Codes:
     return combined
 
 
-def _place_row(parts: Sequence[pa.DictionaryArray], row: int, request: Request, groups: Groups | None) -> Placed:
-    metadata, labels, *words = (part[row].as_py() or "" for part in parts)
-    beside = members_text(groups.attributes[int(groups.codes[row])]) if groups and groups.attributes else None
+def _place(table: Table, metadata: str, labels: str, words: Sequence[str]) -> Placed:
     is_short = len(metadata) + len(labels) <= _MEMO_TEXT_MAX
-    placed = (_remembered if is_short else _placed)(request.identity, metadata, labels, tuple(words))
-    if beside is None:
+    return (_remembered if is_short else _placed)(table, metadata, labels, tuple(words))
+
+
+def _with_members(placed: Placed, members: str | None) -> Placed:
+    if members is None:
         return placed
-    members = beside if placed.members is None else f"{beside},{placed.members}"
-    return Placed(placed.source, placed.severity, placed.trace_id, placed.span_id, members)
+    return replace(placed, members=members if placed.members is None else f"{members},{placed.members}")
 
 
 def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) -> Placed:
@@ -123,7 +128,14 @@ def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) ->
     pushed = json.loads(labels, parse_int=Number, parse_float=Number) if labels else {}
     all_labels = {**{name: str(text) for name, text in source.labels.items()}, **pushed}
     source = within_limits(replace(source, labels=all_labels))
-    return Placed(source, resolved.severity, resolved.trace_id, resolved.span_id, members_text(resolved.rest))
+    return Placed(
+        source,
+        _json(source.labels, is_sorted=True) if source.labels else None,
+        resolved.severity,
+        resolved.trace_id,
+        resolved.span_id,
+        members_text(resolved.rest),
+    )
 
 
 _remembered: Final = lru_cache(maxsize=_MEMO_ENTRIES)(_placed)
@@ -158,10 +170,6 @@ def _severities(column: pa.DictionaryArray, told: Sequence[str], which: Codes) -
     own = column.indices.to_numpy()
     codes = np.where(own == 0, np.array([words.index(word) for word in told], np.int32)[which], own)
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), column.dictionary)
-
-
-def _labels(labels: Mapping[str, Any]) -> str | None:
-    return _json(labels, is_sorted=True) if labels else None
 
 
 def _json(value: Any, *, is_sorted: bool = False) -> str:
