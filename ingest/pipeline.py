@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 from ingest import body as bodies
+from ingest.identity_table import Table, default_table
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
 from ingest.request import Head, Limits, Request
@@ -34,6 +35,7 @@ class PipelineSettings:
     wait_s: float = 5.0
     default_cluster: str = "default"
     default_namespace: str = "default"
+    identity: Table = field(default_factory=default_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class Pipeline:
             settings.limits,
             settings.default_cluster,
             settings.default_namespace,
+            settings.identity,
         )
         decoded = arrival.take.decode(request)
         accepted = Accepted(arrival.take.answer(request, decoded), decoded.batch.num_rows, len(decoded.rejects))

@@ -96,6 +96,9 @@ class ServeSettings(BaseSettings):
     )
     default_cluster: str = setting("Ingest", "default", "cluster of a record that names none")
     default_namespace: str = setting("Ingest", "default", "namespace of a record that names none")
+    identity_file: Path | None = setting(
+        "Ingest", None, "YAML file with more places where agents say where records come from, before the built-in ones"
+    )
 
     partition_by: Literal["cluster,namespace", "cluster,namespace,pod,container,hour"] = setting(
         "Storage",
