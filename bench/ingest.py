@@ -2,9 +2,9 @@
 
 A client process posts the corpus with four connections in NDJSON bodies of 1 MB, uncompressed, then asks for a flush
 and waits until segments count as settled and compaction has nothing left to do. CPU is that of the server process,
-user and system, from before the first body until then, less what an idle server uses in that wait. The baseline is the CPU of a fresh process that runs
-`create temp table t as select * from read_json('…')` on two threads, the median of three, less that of one that
-runs `select 1`.
+user and system, from before the first body until then, less what an idle server uses in that wait. The baseline is the
+CPU of a fresh process that runs `create temp table t as select * from read_json('…')` on two threads, the median of
+three, less that of one that runs `select 1`.
 """
 
 import argparse
