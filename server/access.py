@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from ingest.protocol import CHALLENGE, Probe, Protocol, Refusal
 from ingest.request import Head
+from server.asgi import response_of
 from server.auth import Tokens
 from server.errors import message_response
 from server.mounts import Found
-from server.wire import response_of
 
 HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """Answered without a token, and before the store is open."""

@@ -10,13 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from logstore.errors import LogstoreError
 from server.access import REASONS, Access, refused
+from server.asgi import head_of
 from server.body import ClientGone, ReceiveTimeout
 from server.errors import SERVER_FAULT, error_response, message_response, status_of
 from server.mounts import Mounts
 from server.protocol import CONNECTION
 from server.sources import Sources
 from server.telemetry import Telemetry
-from server.wire import head_of
 
 HEAD_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 UNTIMED_PATHS: Final = frozenset({"/api/v1/tail"})

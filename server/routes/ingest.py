@@ -22,12 +22,12 @@ from logstore.errors import (
     TooLarge,
     Unavailable,
 )
+from server.asgi import response_of, sender_of
 from server.body import BodyLimits, BodyReader
 from server.errors import headers_of, status_of
 from server.mounts import Mount
 from server.params import Params, from_query_string
 from server.service import Service
-from server.wire import response_of, sender_of
 
 ACK_TIMEOUT_S: Final = 60.0
 """How long the disk may take before a sender is told that nobody knows yet."""
