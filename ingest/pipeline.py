@@ -13,7 +13,7 @@ import pyarrow as pa
 from ingest import body as bodies
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
-from ingest.request import Head, Limits, Request
+from ingest.request import Head, Limits, Reject, Request
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
 
@@ -53,7 +53,12 @@ class Accepted:
 
     answer: Answer
     records: int
-    rejected: int
+    rejects: tuple[Reject, ...] = ()
+    unread: int = 0
+
+    @property
+    def rejected(self) -> int:
+        return len(self.rejects)
 
 
 class Sink(Protocol):
@@ -130,7 +135,8 @@ class Pipeline:
             settings.default_namespace,
         )
         decoded = arrival.take.decode(request)
-        accepted = Accepted(arrival.take.answer(request, decoded), decoded.batch.num_rows, len(decoded.rejects))
+        answered = arrival.take.answer(request, decoded)
+        accepted = Accepted(answered, decoded.batch.num_rows, decoded.rejects, decoded.unread)
         if not accepted.records:
             answer.set_result(accepted)
             return
