@@ -3,7 +3,12 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import loki, native
+from ingest.protocols import native, splunk
+from ingest.protocols.loki import protocol as loki
 
-PROTOCOLS: Final[tuple[Protocol, ...]] = (native.PROTOCOL, loki.PROTOCOL)
+PROTOCOLS: Final[tuple[Protocol, ...]] = (
+    native.PROTOCOL,
+    loki.PROTOCOL,
+    splunk.PROTOCOL,
+)
 """Those over HTTP, which the server mounts in this order."""
