@@ -24,7 +24,9 @@ class Frame:
 
     body: bytes
     ack: bytes = b""
-    """What the sender hears once these records are durable. A frame with an answer is a body of its own."""
+    """What the sender hears once these records are durable; such a frame has to be alone."""
+    is_alone: bool = False
+    """It is a body of its own: it has a name, or may become large."""
 
 
 class Conversation(Protocol):

@@ -18,6 +18,8 @@ from logstore.native import is_utf8
 from logstore.record import DAY_NS, IDENTITY, IDENTITY_MAX_BYTES, SCHEMA, SEVERITIES, TIME_MAX_NS, TIME_MIN_NS
 
 REJECTS_MAX: Final = 10_000
+INGEST_ERROR: Final = "_ingest_error"
+"""Attribute of a record that could not be read and is stored as it came: why."""
 _SEVERITY_CODES: Final = {word: code for code, word in enumerate(("", *SEVERITIES))}
 _WORDS: Final = (*IDENTITY, "stream")
 
@@ -52,6 +54,7 @@ class Rows:
         self._span_ids: list[str | None] = []
         self._rejects: list[Reject] = []
         self._untold = 0
+        self._unread = 0
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -92,6 +95,8 @@ class Rows:
             time_ns = self._request.now_ns
         if extra:
             attributes = {**(attributes or {}), **extra}
+        if attributes and INGEST_ERROR in attributes:
+            self._unread += 1
         self._group.append(group)
         self._times.append(time_ns)
         self._severities.append(_SEVERITY_CODES[severity])
@@ -100,9 +105,9 @@ class Rows:
         self._trace_ids.append(trace_id)
         self._span_ids.append(span_id)
 
-    def reject(self, line: int, error: str) -> None:
+    def reject(self, line: int, error: str, reason: str = "invalid") -> None:
         if len(self._rejects) < REJECTS_MAX:
-            self._rejects.append(Reject(line, error))
+            self._rejects.append(Reject(line, error, reason))
         else:
             self._untold += 1
 
@@ -111,8 +116,9 @@ class Rows:
         rejects = self._rejects
         if self._untold:
             last = rejects[-1]
-            rejects[-1] = Reject(last.line, f"{last.error}; {self._untold:,} after this one were rejected too")
-        return Decoded(self._batch(), tuple(rejects), key, items)
+            told = f"{last.error}; {self._untold:,} after this one were rejected too"
+            rejects[-1] = Reject(last.line, told, last.reason)
+        return Decoded(self._batch(), tuple(rejects), key, items, self._unread)
 
     def _batch(self) -> pa.RecordBatch:
         groups = np.array(self._group, np.int32)
@@ -140,7 +146,8 @@ class Rows:
         size_bytes, limit = len(message.encode("utf-8", "replace")), self._request.limits.max_line_bytes
         if size_bytes <= limit:
             return False
-        self.reject(len(self) + len(self._rejects) + 1, f"{size_bytes:,} bytes, over the limit of {limit:,} (max_line)")
+        place = len(self) + len(self._rejects) + 1
+        self.reject(place, f"{size_bytes:,} bytes, over the limit of {limit:,} (max_line)", "too_long")
         return True
 
 

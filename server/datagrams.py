@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
 
-from ingest.conversation import Datagrams
+from ingest.conversation import Datagrams, Frame
 from server.intake import Intake
 from server.service import Service
 
@@ -69,14 +69,14 @@ class _Receiver(asyncio.DatagramProtocol):
         if frame is None:
             return
         if frame.body:
-            self._take(frame.body)
+            self._take(frame)
         if frame.ack:
             self._transport.sendto(frame.ack, addr)
 
-    def _take(self, body: bytes) -> None:
-        share_bytes = len(body) + OVERHEAD_BYTES
+    def _take(self, frame: Frame) -> None:
+        share_bytes = len(frame.body) + OVERHEAD_BYTES
         if not self._bodies.acquire_now(share_bytes):
             self._dropped.inc()
-        elif not self._lane.offer(body, share_bytes):
+        elif not self._lane.offer(frame, share_bytes):
             self._bodies.release(share_bytes)
             self._dropped.inc()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 
+from ingest.conversation import Frame
 from ingest.pipeline import Accepted, Arrival
 from ingest.protocol import Take
 from logstore.errors import Busy, CallerError, KeyConflict, TooLarge, Unavailable
@@ -28,8 +29,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    body: bytes
+    frame: Frame
     share_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.frame.body)
 
 
 class Intake:
@@ -114,17 +119,17 @@ class Lane:
         self._work: asyncio.Task[None] | None = None
         self._is_draining = False
 
-    async def put(self, body: bytes, share_bytes: int) -> None:
-        """Waits for room. `share_bytes` of the budget are given back when the body is durable."""
+    async def put(self, frame: Frame, share_bytes: int) -> None:
+        """Waits for room. `share_bytes` of the budget are given back when the frame is durable."""
         while not self._room.is_set():
             await self._room.wait()
-        self._add(body, share_bytes)
+        self._add(frame, share_bytes)
 
-    def offer(self, body: bytes, share_bytes: int) -> bool:
+    def offer(self, frame: Frame, share_bytes: int) -> bool:
         """Whether there was room."""
         if not self._room.is_set():
             return False
-        self._add(body, share_bytes)
+        self._add(frame, share_bytes)
         return True
 
     async def drain(self) -> None:
@@ -134,9 +139,9 @@ class Lane:
         if self._work is not None:
             await self._work
 
-    def _add(self, body: bytes, share_bytes: int) -> None:
-        self._waiting.append(_Waiting(body, share_bytes))
-        self._waiting_bytes += len(body)
+    def _add(self, frame: Frame, share_bytes: int) -> None:
+        self._waiting.append(_Waiting(frame, share_bytes))
+        self._waiting_bytes += len(frame.body)
         self._signal()
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._empty())
@@ -153,16 +158,17 @@ class Lane:
                 self._release(share_bytes)
 
     def _take(self) -> tuple[list[bytes], int]:
-        bodies: list[bytes] = []
-        size_bytes = share_bytes = 0
-        while self._waiting and (not bodies or size_bytes + len(self._waiting[0].body) <= BATCH_BYTES):
-            first = self._waiting.popleft()
-            bodies.append(first.body)
-            size_bytes += len(first.body)
-            share_bytes += first.share_bytes
+        first = self._waiting.popleft()
+        taken, size_bytes = [first], first.size_bytes
+        while not first.frame.is_alone and self._waiting:
+            following = self._waiting[0]
+            if following.frame.is_alone or size_bytes + following.size_bytes > BATCH_BYTES:
+                break
+            taken.append(self._waiting.popleft())
+            size_bytes += following.size_bytes
         self._waiting_bytes -= size_bytes
         self._signal()
-        return bodies, share_bytes
+        return [item.frame.body for item in taken], sum(item.share_bytes for item in taken)
 
     def _signal(self) -> None:
         _set(self._enough, self._waiting_bytes >= BATCH_BYTES or self._is_draining)

@@ -1,6 +1,7 @@
 """Protocols that are not HTTP: what is spoken where, by the settings; all listeners bound, started, stopped as one."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import structlog
 
 from ingest.conversation import Conversation, Datagrams
 from ingest.protocol import Take
+from ingest.protocols import forward
 from server.address import Address
 from server.auth import Tokens
 from server.datagrams import DatagramListener, Receivers
@@ -36,7 +38,15 @@ class Spoken:
 
 def spoken(settings: ServeSettings, tokens: Tokens | None) -> tuple[Spoken, ...]:
     """One entry a protocol. Raises InvalidSettings for a file that one of them cannot use."""
-    return ()
+    begin = forward.begin(settings.max_body, _keys(settings, tokens), f"logstore@{socket.gethostname()}", os.urandom)
+    return (Spoken(forward.NAME, forward.TAKE, "forward_listen", begin, "forward_listen", forward.Heartbeats),)
+
+
+def _keys(settings: ServeSettings, tokens: Tokens | None) -> forward.Keys | None:
+    """What clients of forward must know: a shared key, or where there is no file of these, a token in its place."""
+    if settings.forward_shared_key_file is not None:
+        return forward.Keys(Tokens(settings.forward_shared_key_file).known)
+    return forward.Keys(tokens.known, tokens.known) if tokens is not None else None
 
 
 class Listening:

@@ -15,7 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from logstore.errors import InvalidSettings
+from ingest.lines_asked import AGENTS, FORMATS, languages_of
+from logstore.errors import InvalidInput, InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES
 from server.address import Address, Endpoint, parse_endpoints
 from server.quantities import Duration, Size
@@ -113,6 +114,18 @@ class ServeSettings(BaseSettings):
     )
     default_cluster: str = setting("Ingest", "default", "cluster of a record that names none")
     default_namespace: str = setting("Ingest", "default", "namespace of a record that names none")
+    unwrap: str = setting(
+        "Ingest",
+        "agents",
+        "off, cri, docker or auto: take messages out of what container runtimes wrap them in; agents: auto, but off for"
+        " POST /api/v1/logs; a request may say otherwise",
+    )
+    multiline: str = setting(
+        "Ingest",
+        "off",
+        "off, auto, or some of java,python,go,dotnet,node,ruby: stack traces whose lines become one record; a request"
+        " may say otherwise",
+    )
 
     partition_by: Literal["cluster,namespace", "cluster,namespace,pod,container,hour"] = setting(
         "Storage",
@@ -206,6 +219,22 @@ class ServeSettings(BaseSettings):
     def _is_identity(cls, value: str) -> str:
         if not 1 <= len(value.encode()) <= IDENTITY_MAX_BYTES:
             raise ValueError(f"must have 1 to {IDENTITY_MAX_BYTES} bytes")
+        return value
+
+    @field_validator("unwrap")
+    @classmethod
+    def _is_unwrap(cls, value: str) -> str:
+        if value != AGENTS and value not in FORMATS:
+            raise ValueError(f"must be one of {AGENTS}, {', '.join(FORMATS)}")
+        return value
+
+    @field_validator("multiline")
+    @classmethod
+    def _is_multiline(cls, value: str) -> str:
+        try:
+            languages_of(value)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
         return value
 
     @field_validator("max_body", "max_line", "memory", "flush_bytes", "wal_max_bytes")

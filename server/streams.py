@@ -163,7 +163,7 @@ class _Served:
             elif item.ack:
                 await self._store(item)
             else:
-                await self._lane.put(item.body, self._freed())
+                await self._lane.put(item, self._freed())
         self._bodies.release(self._freed())
 
     async def _store(self, frame: Frame) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import gelf, native
+from ingest.protocols import gelf, loki, native
 
-PROTOCOLS: Final[tuple[Protocol, ...]] = (native.PROTOCOL, gelf.PROTOCOL)
+PROTOCOLS: Final[tuple[Protocol, ...]] = (native.PROTOCOL, loki.PROTOCOL, gelf.PROTOCOL)
 """Those over HTTP, which the server mounts in this order."""
