@@ -3,7 +3,7 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import loki, native
+from ingest.protocols import loki, native, otlp
 
-PROTOCOLS: Final[tuple[Protocol, ...]] = (native.PROTOCOL, loki.PROTOCOL)
+PROTOCOLS: Final[tuple[Protocol, ...]] = (native.PROTOCOL, loki.PROTOCOL, otlp.PROTOCOL)
 """Those over HTTP, which the server mounts in this order."""
