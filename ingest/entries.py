@@ -53,6 +53,7 @@ class _Result(ctypes.Structure):
         ("rows", ctypes.c_int64),
         ("bases", ctypes.c_int64),
         ("groups", ctypes.c_int64),
+        ("broken", ctypes.c_int64),
         ("rejected", ctypes.c_int64),
         ("rejects", ColumnBuffer),
         ("time", ColumnBuffer),
@@ -102,7 +103,8 @@ def decode_entries(run: Kernel, request: Request, lifted: bytes, resolve: Resolv
     rejects = _rejects(result, request.limits.max_line_bytes)
     resolved = _resolve(groups, bases, resolve)
     _fill_in(columns, resolved, group_of_row)
-    return Decoded(batch_of(request, [found.source for found in resolved], group_of_row, columns), rejects)
+    batch = batch_of(request, [found.source for found in resolved], group_of_row, columns)
+    return Decoded(batch, rejects, unread=result.broken)
 
 
 def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
@@ -158,10 +160,9 @@ def _fill_in(columns: dict[str, Any], resolved: list[Resolved], groups: Any) -> 
 
 def _rejects(result: Any, max_line_bytes: int) -> tuple[Reject, ...]:
     told = np.frombuffer(result.rejects.take_bytes(), np.int64).reshape(-1, 2)
-    rejects = [
-        Reject(int(line), f"{size:,} bytes, over the limit of {max_line_bytes:,} (max_line)") for line, size in told
-    ]
+    limit = f"over the limit of {max_line_bytes:,} (max_line)"
+    rejects = [Reject(int(line), f"{size:,} bytes, {limit}", "too_long") for line, size in told]
     if untold := result.rejected - len(rejects):
         last = rejects[-1]
-        rejects[-1] = Reject(last.line, f"{last.error}; {untold:,} after this one were rejected too")
+        rejects[-1] = Reject(last.line, f"{last.error}; {untold:,} after this one were rejected too", last.reason)
     return tuple(rejects)

@@ -22,6 +22,8 @@ SEVERITY_WORDS: Final = pa.array(("", *SEVERITIES), pa.string())
 SEVERITY_CODES: Final = {word: code for code, word in enumerate(("", *SEVERITIES))}
 LABELS_MAX_BYTES: Final = 64 << 20
 """Of all groups of one request: labels are told once a group, however many of them a few bytes make."""
+INGEST_ERROR: Final = "_ingest_error"
+"""Attribute of a record that could not be read and is stored as it came: why."""
 _WORDS: Final = (*IDENTITY, "stream")
 
 
@@ -55,6 +57,7 @@ class Rows:
         self._span_ids: list[str | None] = []
         self._rejects: list[Reject] = []
         self._untold = 0
+        self._unread = 0
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -95,6 +98,8 @@ class Rows:
             time_ns = self._request.now_ns
         if extra:
             attributes = {**(attributes or {}), **extra}
+        if attributes and INGEST_ERROR in attributes:
+            self._unread += 1
         self._group.append(group)
         self._times.append(time_ns)
         self._severities.append(SEVERITY_CODES[severity])
@@ -103,9 +108,9 @@ class Rows:
         self._trace_ids.append(trace_id)
         self._span_ids.append(span_id)
 
-    def reject(self, line: int, error: str) -> None:
+    def reject(self, line: int, error: str, reason: str = "invalid") -> None:
         if len(self._rejects) < REJECTS_MAX:
-            self._rejects.append(Reject(line, error))
+            self._rejects.append(Reject(line, error, reason))
         else:
             self._untold += 1
 
@@ -114,8 +119,9 @@ class Rows:
         rejects = self._rejects
         if self._untold:
             last = rejects[-1]
-            rejects[-1] = Reject(last.line, f"{last.error}; {self._untold:,} after this one were rejected too")
-        return Decoded(self._batch(), tuple(rejects), key, items)
+            told = f"{last.error}; {self._untold:,} after this one were rejected too"
+            rejects[-1] = Reject(last.line, told, last.reason)
+        return Decoded(self._batch(), tuple(rejects), key, items, self._unread)
 
     def _batch(self) -> pa.RecordBatch:
         severities = pa.array(np.array(self._severities, np.int32))
@@ -133,7 +139,8 @@ class Rows:
         size_bytes, limit = len(message.encode("utf-8", "replace")), self._request.limits.max_line_bytes
         if size_bytes <= limit:
             return False
-        self.reject(len(self) + len(self._rejects) + 1, f"{size_bytes:,} bytes, over the limit of {limit:,} (max_line)")
+        place = len(self) + len(self._rejects) + 1
+        self.reject(place, f"{size_bytes:,} bytes, over the limit of {limit:,} (max_line)", "too_long")
         return True
 
 

@@ -202,7 +202,9 @@ void entries_end_broken(struct entries *e, struct span raw, const char *why) {
     entries_begin(e);
     entries_append_text(e, entries_member(e, span_of("_ingest_error"), 0), span_of(why));
     buffer_byte(&e->attributes.text, ',');
+    int64_t rows = e->rows;
     entries_end(e, &(struct entry){.message = raw});
+    e->broken += e->rows - rows;
 }
 
 static void intern_names(struct entries *e) {
@@ -226,6 +228,7 @@ static void hand_over(struct entries *e, struct entries_result *result) {
         .rows = e->rows,
         .bases = e->bases.rows,
         .groups = e->groups.count,
+        .broken = e->broken,
         .rejected = e->rejected,
         .rejects = buffer_hand_over(&e->rejects),
         .time = buffer_hand_over(&e->time),

@@ -24,6 +24,7 @@ struct entries_request {
 
 struct entries_result {
     int64_t rows, bases, groups;
+    int64_t broken;                /* stored as they came */
     int64_t rejected;              /* longer than max_line_bytes; the first REJECTS_TOLD_MAX are told */
     struct column_buffer rejects;  /* int64 each: the entry's place, from 1, and its bytes */
     struct column_buffer time;     /* int64 */
@@ -52,7 +53,7 @@ struct entries {
     int is_repeated, shared_is_repeated; /* some object's keys may repeat */
     int is_broken;
     size_t attributes_from;
-    int64_t rows, rejected;
+    int64_t rows, broken, rejected;
     int32_t status;
 };
 

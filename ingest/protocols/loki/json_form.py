@@ -16,9 +16,9 @@ from ingest.identity import Resolved
 from ingest.identity_table import normal
 from ingest.json_body import as_sent, read_json
 from ingest.json_text import to_json
-from ingest.protocols.loki.streams import ERROR, SPAN_IDS, TRACE_IDS, lifted, resolve_group
+from ingest.protocols.loki.streams import SPAN_IDS, TRACE_IDS, lifted, resolve_group
 from ingest.request import Decoded, Request
-from ingest.rows import Rows
+from ingest.rows import INGEST_ERROR, Rows
 from logstore.errors import InvalidInput
 from logstore.native import TIME_UNREADABLE, parse_time
 
@@ -87,7 +87,7 @@ class _Entries:
         )
 
     def add_bad(self, value: Any, trouble: str) -> None:
-        self.add(None, _text(value), {ERROR: trouble})
+        self.add(None, _text(value), {INGEST_ERROR: trouble})
 
     def _group(self, metadata: str) -> tuple[int, Resolved]:
         if (known := self._groups.get(metadata)) is None:
@@ -143,7 +143,7 @@ def _read_entry(value: Any, entries: _Entries) -> None:
     metadata: dict[str, Any] = found if isinstance(found, dict) else {}
     time_ns, trouble = _time(time)
     if trouble:
-        metadata = {**metadata, ERROR: trouble, "_time": time}
+        metadata = {**metadata, INGEST_ERROR: trouble, "_time": time}
     entries.add(time_ns, as_sent(line) if isinstance(line, str) else _text(line), metadata)
 
 

@@ -12,11 +12,9 @@ from ingest.groups import of_labels, over
 from ingest.identity import Resolved
 from ingest.identity_table import default_table
 from ingest.protocols.loki.labels import parse_labels
-from ingest.rows import Source
+from ingest.rows import INGEST_ERROR, Source
 from logstore.errors import InvalidInput
 
-ERROR: Final = "_ingest_error"
-"""Says what was wrong with a record that is stored as it came."""
 TRACE_IDS: Final = frozenset({"traceid", "trace_id"})
 SPAN_IDS: Final = frozenset({"spanid", "span_id"})
 """Names of metadata that have ids, in lower case."""
@@ -45,4 +43,4 @@ def _of_text(text: str) -> Resolved:
     try:
         return of_labels(parse_labels(text)) if text else Resolved(Source(), {}, "", None, None)
     except InvalidInput as error:
-        return Resolved(Source(labels={ERROR: str(error), "_labels": text}), {}, "", None, None)
+        return Resolved(Source(labels={INGEST_ERROR: str(error), "_labels": text}), {}, "", None, None)
