@@ -167,7 +167,7 @@ def _narrowed(
         chosen.skipped["counted"] += int(np.count_nonzero(sure))
     grouped = None
     if frequent.is_asked(whole.query) and groups.count and not INSIDE.intersection(bounds.identity):
-        sure = mask & decided(groups, verdict) & _inside(groups, bounds) & frequent.has_spans(groups)
+        sure = mask & decided(groups, verdict) & _inside(groups, bounds) & frequent.has_seqs(groups)
         if bounds.up_to_seq is None and sure.any():
             grouped, mask = frequent.known_of(groups, verdict, sure, texts), mask & ~sure
             chosen.skipped["counted"] += int(np.count_nonzero(sure))
