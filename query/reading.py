@@ -38,7 +38,6 @@ from query.required import Words, required_words
 from query.sql.fields import Stored, attribute_paths
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
-from query.walk import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +243,7 @@ def _is_bound(condition: ast.Expression) -> bool:
 
 def _paths(query: ast.Query) -> tuple[tuple[str, ...], ...]:
     """The attributes that the query names, its subqueries included."""
-    names = dict.fromkeys(node.name for node in walk(query) if isinstance(node, ast.Name))
+    names = dict.fromkeys(analyse.record_names(query))
     return tuple(dict.fromkeys(path for name in names for path in attribute_paths(name)))
 
 
