@@ -24,7 +24,7 @@ from server.quantities import Duration, Size
 ENVIRONMENT_PREFIX: Final = "LOGSTORE_"
 MIB: Final = 1024 * 1024
 
-STREAM_LISTENERS: Final = ("forward_listen", "syslog_tcp_listen", "gelf_tcp_listen")
+STREAM_LISTENERS: Final = ("otlp_grpc_listen", "forward_listen", "syslog_tcp_listen", "gelf_tcp_listen")
 DATAGRAM_LISTENERS: Final = ("syslog_udp_listen", "gelf_udp_listen")
 _OR_TLS: Final = "HOST:PORT, or tls://HOST:PORT, or several with commas between them"
 
@@ -82,6 +82,7 @@ class ServeSettings(BaseSettings):
         "serve other machines although nothing is asked of them: neither client certificates nor tokens",
     )
 
+    otlp_grpc_listen: str | None = setting("Listeners", None, f"where to take OTLP over gRPC: {_OR_TLS}; usual: :4317")
     forward_listen: str | None = setting("Listeners", None, f"where to take Fluent forward: {_OR_TLS}; usual: :24224")
     forward_shared_key_file: Path | None = setting(
         "Listeners", None, "shared keys of Fluent forward, one a line, of which a client must know one"
