@@ -68,7 +68,7 @@ def test_tokens_and_shared_keys_are_enough_for_forward_only() -> None:
     require_security(load({"forward_listen": ":5000", "token_file": "tokens"}))
     require_security(load({"forward_listen": ":5000", "forward_shared_key_file": "keys"}))
     for name in (*STREAM_LISTENERS[1:], *DATAGRAM_LISTENERS):
-        with pytest.raises(InvalidSettings, match="neither tokens nor keys|nothing that could be asked for"):
+        with pytest.raises(InvalidSettings, match=r"neither tokens nor keys|nothing that could be asked for"):
             require_security(load({name: ":5000", "token_file": "tokens", "forward_shared_key_file": "keys"}))
 
 
