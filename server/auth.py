@@ -1,4 +1,4 @@
-"""Bearer tokens from a file that is read again when it changes."""
+"""Tokens from a file that is read again when it changes, and where a request carries one."""
 
 import base64
 import binascii
@@ -37,15 +37,15 @@ class Tokens:
         self._tokens = _read(path)
         self._next_check_s = 0.0
 
-    def admit(self, authorization: str | None) -> bool:
-        """Whether an `Authorization` header has a token: `Bearer TOKEN`, or Basic with it as the password."""
-        token = _token_of(authorization)
-        if token is None:
-            return False
-        digest = hashlib.sha256(token).digest()
+    def admit(self, authorization: str | None, other: str = "") -> bool:
+        """Whether an `Authorization` header, or what a protocol carries otherwise, has a token: `Bearer TOKEN`,
+        `Splunk TOKEN`, `ApiKey TOKEN`, `ApiKey` with base64 of `id:TOKEN`, Basic with it as the password, or a line
+        `USER:PASSWORD` as both."""
+        digests = [hashlib.sha256(token).digest() for token in credentials(authorization, other)]
         found = False
-        for known in self._current():
-            found |= hmac.compare_digest(known, digest)
+        for known in self._current() if digests else ():
+            for digest in digests:
+                found |= hmac.compare_digest(known, digest)
         return found
 
     def known(self) -> tuple[bytes, ...]:
@@ -100,16 +100,28 @@ def _tokens(lines: Iterable[bytes]) -> list[bytes]:
     return list(dict.fromkeys(line for line in stripped if line and not line.startswith(b"#")))
 
 
-def _token_of(authorization: str | None) -> bytes | None:
+def credentials(authorization: str | None, other: str = "") -> list[bytes]:
+    """What may be a token among that which a request shows."""
+    shown = [other.encode("latin-1", "replace")] if 0 < len(other) <= TOKEN_MAX_BYTES else []
     if authorization is None or len(authorization) > 2 * TOKEN_MAX_BYTES:
-        return None
+        return shown
     scheme, _, rest = authorization.strip().partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip().encode("latin-1") or None
-    if scheme.lower() != "basic":
-        return None
+    text = rest.strip().encode("latin-1", "replace")
+    match scheme.lower():
+        case "bearer" | "splunk":
+            shown += [text]
+        case "basic":
+            shown += _pair(text)
+        case "apikey":
+            shown += [text, *_pair(text)]
+    return [token for token in shown if token]
+
+
+def _pair(encoded: bytes) -> list[bytes]:
+    """Of base64 of `a:b` the second, and both as they are."""
     try:
-        _, _, password = base64.b64decode(rest.strip(), validate=True).partition(b":")
+        pair = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        return None
-    return password or None
+        return []
+    _, colon, second = pair.partition(b":")
+    return [second, pair] if colon and second else []

@@ -15,9 +15,9 @@ import uvicorn
 
 from logstore.errors import LogstoreError
 from server import memory
+from server.access import Readiness
 from server.app import create_app
 from server.auth import Tokens
-from server.gate import Readiness
 from server.listeners import BACKLOG, bind, require_security, url_of
 from server.listening import Listening, spoken
 from server.protocol import bounded

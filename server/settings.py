@@ -1,6 +1,5 @@
 """Every setting of `logstore serve`, once: a flag, an environment variable and a key of the config file."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from logstore.errors import InvalidSettings
+from ingest.lines_asked import AGENTS, FORMATS, languages_of
+from logstore.errors import InvalidInput, InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES
+from server import config_file
 from server.address import Address, Endpoint, parse_endpoints
 from server.quantities import Duration, Size
 
@@ -113,6 +114,21 @@ class ServeSettings(BaseSettings):
     )
     default_cluster: str = setting("Ingest", "default", "cluster of a record that names none")
     default_namespace: str = setting("Ingest", "default", "namespace of a record that names none")
+    unwrap: str = setting(
+        "Ingest",
+        "agents",
+        "off, cri, docker or auto: take messages out of what container runtimes wrap them in; agents: auto, but off for"
+        " POST /api/v1/logs; a request may say otherwise",
+    )
+    multiline: str = setting(
+        "Ingest",
+        "off",
+        "off, auto, or some of java,python,go,dotnet,node,ruby: stack traces whose lines become one record; a request"
+        " may say otherwise",
+    )
+    identity_file: Path | None = setting(
+        "Ingest", None, "YAML file with more places where agents say where records come from, before the built-in ones"
+    )
 
     partition_by: Literal["cluster,namespace", "cluster,namespace,pod,container,hour"] = setting(
         "Storage",
@@ -185,7 +201,11 @@ class ServeSettings(BaseSettings):
         path = init_settings().get("config") or os.environ.get(ENVIRONMENT_PREFIX + "CONFIG")
         if not path:
             return (init_settings, env_settings)
-        return (init_settings, env_settings, InitSettingsSource(settings_cls, _read_config(Path(path))))
+        return (
+            init_settings,
+            env_settings,
+            InitSettingsSource(settings_cls, config_file.read(Path(path), cls.model_fields)),
+        )
 
     @field_validator("listen")
     @classmethod
@@ -206,6 +226,22 @@ class ServeSettings(BaseSettings):
     def _is_identity(cls, value: str) -> str:
         if not 1 <= len(value.encode()) <= IDENTITY_MAX_BYTES:
             raise ValueError(f"must have 1 to {IDENTITY_MAX_BYTES} bytes")
+        return value
+
+    @field_validator("unwrap")
+    @classmethod
+    def _is_unwrap(cls, value: str) -> str:
+        if value != AGENTS and value not in FORMATS:
+            raise ValueError(f"must be one of {AGENTS}, {', '.join(FORMATS)}")
+        return value
+
+    @field_validator("multiline")
+    @classmethod
+    def _is_multiline(cls, value: str) -> str:
+        try:
+            languages_of(value)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
         return value
 
     @field_validator("max_body", "max_line", "memory", "flush_bytes", "wal_max_bytes")
@@ -280,26 +316,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
 def nearest(name: str) -> str:
     """`; did you mean …?` where a setting has nearly this name, else nothing."""
-    found = difflib.get_close_matches(name.replace("-", "_").lower(), list(ServeSettings.model_fields), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidSettings(f"config file {path} cannot be read: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InvalidSettings(f"config file {path} must hold a mapping of settings, not {type(content).__name__}")
-    settings = {str(key).replace("-", "_"): value for key, value in content.items()}
-    for key in settings:
-        if key not in ServeSettings.model_fields or key == "config":
-            raise InvalidSettings(f"config file {path}: unknown setting {key!r}{nearest(key)}")
-    return settings
+    return config_file.nearest(name, ServeSettings.model_fields)
 
 
 def _explain(error: ValidationError, flags: Mapping[str, Any]) -> Iterator[str]:

@@ -66,16 +66,36 @@ class HttpMetrics:
 
 class IngestMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
+        by_protocol, by_reason = ["protocol"], ["protocol", "reason"]
+        self.records = Counter(
+            "logstore_ingest_records", "Records taken, repeats of a batch included.", by_protocol, registry=registry
+        )
+        self.bytes = Counter("logstore_ingest_bytes", "Bytes of bodies taken, as sent.", by_protocol, registry=registry)
+        self.unread = Counter(
+            "logstore_ingest_records_unread",
+            "Records stored as they came, since they could not be read (attribute _ingest_error).",
+            by_protocol,
+            registry=registry,
+        )
         self.rejected = Counter(
-            "logstore_ingest_records_rejected", "Records of taken bodies that were no records.", registry=registry
+            "logstore_ingest_records_rejected",
+            "Records of taken bodies that were no records, by reason.",
+            by_reason,
+            registry=registry,
         )
         self.refused = Counter(
             "logstore_ingest_requests_refused",
-            "Bodies not taken, by reason: invalid, conflict, too_large, busy, unavailable, fault, gone.",
-            ["reason"],
+            "Bodies not taken, by reason: invalid, conflict, too_large, busy, unavailable, fault, unauthorized,"
+            " cross_site, not_ready.",
+            by_reason,
             registry=registry,
         )
-        self.bytes = Counter("logstore_ingest_bytes", "Bytes of bodies received, as sent.", registry=registry)
+        self.senders = Gauge("logstore_ingest_senders", "Senders in /api/v1/sources.", registry=registry)
+        self.senders_forgotten = Counter(
+            "logstore_ingest_senders_forgotten",
+            "Senders no longer in /api/v1/sources, since more than 10,000 came.",
+            registry=registry,
+        )
         self.held_bytes = Gauge(
             "logstore_ingest_held_bytes", "Bytes of bodies in memory (ingest_memory).", registry=registry
         )
