@@ -1,6 +1,7 @@
 """Protocols that are not HTTP: what is spoken where, by the settings; all listeners bound, started, stopped as one."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -58,6 +59,7 @@ class Listening:
     ) -> None:
         """Binds every address, but those of gRPC. Raises InvalidSettings."""
         self._grpc = grpc
+        self._stop_timeout_s = service.settings.stop_timeout
         self._intakes: list[Intake] = []
         streams: list[StreamListener] = []
         datagrams: list[DatagramListener] = []
@@ -89,9 +91,13 @@ class Listening:
 
     async def stop(self) -> None:
         """Takes no more, and makes durable what was received, within the time that a stop may take."""
+        for intake in self._intakes:
+            intake.begin_to_stop()
         self._receivers.stop()
         await asyncio.gather(self._streams.stop(), self._grpc.stop())
-        await asyncio.gather(*(intake.drain() for intake in self._intakes))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._stop_timeout_s):
+                await asyncio.gather(*(intake.drain() for intake in self._intakes))
 
 
 def _announce(protocol: str, bound: socket.socket) -> None:
