@@ -1,6 +1,5 @@
 """Every setting of `logstore serve`, once: a flag, an environment variable and a key of the config file."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pydantic_settings import (
 from ingest.lines_asked import AGENTS, FORMATS, languages_of
 from logstore.errors import InvalidInput, InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES
+from server import config_file
 from server.address import Address, Endpoint, parse_endpoints
 from server.quantities import Duration, Size
 from server.zones import Zone
@@ -197,7 +197,11 @@ class ServeSettings(BaseSettings):
         path = init_settings().get("config") or os.environ.get(ENVIRONMENT_PREFIX + "CONFIG")
         if not path:
             return (init_settings, env_settings)
-        return (init_settings, env_settings, InitSettingsSource(settings_cls, _read_config(Path(path))))
+        return (
+            init_settings,
+            env_settings,
+            InitSettingsSource(settings_cls, config_file.read(Path(path), cls.model_fields)),
+        )
 
     @field_validator("listen")
     @classmethod
@@ -308,26 +312,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
 def nearest(name: str) -> str:
     """`; did you mean …?` where a setting has nearly this name, else nothing."""
-    found = difflib.get_close_matches(name.replace("-", "_").lower(), list(ServeSettings.model_fields), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidSettings(f"config file {path} cannot be read: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InvalidSettings(f"config file {path} must hold a mapping of settings, not {type(content).__name__}")
-    settings = {str(key).replace("-", "_"): value for key, value in content.items()}
-    for key in settings:
-        if key not in ServeSettings.model_fields or key == "config":
-            raise InvalidSettings(f"config file {path}: unknown setting {key!r}{nearest(key)}")
-    return settings
+    return config_file.nearest(name, ServeSettings.model_fields)
 
 
 def _explain(error: ValidationError, flags: Mapping[str, Any]) -> Iterator[str]:

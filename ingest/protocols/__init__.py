@@ -3,11 +3,12 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import gelf, loki, native, splunk
+from ingest.protocols import gelf, loki, native, otlp, splunk
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = (
     native.PROTOCOL,
     loki.PROTOCOL,
+    otlp.PROTOCOL,
     splunk.PROTOCOL,
     gelf.PROTOCOL,
 )

@@ -98,7 +98,7 @@ class Ingest:
 
     def _record(self, protocol: str, sender: Sender, accepted: Accepted, size_bytes: int) -> None:
         now_ns, rejects = time.time_ns(), accepted.rejects
-        if accepted.answer.status < 400:
+        if accepted.answer.status < 400 or accepted.records:
             self._sources.record(
                 protocol, sender, accepted.records, size_bytes, rejects, now_ns=now_ns, unread=accepted.unread
             )
