@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ingest import body as bodies
 from ingest import lines
+from ingest.identity_table import Table, default_table
 from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
@@ -37,6 +38,7 @@ class PipelineSettings:
     default_cluster: str = "default"
     default_namespace: str = "default"
     lines: LinesSettings = field(default_factory=LinesSettings)
+    identity: Table = field(default_factory=default_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Pipeline:
             settings.limits,
             settings.default_cluster,
             settings.default_namespace,
+            settings.identity,
         )
         decoded = arrival.take.decode(request)
         batch = lines.lines(decoded.batch, asked, now_ns=request.now_ns, max_line_bytes=settings.limits.max_line_bytes)

@@ -155,7 +155,7 @@ def batch_of(
     Raises:
         TooLarge: the groups have more than `LABELS_MAX_BYTES` of labels.
     """
-    cut = [_cut(source) for source in sources]
+    cut = [within_limits(source) for source in sources]
     arrays = {**columns, "labels": _by_group(groups, _label_texts(cut))}
     defaults = {"cluster": request.default_cluster, "namespace": request.default_namespace}
     for name in _WORDS:
@@ -178,7 +178,7 @@ def _label_texts(sources: Iterable[Source]) -> list[str | None]:
     return found
 
 
-def _cut(source: Source) -> Source:
+def within_limits(source: Source) -> Source:
     """Identity has at most 253 bytes; what was cut stands whole in the labels."""
     long = {name: word for name in IDENTITY if len(word := getattr(source, name)) * 4 > IDENTITY_MAX_BYTES}
     cut = {name: _first_bytes(word) for name, word in long.items() if _first_bytes(word) != word}

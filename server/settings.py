@@ -125,6 +125,9 @@ class ServeSettings(BaseSettings):
         "off, auto, or some of java,python,go,dotnet,node,ruby: stack traces whose lines become one record; a request"
         " may say otherwise",
     )
+    identity_file: Path | None = setting(
+        "Ingest", None, "YAML file with more places where agents say where records come from, before the built-in ones"
+    )
 
     partition_by: Literal["cluster,namespace", "cluster,namespace,pod,container,hour"] = setting(
         "Storage",
