@@ -35,7 +35,7 @@ def seconds_of(found: dict[str, Any]) -> float:
 def test_logger(syslog: Listening, form: list[str], transport: list[str]) -> None:
     tag = "-".join(["logger", *form, *transport]).replace("---", "-").replace("--", "-")
     port = syslog.udp if "-d" in transport else syslog.tcp
-    structured = ["--msgid", "M1", "--sd-id", "ex@1", "--sd-param", 'k="a]b"'] if "--rfc5424" in form else []
+    structured = ["--msgid", "M1", "--sd-id", "ex@1", "--sd-param", 'k="a\\]b"'] if "--rfc5424" in form else []
     before_s = time.time()
     command = ["logger", "-n", "127.0.0.1", "-P", str(port), "-t", tag, "-p", "local3.warning", "--id=4711"]
     subprocess.run([*command, *transport, *form, *structured, "grüße aus der Shell"], check=True, timeout=30)
