@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from ingest.conversation import Conversation, Datagrams
+from ingest.conversation import Conversation, Datagrams, taking
 from ingest.protocol import Take
-from ingest.protocols import forward
+from ingest.protocols import forward, gelf, syslog
 from server.address import Address
 from server.auth import Tokens
 from server.datagrams import DatagramListener, Receivers
@@ -22,6 +22,7 @@ from server.listeners import bind_to
 from server.service import Service
 from server.settings import ServeSettings
 from server.streams import StreamListener, Streams
+from server.zones import zone_of
 
 log = structlog.get_logger()
 
@@ -41,7 +42,13 @@ class Spoken:
 def spoken(settings: ServeSettings, tokens: Tokens | None) -> tuple[Spoken, ...]:
     """One entry a protocol. Raises InvalidSettings for a file that one of them cannot use."""
     begin = forward.begin(settings.max_body, _keys(settings, tokens), f"logstore@{socket.gethostname()}", os.urandom)
-    return (Spoken(forward.NAME, forward.TAKE, "forward_listen", begin, "forward_listen", forward.Heartbeats),)
+    as_syslog = taking(syslog.decoder(zone_of(settings.syslog_zone)))
+    as_gelf = taking(gelf.decode_messages)
+    return (
+        Spoken(forward.NAME, forward.TAKE, "forward_listen", begin, "forward_listen", forward.Heartbeats),
+        Spoken(syslog.NAME, as_syslog, "syslog_tcp_listen", syslog.conversation, "syslog_udp_listen", syslog.Datagrams),
+        Spoken(gelf.NAME, as_gelf, "gelf_tcp_listen", gelf.conversation, "gelf_udp_listen", gelf.Datagrams),
+    )
 
 
 def _keys(settings: ServeSettings, tokens: Tokens | None) -> forward.Keys | None:
