@@ -60,7 +60,7 @@ RECORDED: dict[str, dict[str, Any]] = {
     "filebeat": WHERE | {"cluster": "prod", "time": AT_NS - 456_789, "stream": "stderr", "message": "it broke"},
     "logstash": {"time": AT_NS - 789, "message": "Accepted", "severity": "info", "labels": {"node": "db-1"}},
     "vector": WHERE | {"time": AT_NS, "stream": "stderr", "message": "it broke"},
-    "rsyslog": {"namespace": "_node", "pod": "db-1", "container": "sshd[123]:", "severity": "info"}
+    "rsyslog": {"namespace": "_node", "pod": "db-1", "container": "sshd", "severity": "info"}
     | {"time": AT_NS - 789, "message": "Accepted publickey", "labels": {"node": "db-1"}},
     "opentelemetry-collector": WHERE
     | {"time": AT_NS, "severity": "error", "message": "it broke", "span_id": "b7ad6b7169203331"},
