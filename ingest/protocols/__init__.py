@@ -3,7 +3,12 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import native, splunk
+from ingest.protocols import gelf, loki, native, splunk
 
-PROTOCOLS: Final[tuple[Protocol, ...]] = (native.PROTOCOL, splunk.PROTOCOL)
+PROTOCOLS: Final[tuple[Protocol, ...]] = (
+    native.PROTOCOL,
+    loki.PROTOCOL,
+    splunk.PROTOCOL,
+    gelf.PROTOCOL,
+)
 """Those over HTTP, which the server mounts in this order."""

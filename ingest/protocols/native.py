@@ -42,7 +42,9 @@ USAGE: Final = {
     ' --data-binary \'{"time": "2026-03-01T12:00:00Z", "message": "hello", "level": "info"}\'',
     "content_encoding": ["gzip", "zstd", "deflate"],
     "parameters": {
-        name: f"{name} of records that name none" for name in ("cluster", "namespace", "pod", "container", "stream")
+        **{name: f"{name} of records that name none" for name in WORD_COLUMNS},
+        "unwrap": "off, cri, docker or auto: what container runtimes wrap messages in",
+        "multiline": "off, auto, or some of java,python,go,dotnet,node,ruby: stack traces as one record",
     },
     "headers": {"Idempotency-Key": "a repeat with the same body is answered as before and stored once, for 24 hours"},
     "answer": {"accepted": 1, "rejected": [{"line": 2, "error": "why this line was not taken"}]},

@@ -54,6 +54,8 @@ class IngestParams(Params):
     pod: str = Field("", description="pod of records that name none")
     container: str = Field("", description="container of records that name none")
     stream: str = Field("", description="stream of records that name none")
+    unwrap: str = Field("", description="off, cri, docker or auto: what container runtimes wrap messages in")
+    multiline: str = Field("", description="off, auto or java,python,go,dotnet,node,ruby: stack traces as one record")
 
 
 class Ingest:
