@@ -16,6 +16,7 @@ from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
 from ingest.request import Head, Limits, Request
+from ingest.rules import Rules
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
 
@@ -52,7 +53,8 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What was taken, durable and visible, and what its sender is answered."""
+    """What was taken, durable and visible, and what its sender is answered, which counts what it sent: also lines that
+    became one record, and records that a rule dropped."""
 
     answer: Answer
     records: int
@@ -69,11 +71,16 @@ class Pipeline:
     """A few threads and a bounded amount of bodies waiting for them."""
 
     def __init__(
-        self, sink: Sink, settings: PipelineSettings | None = None, clock_ns: Callable[[], int] = time.time_ns
+        self,
+        sink: Sink,
+        settings: PipelineSettings | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+        rules: Rules | None = None,
     ) -> None:
         self._sink = sink
         self._settings = settings or PipelineSettings()
         self._clock_ns = clock_ns
+        self._rules = rules
         self._threads = ThreadPoolExecutor(self._settings.threads, "ingest")
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -135,6 +142,8 @@ class Pipeline:
         )
         decoded = arrival.take.decode(request)
         batch = lines.lines(decoded.batch, asked, now_ns=request.now_ns, max_line_bytes=settings.limits.max_line_bytes)
+        if self._rules is not None:
+            batch = self._rules.apply(batch)
         accepted = Accepted(arrival.take.answer(request, decoded), batch.num_rows, len(decoded.rejects))
         if not accepted.records:
             answer.set_result(accepted)
