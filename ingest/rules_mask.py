@@ -5,13 +5,13 @@ Detectors are known by name:
 | name | what it finds |
 |---|---|
 | `card` | payment card numbers: 13 to 19 digits as issuers give them out, with a right Luhn digit |
-| `email` | e-mail addresses |
-| `bearer` | what follows `Bearer`, and `Basic` or `Token` in an Authorization header or as the whole of a value |
+| `bearer` | what follows `Bearer`, and `Basic` or `Token` in an Authorization header; `Basic` at the start of a value |
 | `aws` | AWS access key ids, and secret keys that are named as such |
 | `github` | GitHub tokens, classic and fine-grained |
 | `slack` | Slack tokens and webhook addresses |
 | `jwt` | JSON web tokens |
 | `private_key` | PEM private keys, from BEGIN to END, or to the end of the record |
+| `email` | e-mail addresses |
 
 A message is masked as the text that it is, and if that is a JSON object, so that it still is one wherever possible.
 A column is searched for the few letters that a detector cannot do without, and only the texts that have them are looked
@@ -68,10 +68,10 @@ AnyMasker = Masker | CardMasker
 
 DETECTORS: Final[dict[str, AnyMasker]] = {
     "card": CardMasker(),
-    "email": Masker(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}", "[email]", ("@",)),
     "bearer": Masker(
-        r"(?i)(\bauthorization\W{1,6}(?:basic|token)\s+|^(?:basic|token)\s+|\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}",
-        r"\1[bearer]",
+        r"(?i)(\bauthorization\W{1,6}(?:basic|token)\s+|\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"
+        r"|((?:^|\")basic\s+)[A-Za-z0-9+/=]{16,}",
+        r"\1\2[bearer]",
         ("earer", "EARER", "asic", "ASIC", "oken", "OKEN"),
     ),
     "aws": Masker(
@@ -96,6 +96,7 @@ DETECTORS: Final[dict[str, AnyMasker]] = {
         "[private_key]",
         ("PRIVATE KEY-----",),
     ),
+    "email": Masker(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}", "[email]", ("@",)),
 }
 
 _SCALAR: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|-?\d[\d.eE+-]*')

@@ -43,7 +43,10 @@ class Wakeable(Protocol):
 
 
 class Service:
-    """One server's working parts. Raises InvalidSettings for a rules file that cannot be read. `open` and `close` block; everything else is called on the event loop."""
+    """One server's working parts. `open` and `close` block; everything else is called on the event loop.
+
+    Raises InvalidSettings for rules that cannot be read.
+    """
 
     store: Store
     engine: Engine
