@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from ingest import body as bodies
 from ingest import lines
+from ingest.identity_table import Table, default_table
 from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
-from ingest.request import Head, Limits, Request
+from ingest.request import Head, Limits, Reject, Request
 from ingest.rules import Rules
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
@@ -38,6 +39,7 @@ class PipelineSettings:
     default_cluster: str = "default"
     default_namespace: str = "default"
     lines: LinesSettings = field(default_factory=LinesSettings)
+    identity: Table = field(default_factory=default_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,12 @@ class Accepted:
 
     answer: Answer
     records: int
-    rejected: int
+    rejects: tuple[Reject, ...] = ()
+    unread: int = 0
+
+    @property
+    def rejected(self) -> int:
+        return len(self.rejects)
 
 
 class Sink(Protocol):
@@ -139,12 +146,14 @@ class Pipeline:
             settings.limits,
             settings.default_cluster,
             settings.default_namespace,
+            settings.identity,
         )
         decoded = arrival.take.decode(request)
         batch = lines.lines(decoded.batch, asked, now_ns=request.now_ns, max_line_bytes=settings.limits.max_line_bytes)
         if self._rules is not None:
             batch = self._rules.apply(batch)
-        accepted = Accepted(arrival.take.answer(request, decoded), batch.num_rows, len(decoded.rejects))
+        answered = arrival.take.answer(request, decoded)
+        accepted = Accepted(answered, batch.num_rows, decoded.rejects, decoded.unread)
         if not accepted.records:
             answer.set_result(accepted)
             return

@@ -5,9 +5,13 @@ All of it is functions of values: the server reads bodies, makes records durable
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from ingest.request import Decode, Decoded, Head, Request
 from logstore.errors import LogstoreError
+
+CHALLENGE: Final = 'Bearer realm="logstore"'
+"""Basic is taken as well but not offered: browsers would put their own dialogue before the page's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,13 @@ class Probe:
     """Of the head and the body, which is bounded by 1 MiB."""
     is_for: Callable[[Head], bool] | None = None
     """Which of these requests are meant, where others share their path."""
+    is_open: bool = False
+    """Answered without a token, as what looks after a server's health carries none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A request that was not taken."""
+    """A request that was not taken; 401 where it had no token, or none that is known."""
 
     status: int
     message: str
@@ -68,3 +74,7 @@ class Protocol:
     probes: tuple[Probe, ...] = ()
     prefixes: tuple[str, ...] = ("",)
     """All patterns are mounted below each of these."""
+    credential: Callable[[Head], str] = lambda _head: ""
+    """The token, where clients carry it elsewhere than in `Authorization`; '' if they do not."""
+    challenge: str = CHALLENGE
+    """`WWW-Authenticate` of a 401."""

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from ingest.identity_table import Table, default_table
+
 OVERRIDES: Final = ("cluster", "namespace", "pod", "container", "stream")
 """What query parameters and headers may say of all records of a request."""
 
@@ -41,6 +43,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent something: its network address, and what it calls itself ('' if nothing)."""
+
+    address: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A body, already inflated, and its head. Identity that nobody gives comes from `default_cluster` and
     `default_namespace`."""
@@ -51,14 +61,18 @@ class Request:
     limits: Limits = Limits()
     default_cluster: str = "default"
     default_namespace: str = "default"
+    identity: Table = field(default_factory=default_table)
+    """Where agents say where records come from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that was not taken; `line`, or the record's place in its body, counts from 1."""
+    """A record that was not taken; `line`, or the record's place in its body, counts from 1. `reason` is one word, of
+    few, by which such are counted."""
 
     line: int
     error: str
+    reason: str = "invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,8 @@ class Decoded:
     """The protocol's own name for this batch, if it has one: a repeat with the same body is stored once."""
     items: Any = None
     """What the protocol's own answer needs besides."""
+    unread: int = 0
+    """Records of the batch that were stored as they came, with the attribute `_ingest_error`."""
 
 
 Decode = Callable[[Request], Decoded]

@@ -259,6 +259,11 @@ def _add_streams(parser: Parser) -> None:
     _add_output(parser, ("table", "ndjson", "json"))
 
 
+def _add_sources(parser: Parser) -> None:
+    parser.value("--silent", metavar="DURATION", text="only those of whom nothing was taken for so long: 10m")
+    _add_output(parser, ("table", "ndjson", "json"))
+
+
 def _add_histogram(parser: Parser) -> None:
     _add_range(parser)
     _add_identity(parser)
@@ -293,6 +298,7 @@ COMMANDS: Final = {
     "fields": Command("logq.facts", "logq fields [QUERY] [options]", _add_fields),
     "values": Command("logq.facts", "logq values FIELD [QUERY] [options]", _add_values),
     "streams": Command("logq.facts", "logq streams [options]", _add_streams),
+    "sources": Command("logq.facts", "logq sources [--silent DURATION] [options]", _add_sources),
     "histogram": Command("logq.histogram", "logq histogram [QUERY] [options]", _add_histogram),
     "explain": Command("logq.explain", "logq explain [--analyze] QUERY [options]", _add_explain),
     "context": Command("logq.facts", "logq context SEQ [options]", _add_context),

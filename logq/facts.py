@@ -1,9 +1,9 @@
-"""`logq fields|values|streams|context`: what the store says of itself."""
+"""`logq fields|values|streams|sources|context`: what the store says of itself."""
 
 import json
 import sys
 from argparse import Namespace
-from typing import Any
+from typing import Any, Final
 
 from logq.answer import Answer
 from logq.client import Client
@@ -15,6 +15,12 @@ from logq.render import TableWriter, encoded
 from logq.scope import Scoped
 from logq.terminal import wants_colour
 
+SOURCE_COLUMNS: Final = (
+    *("silent_s", "protocol", "address", "name", "records", "bytes"),
+    *("unread", "rejected", "refused", "last_seen", "last_error"),
+)
+"""What a table shows of senders, where any has it."""
+
 
 def run(options: Namespace) -> int:
     """Runs the one that `options.command` names."""
@@ -22,6 +28,7 @@ def run(options: Namespace) -> int:
         "fields": _fields,
         "values": _values,
         "streams": _streams,
+        "sources": _sources,
         "context": _context,
     }
     return commands[options.command](options)
@@ -66,6 +73,17 @@ def _streams(options: Namespace) -> int:
         if all(stream.get(column) in values for column, values in allowed.items())
     ]
     return _list(options, answer, "streams")
+
+
+def _sources(options: Namespace) -> int:
+    if options.words:
+        raise UsageError("sources takes no query", "narrow it with --silent 10m")
+    answer = Client(target(options)).ask_json("/api/v1/sources", {"silent": options.silent} if options.silent else {})
+    if options.output == "table" or (not options.output and sys.stdout.isatty()):
+        told = {key for source in answer["sources"] for key, value in source.items() if value}
+        shown = [key for key in SOURCE_COLUMNS if key in told]
+        answer["sources"] = [{key: source.get(key) for key in shown} for source in answer["sources"]]
+    return _list(options, answer, "sources")
 
 
 def _context(options: Namespace) -> int:

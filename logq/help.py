@@ -14,8 +14,8 @@ OVERVIEW: Final = """\
 Usage: logq QUERY [options]   word "phrase" field:word a="b" a>5 and or | pipe
        logq COMMAND [options] logq COMMAND --help; logq -- tail queries the word
 
-Commands: logs tail push fields values streams histogram explain context
-          contexts completion
+Commands: logs tail push fields values streams sources histogram explain
+          context contexts completion
 
   --since T, --until T         15m, 6h, 2d, date, RFC 3339, all (default: 1h)
   -n, --namespace NS           there; also --cluster, --pod, -c, --container
@@ -58,6 +58,11 @@ Ships lines. stdin: each at least once. Files: each exactly once, even over kill
     "streams": """\
   logq streams                             every pod and container there ever was
   logq streams -n shop""",
+    "sources": """\
+  logq sources                             who sends, and since when nothing came; that one first
+  logq sources --silent 10m                only those who have been silent for so long
+
+Since the server started, by protocol, address and what the sender calls itself.""",
     "histogram": """\
   logq histogram timeout --since 1d
   logq histogram '*' --since 6h --interval 10m""",

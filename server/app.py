@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from fastapi import FastAPI
@@ -14,17 +14,19 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from ingest.protocols import PROTOCOLS
 from logstore.errors import LogstoreError
+from server.access import Access, Readiness
 from server.auth import Tokens
 from server.errors import SERVER_FAULT, error_response, message_response
-from server.gate import ROUTE, Gate, Readiness
-from server.mounts import Mounts
+from server.gate import FOUND, HEAD, Gate
+from server.mounts import Found, Mounts
 from server.openapi import Operation, describe_also
 from server.params import Params, openapi_parameters
 from server.routes.health import Health
-from server.routes.ingest import Ingest, IngestParams, head_of
+from server.routes.ingest import Ingest, IngestParams
 from server.routes.pages import page
 from server.routes.query import Query, QueryParams, RangeParams
 from server.routes.reading import ContextParams, ExplainParams, HistogramParams, Reading, ValuesParams
+from server.routes.sources import SourcesParams, SourcesRoute
 from server.routes.streams import NoParams, Streams
 from server.routes.tail import Tail, TailParams
 from server.service import Service
@@ -94,7 +96,8 @@ def create_app(service: Service, readiness: Readiness, tokens: Tokens | None) ->
     mounts = Mounts(PROTOCOLS)
     app.state.paths = sorted(paths | set(endpoints) | mounts.paths)
     switch = Switch(app, frozenset(paths), endpoints, mounts, Ingest(service))
-    return Gate(switch, frozenset(app.state.paths), service.telemetry, readiness, tokens)
+    routes = frozenset(app.state.paths)
+    return Gate(switch, routes, mounts, Access(readiness, tokens), service.telemetry, service.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +131,9 @@ class Switch:
             app = endpoint.app if method in endpoint.methods else _not_allowed(method, path, endpoint.methods)
             await app(scope, receive, send)
             return
-        head = head_of(scope)
-        if found := self._mounts.find(head):
-            scope[ROUTE] = found.mount.pattern
-            await self._ingest(found.mount, replace(head, segments=found.segments), scope, receive, send)
+        found: Found | None = scope[FOUND]
+        if found is not None:
+            await self._ingest(found.mount, scope[HEAD], scope, receive, send)
         elif path not in self._framework_paths and (methods := self._mounts.methods(path)):
             await _not_allowed(method, path, methods)(scope, receive, send)
         else:
@@ -154,6 +156,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
     _add(app, "read", "/api/v1/values", reading.values, ValuesParams)
     _add(app, "read", "/api/v1/context", reading.context, ContextParams)
     _add(app, "read", "/api/v1/streams", streams.streams, NoParams)
+    _add(app, "read", "/api/v1/sources", SourcesRoute(service).sources, SourcesParams)
     _add(app, "administer", "/api/v1/flush", streams.flush, NoParams, ["POST"])
 
 

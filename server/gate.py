@@ -2,42 +2,29 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from logstore.errors import LogstoreError
-from server.auth import Tokens
+from server.access import REASONS, Access, refused
+from server.asgi import head_of
 from server.body import ClientGone, ReceiveTimeout
 from server.errors import SERVER_FAULT, error_response, message_response, status_of
+from server.mounts import Mounts
 from server.protocol import CONNECTION
+from server.sources import Sources
 from server.telemetry import Telemetry
 
-HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
-"""Answered without a token, and before the store is open."""
-
-PAGE_PATHS: Final = frozenset({"/", "/docs", "/openapi.json"})
-"""Answered without a token, as is `/ui/`: the program's own files, no data; the page asks its user for the token."""
-
 HEAD_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
-ROUTE: Final = "logstore.route"
-"""Key of a scope: the pattern of its path, where that has one, for metrics."""
 UNTIMED_PATHS: Final = frozenset({"/api/v1/tail"})
-CHALLENGE: Final = 'Bearer realm="logstore"'
-"""Basic is taken as well but not offered: browsers would put their own dialogue before the page's."""
+
+ROUTE, HEAD, FOUND = "logstore.route", "logstore.head", "logstore.found"
+"""Keys of a scope: the pattern of its path where that has one, its head, and the endpoint of a protocol or None."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Readiness:
-    """Whether the store is open; until then, and after a stop began, only the health paths answer."""
-
-    is_ready: bool = False
-    reason: str = "the server is starting"
 
 
 class Gate:
@@ -47,15 +34,17 @@ class Gate:
         self,
         app: ASGIApp,
         routes: frozenset[str],
+        mounts: Mounts,
+        access: Access,
         telemetry: Telemetry,
-        readiness: Readiness,
-        tokens: Tokens | None,
+        sources: Sources,
     ) -> None:
         self._app = app
         self._routes = routes
+        self._mounts = mounts
+        self._access = access
         self._telemetry = telemetry
-        self._readiness = readiness
-        self._tokens = tokens
+        self._sources = sources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,31 +63,22 @@ class Gate:
         self._count(scope, answer.status, time.monotonic() - began_s)
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope)
-        if refusal is not None:
-            status, message, headers = refusal
-            await message_response(status, message, headers)(scope, receive, send)
-            return
         if scope["method"] == "HEAD" and scope["path"] in HEAD_PATHS:
             scope = {**scope, "method": "GET"}
-        await self._app(scope, receive, send)
-
-    def _refusal(self, scope: Scope) -> tuple[int, str, Mapping[str, str]] | None:
-        path = scope["path"]
-        if path in HEALTH_PATHS or path in PAGE_PATHS or path.startswith("/ui/"):
-            return None
-        headers = Headers(scope=scope)
-        if self._tokens is not None and not self._tokens.admit(headers.get("authorization")):
-            return (
-                401,
-                "a token is needed: send the header Authorization: Bearer TOKEN",
-                {"www-authenticate": CHALLENGE},
-            )
-        if scope["method"] not in ("GET", "HEAD") and headers.get("sec-fetch-site") == "cross-site":
-            return 403, "requests from the pages of other sites are not taken", {}
-        if not self._readiness.is_ready:
-            return 503, self._readiness.reason, {"retry-after": "1"}
-        return None
+        head = head_of(scope)
+        found = self._mounts.find(head)
+        if found is not None:
+            head = replace(head, segments=found.segments)
+            scope[ROUTE] = found.mount.pattern
+        refusal = self._access.refusal(head, found)
+        if refusal is None:
+            scope[HEAD], scope[FOUND] = head, found
+            await self._app(scope, receive, send)
+            return
+        protocol = None if found is None else found.mount.protocol
+        if protocol is not None:
+            self._sources.turn_away(protocol.name, REASONS[refusal.status])
+        await refused(head, protocol, refusal)(scope, receive, send)
 
     async def _fail(self, error: Exception, scope: Scope, receive: Receive, answer: "_Observed") -> None:
         told = error if isinstance(error, LogstoreError) else None

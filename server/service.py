@@ -20,6 +20,7 @@ from server.body import BodyBudget, BodyLimits
 from server.rules_metrics import RulesCollector
 from server.settings import ServeSettings
 from server.shares import pipeline_settings, query_settings, store_settings, tail_settings
+from server.sources import Sources
 from server.store_metrics import GAUGES, HELP
 from server.telemetry import Telemetry
 
@@ -59,6 +60,7 @@ class Service:
         self.rules = Rules(settings.rules_file) if settings.rules_file is not None else None
         self.is_stopping = False
         """Tails end with a last cursor."""
+        self.sources = Sources(telemetry.ingest)
         self.bodies = BodyBudget(settings.ingest_memory_bytes, telemetry.ingest.held_bytes.set)
         self.query_threads = ThreadPoolExecutor(settings.query_concurrency + WAITING_THREADS, "query")
         self.admin_threads = ThreadPoolExecutor(ADMIN_THREADS, "admin")

@@ -66,16 +66,36 @@ class HttpMetrics:
 
 class IngestMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
+        by_protocol, by_reason = ["protocol"], ["protocol", "reason"]
+        self.records = Counter(
+            "logstore_ingest_records", "Records taken, repeats of a batch included.", by_protocol, registry=registry
+        )
+        self.bytes = Counter("logstore_ingest_bytes", "Bytes of bodies taken, as sent.", by_protocol, registry=registry)
+        self.unread = Counter(
+            "logstore_ingest_records_unread",
+            "Records stored as they came, since they could not be read (attribute _ingest_error).",
+            by_protocol,
+            registry=registry,
+        )
         self.rejected = Counter(
-            "logstore_ingest_records_rejected", "Records of taken bodies that were no records.", registry=registry
+            "logstore_ingest_records_rejected",
+            "Records of taken bodies that were no records, by reason.",
+            by_reason,
+            registry=registry,
         )
         self.refused = Counter(
             "logstore_ingest_requests_refused",
-            "Bodies not taken, by reason: invalid, conflict, too_large, busy, unavailable, fault, gone.",
-            ["reason"],
+            "Bodies not taken, by reason: invalid, conflict, too_large, busy, unavailable, fault, unauthorized,"
+            " cross_site, not_ready.",
+            by_reason,
             registry=registry,
         )
-        self.bytes = Counter("logstore_ingest_bytes", "Bytes of bodies received, as sent.", registry=registry)
+        self.senders = Gauge("logstore_ingest_senders", "Senders in /api/v1/sources.", registry=registry)
+        self.senders_forgotten = Counter(
+            "logstore_ingest_senders_forgotten",
+            "Senders no longer in /api/v1/sources, since more than 10,000 came.",
+            registry=registry,
+        )
         self.held_bytes = Gauge(
             "logstore_ingest_held_bytes", "Bytes of bodies in memory (ingest_memory).", registry=registry
         )
@@ -83,6 +103,42 @@ class IngestMetrics:
             "logstore_ingest_seconds",
             "Time from the last byte of a body to its durable acknowledgement.",
             buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+
+
+class StreamMetrics:
+    """Of protocols that are not HTTP, each by its name."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.connections = Gauge("logstore_stream_connections", "Connections open.", ["protocol"], registry=registry)
+        self.bytes = Counter("logstore_stream_bytes", "Bytes received.", ["protocol"], registry=registry)
+        self.records = Counter("logstore_stream_records", "Records that are durable.", ["protocol"], registry=registry)
+        self.rejected = Counter(
+            "logstore_stream_records_rejected", "Records that were none.", ["protocol"], registry=registry
+        )
+        self.refused = Counter(
+            "logstore_stream_batches_refused",
+            "Batches not stored, by reason: invalid, too_large, fault.",
+            ["protocol", "reason"],
+            registry=registry,
+        )
+        self.closed = Counter(
+            "logstore_stream_connections_cut",
+            "Connections closed by us, by reason: malformed, refused, silent, full, unread, too_many, fault.",
+            ["protocol", "reason"],
+            registry=registry,
+        )
+        self.held = Counter(
+            "logstore_stream_held",
+            "Times that a batch waited since nothing could be taken.",
+            ["protocol"],
+            registry=registry,
+        )
+        self.dropped = Counter(
+            "logstore_datagrams_dropped",
+            "Datagrams dropped since nothing could be taken.",
+            ["protocol"],
             registry=registry,
         )
 
@@ -113,6 +169,7 @@ class Telemetry:
         self.http = HttpMetrics(self.registry)
         self.ingest = IngestMetrics(self.registry)
         self.query = QueryMetrics(self.registry)
+        self.streams = StreamMetrics(self.registry)
         started = Gauge("logstore_start_time_seconds", "When it started, seconds since 1970.", registry=self.registry)
         started.set(time.time())
         ProcessCollector(registry=self.registry)

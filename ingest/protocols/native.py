@@ -26,7 +26,7 @@ doubled, with the attribute `_escape` = "backslash". Elsewhere they, and lone su
 import json
 from typing import Any, Final
 
-from ingest.decoding import WORD_COLUMNS, RawReject, decode_columns
+from ingest.decoding import WORD_COLUMNS, Form, RawReject, decode_columns
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Reject, Request
 from logstore.errors import InvalidInput
@@ -34,6 +34,7 @@ from logstore.record import IDENTITY, IDENTITY_MAX_BYTES
 
 NAME: Final = "native"
 _DETAIL_MAX_BYTES: Final = 80
+_REASONS: Final = ("no_json", "no_object", "no_json", "too_long", "too_deep", "time", "identity", "no_json")
 
 USAGE: Final = {
     "usage": "POST records here: NDJSON, a JSON array of objects, or with Content-Type: text/plain one record a line",
@@ -60,7 +61,7 @@ def decode(request: Request) -> Decoded:
     """
     columns = decode_columns(
         request.body,
-        is_text=request.head.media_type == "text/plain",
+        form=Form.TEXT if request.head.media_type == "text/plain" else Form.JSON,
         now_ns=request.now_ns,
         limits=request.limits,
         defaults=_defaults(request),
@@ -68,7 +69,8 @@ def decode(request: Request) -> Decoded:
     rejects = [_explain(request, reject) for reject in columns.rejects]
     if untold := columns.rejected - len(rejects):
         last = rejects[-1]
-        rejects[-1] = Reject(last.line, f"{last.error}; {untold:,} lines after this one were rejected too")
+        told = f"{last.error}; {untold:,} lines after this one were rejected too"
+        rejects[-1] = Reject(last.line, told, last.reason)
     return Decoded(columns.batch, tuple(rejects))
 
 
@@ -120,7 +122,7 @@ def _explain(request: Request, reject: RawReject) -> Reject:
         f"{WORD_COLUMNS[reject.column]} is longer than {IDENTITY_MAX_BYTES} bytes: {shown}",
         f"the array breaks off at byte {place} of the body; nothing after it was read",
     )
-    return Reject(reject.line, sentences[reject.cause])
+    return Reject(reject.line, sentences[reject.cause], _REASONS[reject.cause])
 
 
 TAKE: Final = Take(("POST",), ("/api/v1/logs",), decode, answer, keeps_answer=True)

@@ -3,8 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from server.access import Readiness
 from server.errors import json_response, message_response
-from server.gate import Readiness
 from server.service import Service
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"

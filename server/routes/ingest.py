@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from pydantic import Field
-from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ingest.pipeline import Accepted, Arrival
 from ingest.protocol import Answer, Probe, Refusal, Take
 from ingest.protocols import native
-from ingest.request import Head
+from ingest.request import Head, Sender
 from logstore.errors import (
     Busy,
     InvalidInput,
@@ -23,6 +22,7 @@ from logstore.errors import (
     TooLarge,
     Unavailable,
 )
+from server.asgi import response_of, sender_of
 from server.body import BodyLimits, BodyReader
 from server.errors import headers_of, status_of
 from server.mounts import Mount
@@ -63,40 +63,47 @@ class Ingest:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._metrics = service.telemetry.ingest
+        self._sources = service.sources
+        self._seconds = service.telemetry.ingest.seconds
 
     async def __call__(self, mount: Mount, head: Head, scope: Scope, receive: Receive, send: Send) -> None:
         reader = BodyReader(scope, receive, self._service.bodies, self._limits(mount))
+        sender = sender_of(scope, head)
         try:
-            answer = await self._respond(mount, head, scope, reader)
+            answer = await self._respond(mount, head, scope, sender, reader)
         except LogstoreError as error:
-            self._metrics.refused.labels(_reason(error)).inc()
+            self._sources.refuse(mount.protocol.name, sender, _reason(error), str(error), now_ns=time.time_ns())
             refusal = Refusal(status_of(error), str(error), error)
             answer = mount.protocol.refuse(head, refusal)
             answer = replace(answer, headers={**headers_of(error), **answer.headers})
         finally:
             reader.release()
-        await _answer(_response(answer), reader, scope, receive, send)
+        await _answer(response_of(answer), reader, scope, receive, send)
 
-    async def _respond(self, mount: Mount, head: Head, scope: Scope, reader: BodyReader) -> Answer:
+    async def _respond(self, mount: Mount, head: Head, scope: Scope, sender: Sender, reader: BodyReader) -> Answer:
         if isinstance(mount.endpoint, Probe):
             return mount.endpoint.answer(head, await reader.read())
-        return await self._take(mount.endpoint, mount.protocol.name, head, scope, reader)
-
-    async def _take(self, take: Take, protocol: str, head: Head, scope: Scope, reader: BodyReader) -> Answer:
-        key = _idempotency_key(head)
-        if protocol == native.NAME:
+        if mount.protocol.name == native.NAME:
             from_query_string(IngestParams, scope["query_string"])
+        return await self._take(mount.endpoint, mount.protocol.name, head, sender, reader)
+
+    async def _take(self, take: Take, protocol: str, head: Head, sender: Sender, reader: BodyReader) -> Answer:
+        key = _idempotency_key(head)
         body = await reader.read()
-        self._metrics.bytes.inc(len(body))
         began_s = time.monotonic()
         accepted = await self._accept(Arrival(body, head, take, protocol, key))
-        self._metrics.seconds.observe(time.monotonic() - began_s)
-        if accepted.answer.status < 400:
-            self._metrics.rejected.inc(accepted.rejected)
-        else:
-            self._metrics.refused.labels("invalid").inc()
+        self._seconds.observe(time.monotonic() - began_s)
+        self._record(protocol, sender, accepted, len(body))
         return accepted.answer
+
+    def _record(self, protocol: str, sender: Sender, accepted: Accepted, size_bytes: int) -> None:
+        now_ns, rejects = time.time_ns(), accepted.rejects
+        if accepted.answer.status < 400 or accepted.records:
+            self._sources.record(
+                protocol, sender, accepted.records, size_bytes, rejects, now_ns=now_ns, unread=accepted.unread
+            )
+        else:
+            self._sources.refuse(protocol, sender, "invalid", rejects[0].error if rejects else "", now_ns=now_ns)
 
     async def _accept(self, arrival: Arrival) -> Accepted:
         accepting = asyncio.wrap_future(self._service.pipeline.accept(arrival))
@@ -115,27 +122,11 @@ class Ingest:
         return limits
 
 
-def head_of(scope: Scope) -> Head:
-    """Method, path, query parameters and headers of a request; of those that are repeated the last, but for
-    `Content-Encoding`, whose values are joined."""
-    headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        text = value.decode("latin-1")
-        known = headers.get(key := name.decode("latin-1").lower())
-        headers[key] = f"{known},{text}" if known and key == "content-encoding" else text
-    params = dict(QueryParams(scope["query_string"].decode("latin-1")))
-    return Head(scope["method"], scope["path"], params, headers)
-
-
 def _idempotency_key(head: Head) -> str | None:
     key = head.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= KEY_MAX_BYTES:
         raise InvalidInput(f"the header Idempotency-Key must have 1 to {KEY_MAX_BYTES} bytes")
     return key
-
-
-def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, dict(answer.headers), answer.media_type or None)
 
 
 def _reason(error: LogstoreError) -> str:

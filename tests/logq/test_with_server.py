@@ -259,3 +259,15 @@ def test_a_body_limit_below_a_batch_and_a_token(server: Callable[..., ServerProc
     assert (pushed.status, pushed.err) == (0, "")
     done = logq(["line", "-o", "raw", "--limit", "0", "--since", "all"], tmp_path, guarded.url, LOGQ_TOKEN="s3cret")
     assert Counter(lines(done)) == Counter(wanted)
+
+
+def test_sources_tell_who_sends_and_who_is_silent(run: Run, served: ServerProcess, tmp_path: Path) -> None:
+    served.post(b'{"message":"counted","pod":"other"}', headers={"User-Agent": "Vector/0.50"})
+    done = run("sources")
+    found = {source["name"]: source for source in map(json.loads, done.out.splitlines())}
+    assert (done.status, found["Vector"]["protocol"], found["Vector"]["records"]) == (0, "native", 1)
+    assert run("sources", "--silent", "1h") == Done(1, b"", "")
+    assert "duration" in run("sources", "--silent", "often").err
+    status, shown = on_terminal(["sources"], tmp_path, served.url)
+    assert status == 0
+    assert "silent_s" in shown and "Vector" in shown

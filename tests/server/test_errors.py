@@ -59,8 +59,10 @@ def test_metrics_count_what_happened(shared: ServerProcess) -> None:
         return after[name] - before.get(name, 0.0)
 
     assert grown("logstore_accepted_records_total") == 2
-    assert grown("logstore_ingest_records_rejected_total") == 1
-    assert grown('logstore_ingest_requests_refused_total{reason="invalid"}') == 1
+    assert grown('logstore_ingest_records_total{protocol="native"}') == 2
+    assert grown('logstore_ingest_bytes_total{protocol="native"}') == 41
+    assert grown('logstore_ingest_records_rejected_total{protocol="native",reason="no_json"}') == 1
+    assert grown('logstore_ingest_requests_refused_total{protocol="native",reason="invalid"}') == 1
     assert grown('logstore_queries_total{outcome="ok"}') == 1
     assert grown('logstore_queries_total{outcome="invalid"}') == 1
     assert grown("logstore_wal_sync_seconds_count") >= 1
