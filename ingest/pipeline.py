@@ -1,4 +1,4 @@
-"""From the bytes of one request to durable records, off the event loop: inflate, decode, append."""
+"""From the bytes of one request to durable records, off the event loop: inflate, decode, lines, rules, append."""
 
 import hashlib
 import threading
@@ -11,6 +11,9 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 from ingest import body as bodies
+from ingest import lines
+from ingest.identity_table import Table, default_table
+from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
 from ingest.request import Head, Limits, Reject, Request
@@ -34,6 +37,8 @@ class PipelineSettings:
     wait_s: float = 5.0
     default_cluster: str = "default"
     default_namespace: str = "default"
+    lines: LinesSettings = field(default_factory=LinesSettings)
+    identity: Table = field(default_factory=default_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ class Pipeline:
 
     def _take(self, arrival: Arrival, answer: Future[Accepted], deadline_s: float) -> None:
         settings = self._settings
+        asked = lines.asked(arrival.head, arrival.protocol, settings.lines)
         body = _inflate(arrival, settings.limits.max_body_bytes)
         request = Request(
             body,
@@ -133,16 +139,18 @@ class Pipeline:
             settings.limits,
             settings.default_cluster,
             settings.default_namespace,
+            settings.identity,
         )
         decoded = arrival.take.decode(request)
+        batch = lines.lines(decoded.batch, asked, now_ns=request.now_ns, max_line_bytes=settings.limits.max_line_bytes)
         answered = arrival.take.answer(request, decoded)
-        accepted = Accepted(answered, decoded.batch.num_rows, decoded.rejects, decoded.unread)
+        accepted = Accepted(answered, batch.num_rows, decoded.rejects, decoded.unread)
         if not accepted.records:
             answer.set_result(accepted)
             return
         key = _key(arrival, decoded.key, body)
         receipt = accepted.answer.body if key and arrival.take.keeps_answer else b""
-        appended = self._append(decoded.batch, receipt, key, deadline_s)
+        appended = self._append(batch, receipt, key, deadline_s)
         appended.add_done_callback(lambda done: _resolve(answer, done, accepted))
 
     def _append(

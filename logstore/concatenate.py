@@ -15,21 +15,17 @@ from typing import BinaryIO, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from logstore import thrift
+from logstore import footer, thrift
 from logstore.errors import Damaged
+from logstore.footer import Chunk, Group
 from logstore.thrift import BINARY, I32, I64, LIST, STRUCT, Struct
 
 _MAGIC: Final = b"PAR1"
 _TAIL: Final = struct.Struct("<I4s")
 
-_FILE_SCHEMA, _FILE_ROWS, _FILE_GROUPS, _FILE_METADATA, _FILE_ORDERS = 2, 3, 4, 5, 7
+_FILE_SCHEMA, _FILE_ROWS, _FILE_METADATA, _FILE_ORDERS = 2, 3, 5, 7
 _ELEMENT_REPETITION, _ELEMENT_NAME, _ELEMENT_CHILDREN = 3, 4, 5
 _OPTIONAL: Final = 1
-_GROUP_COLUMNS, _GROUP_ROWS, _GROUP_OFFSET, _GROUP_ORDINAL = 1, 3, 5, 7
-_CHUNK_OFFSET, _CHUNK_COLUMN = 2, 3
-_COLUMN_SIZE, _COLUMN_OFFSET, _COLUMN_DICTIONARY = 7, 9, 11
-_COLUMN_UNKNOWN: Final = frozenset((10, 14))
-"""Offsets of what we never write: an index page, a Bloom filter."""
 
 
 class NotAlike(Exception):
@@ -38,9 +34,10 @@ class NotAlike(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A file, its footer, and its columns' schema elements by name."""
+    """A file, its row groups, the rest of its footer, and its columns' schema elements by name."""
 
     content: memoryview
+    groups: tuple[Group, ...]
     footer: Struct
     elements: Mapping[bytes, Struct]
 
@@ -60,13 +57,16 @@ def concatenate(
         opened = [_open(path, stack) for path in sources]
         elements = _elements(opened)
         out.write(_MAGIC)
-        groups: list[Struct] = []
+        nulls = _Nulls(types)
+        groups: list[bytes] = []
         for source in opened:
-            for group in source.footer[_FILE_GROUPS][1][1]:
-                groups.append(_append(out, source, group, elements, types, len(groups)))
-        footer = thrift.serialize(_footer(opened[0].footer, list(elements.values()), groups, metadata))
-        out.write(footer)
-        out.write(_TAIL.pack(len(footer), _MAGIC))
+            for group in source.groups:
+                groups.append(_append(out, source, group, elements, nulls, len(groups)))
+        rows = sum(group.rows for source in opened for group in source.groups)
+        written = thrift.serialize(_footer(opened[0].footer, list(elements.values()), rows, metadata))
+        written = footer.with_groups(written, groups)
+        out.write(written)
+        out.write(_TAIL.pack(len(written), _MAGIC))
 
 
 def _open(path: Path, stack: contextlib.ExitStack) -> _Source:
@@ -80,11 +80,12 @@ def _source(content: memoryview, name: str) -> _Source:
     if magic != _MAGIC:
         raise Damaged(f"{name} is no Parquet file")
     try:
-        footer = thrift.parse(bytes(content[-_TAIL.size - length : -_TAIL.size]))
+        found = footer.read(bytes(content[-_TAIL.size - length : -_TAIL.size]))
+        rest = thrift.parse(found.rest)
     except ValueError as error:
         raise Damaged(f"the footer of {name} cannot be read: {error}") from error
-    leaves = footer[_FILE_SCHEMA][1][1][1:]
-    return _Source(content, footer, {element[_ELEMENT_NAME][1]: element for element in leaves})
+    leaves = rest[_FILE_SCHEMA][1][1][1:]
+    return _Source(content, found.groups, rest, {element[_ELEMENT_NAME][1]: element for element in leaves})
 
 
 def _elements(sources: Sequence[_Source]) -> dict[bytes, Struct]:
@@ -101,54 +102,23 @@ def _elements(sources: Sequence[_Source]) -> dict[bytes, Struct]:
 
 
 def _append(
-    out: BinaryIO,
-    source: _Source,
-    group: Struct,
-    elements: Mapping[bytes, Struct],
-    types: Mapping[str, pa.DataType],
-    ordinal: int,
-) -> Struct:
+    out: BinaryIO, source: _Source, group: Group, elements: Mapping[bytes, Struct], nulls: "_Nulls", ordinal: int
+) -> bytes:
     """Copies one row group's pages; returns what the footer says of it."""
-    chunks = dict(zip(source.elements, group[_GROUP_COLUMNS][1][1], strict=True))
-    rows = group[_GROUP_ROWS][1]
-    begin = out.tell()
-    copied: list[Struct] = []
+    chunks = dict(zip(source.elements, group.chunks, strict=True))
+    begin = at = out.tell()
+    copied: list[bytes] = []
     ranges: list[tuple[memoryview, int, int]] = []
-    at = begin
     for name, element in elements.items():
         content, chunk = source.content, chunks.get(name)
         if chunk is None:
-            content, chunk = _nulls(name, element, types[name.decode()], rows)
-        start, size = _place(chunk)
-        copied.append(_moved(chunk, at - start))
-        ranges.append((content, start, start + size))
-        at += size
+            content, chunk = nulls.find(name, element, group.rows)
+        copied.append(chunk.moved(at - chunk.start))
+        ranges.append((content, chunk.start, chunk.start + chunk.size_bytes))
+        at += chunk.size_bytes
     for content, start, end in _joined(ranges):
         out.write(content[start:end])
-    return {
-        **group,
-        _GROUP_COLUMNS: (LIST, (STRUCT, copied)),
-        _GROUP_OFFSET: (I64, begin),
-        _GROUP_ORDINAL: (thrift.I16, ordinal),
-    }
-
-
-def _place(chunk: Struct) -> tuple[int, int]:
-    """Where the chunk's pages begin, and how many bytes they have."""
-    column = chunk[_CHUNK_COLUMN][1]
-    starts = [column[field][1] for field in (_COLUMN_DICTIONARY, _COLUMN_OFFSET) if field in column]
-    return min(starts), column[_COLUMN_SIZE][1]
-
-
-def _moved(chunk: Struct, by: int) -> Struct:
-    column: Struct = {
-        number: field for number, field in chunk[_CHUNK_COLUMN][1].items() if number not in _COLUMN_UNKNOWN
-    }
-    for number in (_COLUMN_DICTIONARY, _COLUMN_OFFSET):
-        if number in column:
-            column[number] = (I64, column[number][1] + by)
-    # The place of a second copy of the chunk's metadata, which there is none of.
-    return {_CHUNK_OFFSET: (I64, 0), _CHUNK_COLUMN: (STRUCT, column)}
+    return group.moved(copied, begin, ordinal)
 
 
 def _joined(ranges: Sequence[tuple[memoryview, int, int]]) -> Iterator[tuple[memoryview, int, int]]:
@@ -163,8 +133,20 @@ def _joined(ranges: Sequence[tuple[memoryview, int, int]]) -> Iterator[tuple[mem
     yield content, start, end
 
 
-def _nulls(name: bytes, element: Struct, kind: pa.DataType, rows: int) -> tuple[memoryview, Struct]:
-    """A column chunk of nulls, and the content that it lies in."""
+class _Nulls:
+    """Column chunks of nulls, and the content that they lie in."""
+
+    def __init__(self, types: Mapping[str, pa.DataType]) -> None:
+        self._types = types
+        self._made: dict[tuple[bytes, int], tuple[memoryview, Chunk]] = {}
+
+    def find(self, name: bytes, element: Struct, rows: int) -> tuple[memoryview, Chunk]:
+        if (name, rows) not in self._made:
+            self._made[name, rows] = _nulls(name, element, self._types[name.decode()], rows)
+        return self._made[name, rows]
+
+
+def _nulls(name: bytes, element: Struct, kind: pa.DataType, rows: int) -> tuple[memoryview, Chunk]:
     sink = pa.BufferOutputStream()
     table = pa.table({name.decode(): pa.nulls(rows, kind)})
     pq.write_table(
@@ -173,18 +155,17 @@ def _nulls(name: bytes, element: Struct, kind: pa.DataType, rows: int) -> tuple[
     source = _source(memoryview(sink.getvalue()), name.decode())
     if source.elements[name] != element:
         raise NotAlike(f"the column {name.decode()} has more than one type")
-    return source.content, source.footer[_FILE_GROUPS][1][1][0][_GROUP_COLUMNS][1][1][0]
+    return source.content, source.groups[0].chunks[0]
 
 
-def _footer(like: Struct, elements: list[Struct], groups: list[Struct], metadata: Mapping[str, str]) -> Struct:
+def _footer(like: Struct, elements: list[Struct], rows: int, metadata: Mapping[str, str]) -> Struct:
     root = {**like[_FILE_SCHEMA][1][1][0], _ELEMENT_CHILDREN: (I32, len(elements))}
     pairs = [{1: (BINARY, key.encode()), 2: (BINARY, value.encode())} for key, value in metadata.items()]
     by_type: list[Struct] = [{1: (STRUCT, {})} for _ in elements]
     return {
         **like,
         _FILE_SCHEMA: (LIST, (STRUCT, [root, *elements])),
-        _FILE_ROWS: (I64, sum(group[_GROUP_ROWS][1] for group in groups)),
-        _FILE_GROUPS: (LIST, (STRUCT, groups)),
+        _FILE_ROWS: (I64, rows),
         _FILE_METADATA: (LIST, (STRUCT, pairs)),
         _FILE_ORDERS: (LIST, (STRUCT, by_type)),
     }

@@ -4,15 +4,15 @@ A file of its own beside the segments' directory, built from the segment alone a
 
     magic `LSIDX` · version u8 · 2 zero bytes · CRC32C of all that follows u32 · length of the header u32
     header   JSON: the facts' names, types and lengths, in order; their size before and after compression
-    facts    those arrays one after the other, little-endian, zstd
+    facts    those arrays one after the other, little-endian, zstd; cells are Arrow IPC streams
     filters  the token filters of logstore/tokens.py, one a row group, used where they lie in the file
 
-A reader knows every version up to its own.
+A reader knows every version up to its own. Version 1 has no cells, and no numbers of first records.
 """
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore import templates, tokens
+from logstore import cells, templates, tokens
+from logstore.cells import By
 from logstore.errors import Damaged
 from logstore.order import Ints
 
-VERSION: Final = 1
+VERSION: Final = 2
 TEMPLATES_MAX: Final = 4_096
 """Templates that a segment tells apart, the most frequent ones."""
 TEMPLATES_ALWAYS: Final = 256
@@ -36,6 +37,8 @@ OBJECTS_BYTES: Final = 3_000
 """About what the objects take that hold an index, be it as small as can be."""
 _HEAD: Final = struct.Struct("<5sB2xII")
 _MAGIC: Final = b"LSIDX"
+_SEQ_MAX: Final = np.iinfo(np.int64).max
+_NO_INTS: Final = np.zeros(0, np.int64)
 _ZSTD: Final = pa.Codec("zstd", compression_level=3)
 
 
@@ -59,9 +62,17 @@ class Index:
     """The templates in a group, as positions in `templates`; -1 for records without one."""
     presence_rows: npt.NDArray[np.int32]
     """How many records of the group have that template."""
+    first_seqs: Ints
+    """Of these records the least `_seq`; empty where that is not known."""
     filter_offsets: Ints
     """Where a group's token filter begins in `filters`; one more than there are groups."""
     filters: npt.NDArray[np.uint8]
+    cells: Mapping[By, pa.RecordBatch]
+    """The segment's cells, where they are few."""
+
+    @property
+    def has_seqs(self) -> bool:
+        return len(self.first_seqs) == len(self.presence)
 
     @property
     def groups(self) -> int:
@@ -72,10 +83,11 @@ class Index:
         """Memory that it takes with the numbers of its templates, without the filters, which are the file system's to
         keep."""
         facts = sum(getattr(self, name).nbytes for name in _FACTS)
-        return int(facts + self.texts.nbytes + self.presence.nbytes + OBJECTS_BYTES)
+        counts = sum(one.nbytes for one in self.cells.values())
+        return int(facts + counts + self.texts.nbytes + self.presence.nbytes + OBJECTS_BYTES)
 
 
-_FACTS: Final = tuple(name for name in Index.__slots__ if name not in ("texts", "filters"))
+_FACTS: Final = tuple(name for name in Index.__slots__ if name not in ("texts", "filters", "cells"))
 
 
 def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArray, ...] = ()) -> tuple[Ints, bytes]:
@@ -91,7 +103,7 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
     filters = tokens.build(message, one_chunk(table["attributes"]), words, ends)
     starts = np.concatenate(([0], ends[:-1]))
     times = table["time"].cast(pa.int64()).to_numpy()
-    offsets, presence, counts = _presence(found, ends)
+    offsets, presence, counts, first_seqs = _presence(found, ends, table["_seq"].to_numpy())
     index = Index(
         ends,
         np.minimum.reduceat(times, starts),
@@ -102,8 +114,10 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
         offsets,
         presence,
         counts,
+        first_seqs,
         filters.offsets,
         np.frombuffer(filters.content, np.uint8),
+        {by: counted for by in By if (counted := cells.count(table, by)) is not None},
     )
     return found.ids, encode(index)
 
@@ -130,8 +144,10 @@ def concatenate(each: Sequence[Index]) -> Index:
             [np.append(numbers, np.int32(-1))[one.presence] for one, numbers in zip(each, in_each, strict=True)]
         ),
         np.concatenate([one.presence_rows for one in each]),
+        np.concatenate([one.first_seqs for one in each]) if all(one.has_seqs for one in each) else _NO_INTS,
         _offsets([one.filter_offsets for one in each], sizes),
         np.concatenate([one.filters[: int(one.filter_offsets[-1])] for one in each]),
+        {by: merged for by in By if (merged := cells.merge([one.cells.get(by) for one in each], by)) is not None},
     )
 
 
@@ -150,23 +166,29 @@ def one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _presence(found: templates.Found, ends: Ints) -> tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+def _presence(
+    found: templates.Found, ends: Ints, seqs: Ints
+) -> tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.int32], Ints]:
     count = len(found.distinct)
-    present: list[npt.NDArray[np.int64]] = []
-    counts: list[npt.NDArray[np.int64]] = []
+    parts: list[tuple[Ints, Ints, Ints]] = []
     for start, end in zip(np.concatenate(([0], ends[:-1])), ends, strict=True):
-        rows = np.bincount(found.places[start:end], minlength=count + 1)
-        present.append(np.flatnonzero(rows))
-        counts.append(rows[present[-1]])
-    offsets = np.concatenate(([0], np.cumsum([len(one) for one in present]))).astype(np.int64)
-    together = np.concatenate(present)
-    return offsets, np.where(together == count, -1, together).astype(np.int32), np.concatenate(counts).astype(np.int32)
+        places = found.places[start:end]
+        rows = np.bincount(places, minlength=count + 1)
+        present = np.flatnonzero(rows)
+        first_seqs = np.full(count + 1, _SEQ_MAX)
+        np.minimum.at(first_seqs, places, seqs[start:end])
+        parts.append((present, rows[present], first_seqs[present]))
+    offsets = np.concatenate(([0], np.cumsum([len(present) for present, _, _ in parts]))).astype(np.int64)
+    together, counts, first_seqs = (np.concatenate(each) for each in zip(*parts, strict=True))
+    presence = np.where(together == count, -1, together).astype(np.int32)
+    return offsets, presence, counts.astype(np.int32), first_seqs
 
 
 def encode(index: Index) -> bytes:
     """The content of an index file."""
     offsets, text = _text_arrays(index.texts)
     arrays = {**{name: getattr(index, name) for name in _FACTS}, "text_offsets": offsets, "text": text}
+    arrays |= {by.value: _written(counted) for by, counted in index.cells.items()}
     plain = b"".join(array.tobytes() for array in arrays.values())
     facts = _ZSTD.compress(plain, asbytes=True)
     header = json.dumps(
@@ -178,6 +200,18 @@ def encode(index: Index) -> bytes:
     ).encode()
     body = b"".join((header, facts, index.filters.tobytes()))
     return _HEAD.pack(_MAGIC, VERSION, google_crc32c.value(body), len(header)) + body
+
+
+def _written(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    return np.frombuffer(sink.getvalue(), np.uint8)
+
+
+def _read(stream: npt.NDArray[np.uint8]) -> pa.RecordBatch:
+    """Copied, to lie where Arrow wants numbers to lie."""
+    return pa.ipc.open_stream(stream.tobytes()).read_next_batch()
 
 
 def _text_arrays(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
@@ -221,4 +255,6 @@ def _index(described: list[list[Any]], facts: pa.Buffer, filters: npt.NDArray[np
         at += arrays[name].nbytes
     offsets, text = arrays.pop("text_offsets"), arrays.pop("text")
     texts = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
-    return Index(**arrays, texts=texts, filters=filters)
+    counts = {by: _read(arrays.pop(by.value)) for by in By if by.value in arrays}
+    arrays.setdefault("first_seqs", _NO_INTS)
+    return Index(**arrays, texts=texts, filters=filters, cells=counts)

@@ -53,11 +53,11 @@ def stream_ranks(table: pa.Table) -> Ints:
     """A number for each record's stream that sorts as (cluster, namespace, pod, container, labels) do."""
     combined = np.zeros(table.num_rows, dtype=np.int64)
     for column in STREAM:
-        combined = _refined(combined, dictionary_ranks(table[column]))
+        combined = refined(combined, dictionary_ranks(table[column]))
     return combined
 
 
-def _refined(ranks: Ints, finer: Ints) -> Ints:
+def refined(ranks: Ints, finer: Ints) -> Ints:
     """Ranks by the first, and where that is equal by the second."""
     width = int(finer.max(initial=0)) + 1
     if int(ranks.max(initial=0)) >= np.iinfo(np.int64).max // (width + 1):
@@ -87,12 +87,12 @@ def runs(table: pa.Table, max_windows: int, slice_rows: int) -> list[Run]:
     is_wide = _count_pairs(partitions, windows) > max_windows
     if is_wide:
         windows = np.zeros_like(windows)
-    by_time = np.lexsort((*_unless_sorted(table["_seq"].to_numpy()), times, _refined(partitions, _dense(windows))))
+    by_time = np.lexsort((*_unless_sorted(table["_seq"].to_numpy()), times, refined(partitions, _dense(windows))))
     starts = run_starts(partitions[by_time], windows[by_time])
     lengths = np.diff(np.append(starts, table.num_rows))
     slices = _slices(lengths, slice_rows)
     streams = stream_ranks(table)[by_time]
-    order = by_time[np.argsort(_refined(slices, streams), kind="stable")]
+    order = by_time[np.argsort(refined(slices, streams), kind="stable")]
     return [Run(rows, WIDE_WINDOW if is_wide else int(windows[rows[0]])) for rows in np.split(order, starts[1:])]
 
 
@@ -114,7 +114,7 @@ def _slices(lengths: Ints, slice_rows: int) -> Ints:
 
 def _count_pairs(ranks: Ints, windows: Ints) -> int:
     """How many different pairs there are; `ranks` are dense, so that one number can stand for a pair."""
-    return len(np.unique(_refined(ranks, _dense(windows))))
+    return len(np.unique(refined(ranks, _dense(windows))))
 
 
 def _dense(numbers: Ints) -> Ints:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from logstore.errors import QueryTooExpensive
 from logstore.store import Store
-from query import analyse
+from query import analyse, frequent
 from query.answer import Answer, End, schema, shape
 from query.ast import Extend, Fields, Name, Query, Where
 from query.cost import Cost, Stage, Trial
@@ -26,7 +26,7 @@ from query.place import cursor_after, place_of
 from query.plan import plan
 from query.reading import Reading, is_count, prepare
 from query.remembered import key_of
-from query.request import Request, bounds, compiled_for, is_grouped, parts_for, row_limit, split_limit
+from query.request import Request, bounds, compiled_for, groups_for, is_grouped, parts_for, row_limit, split_limit
 from query.slices import Slice, slices
 from query.sql import Compiled, Place
 from query.view import View, define_records
@@ -75,7 +75,7 @@ def run_parsed(
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
-        is_large = reading.plain_bytes >= engine.settings.large_bytes or len(reading.pieces) >= LARGE_SEGMENTS
+        is_large = reading.plain_bytes >= engine.settings.large_bytes or reading.files >= LARGE_SEGMENTS
         with cost.stage(Stage.WAIT):
             session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
         session.measure(cost)
@@ -84,6 +84,8 @@ def run_parsed(
         wanted = None if limit is None else limit + is_default
 
         def read(reading: Reading) -> Iterator[pa.RecordBatch]:
+            if reading.grouped is not None:
+                return _patterns(session, reading.grouped, reading, planned.buffer, request, wanted)
             with cost.stage(Stage.COMPILE):
                 compiled = compiled_for(
                     reading.query, request, wanted, after, with_place=has_place, stored=reading.stored
@@ -134,6 +136,17 @@ def _all_rows(
         parts = _narrowed(parts, session, reading, request, wanted, after)
     rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
     return _with_counted(rows, reading.counted) if reading.counted else rows
+
+
+def _patterns(
+    session: Session, known: frequent.Known, reading: Reading, buffer: pa.Table, request: Request, wanted: int | None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a query of patterns that are known of most records."""
+    with session.cost.stage(Stage.COMPILE):
+        groups = groups_for(reading, request)
+        whole = compiled_for(reading.query, request, wanted, stored=replace(reading.stored, groups=True))
+    left = frequent.Left(reading.pieces, buffer, reading.view)
+    return frequent.rows(session, known, left, reading.query, groups, whole)
 
 
 def _narrowed(

@@ -7,6 +7,7 @@ from typing import Final, overload
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from logstore import tokens
 from logstore.catalog import Catalog, Segment
@@ -22,15 +23,19 @@ INSIDE: Final = frozenset(("pod", "container"))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """A segment, and the row groups of it that are read: None where it is all of them, or none is known."""
+    """A segment, and the row groups of it that are read: None where it is all of them, or none is known; or the cells
+    that are read in their place."""
 
     segment: Segment
     known: Known | None = None
     groups: tuple[int, ...] | None = None
+    cells: pa.RecordBatch | None = None
 
     @property
     def plain_bytes(self) -> int:
-        """About what is read, before compression."""
+        """About what is read of the file, before compression."""
+        if self.cells is not None:
+            return 0
         if self.groups is None or self.known is None:
             return self.segment.plain_bytes
         return self.segment.plain_bytes * len(self.groups) // self.known.index.groups
@@ -38,6 +43,8 @@ class Piece:
     @property
     def rows(self) -> int:
         """About how many records are read."""
+        if self.cells is not None:
+            return int(self.cells.num_rows)
         if self.groups is None or self.known is None:
             return self.segment.rows
         return self.segment.rows * len(self.groups) // self.known.index.groups
@@ -140,17 +147,18 @@ def groups_of(segments: Sequence[Segment], known: Sequence[Known | None]) -> Gro
         without,
         with_index,
         np.concatenate(([0], np.cumsum([one.groups for one in indexes]))).astype(np.int64),
-        _joined([*(one.presence_offsets[:-1] + size for one, size in zip(indexes, sizes, strict=False)), sizes[-1:]]),
-        _joined([k.entries for _, k in with_index]),
-        _joined([one.presence_rows for one in indexes]),
-        _joined([one.min_times_ns for one in indexes]),
-        _joined([one.max_times_ns for one in indexes]),
-        _joined([one.filters.ctypes.data + one.filter_offsets[:-1] for one in indexes]),
-        _joined([np.diff(one.filter_offsets) for one in indexes]),
+        joined([*(one.presence_offsets[:-1] + size for one, size in zip(indexes, sizes, strict=False)), sizes[-1:]]),
+        joined([k.entries for _, k in with_index]),
+        joined([one.presence_rows for one in indexes]),
+        joined([one.min_times_ns for one in indexes]),
+        joined([one.max_times_ns for one in indexes]),
+        joined([one.filters.ctypes.data + one.filter_offsets[:-1] for one in indexes]),
+        joined([np.diff(one.filter_offsets) for one in indexes]),
     )
 
 
-def _joined(parts: Sequence[npt.ArrayLike]) -> Ints:
+def joined(parts: Sequence[npt.ArrayLike]) -> Ints:
+    """The arrays one after the other."""
     return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from logstore.errors import QueryTooExpensive
-from logstore.listing import Listing
 from logstore.order import Ints
 from logstore.pruning import Bounds
 from logstore.record import STORED
@@ -21,9 +20,8 @@ from query.engine import Session
 from query.groups import Piece, Whole
 from query.parts import Parts, State
 from query.plan import Plan
-from query.reading import Reading, counts_alone, is_inside
+from query.reading import Reading, counts_alone, lies_within
 from query.sql.parts import SEGMENT, split
-from query.verdicts import Flags
 from query.view import define_records
 
 READ_MAX_BYTES: Final = 16 << 20
@@ -62,7 +60,7 @@ def merging_of(parts: Parts, snapshot: Snapshot, query: ast.Query, planned: Plan
         return None
     question = _question(query)
     segments = planned.pieces.segments
-    has_parts = _have_parts(segments, bounds)
+    has_parts = lies_within(segments, bounds)
     recalled = parts.recall(question, segments.id[has_parts])
     if recalled.state is not State.ASKED or not has_parts.any():
         return None
@@ -70,12 +68,6 @@ def merging_of(parts: Parts, snapshot: Snapshot, query: ast.Query, planned: Plan
     left = replace(planned, pieces=Whole(segments.take(~is_known)))
     fresh = {str(segment.path): segment.id for segment in segments.take(has_parts & ~is_known)}
     return Merging(question, parts, recalled.parts, left, fresh, snapshot.segments.id)
-
-
-def _have_parts(segments: Listing, bounds: Bounds) -> Flags:
-    """Which segments' parts do not depend on the bounds."""
-    inside = is_inside(segments, bounds)
-    return inside if bounds.up_to_seq is None else inside & (segments.max_seq <= bounds.up_to_seq)
 
 
 def _question(query: ast.Query) -> bytes:
@@ -126,7 +118,8 @@ def _define(session: Session, reading: Reading, pieces: Sequence[Piece], buffer:
 def _read(session: Session, compiled: sql.Parts, merging: Merging, reading: Reading) -> Iterator[pa.RecordBatch]:
     """The parts of what is left; those of its largest segment tell before all others whether they are few, if nothing
     that is remembered does."""
-    fresh = [piece for piece in reading.pieces if str(piece.segment.path) in merging.fresh]
+    files = (piece for piece in reading.pieces if piece.cells is None)
+    fresh = [piece for piece in files if str(piece.segment.path) in merging.fresh]
     first = max(fresh, key=lambda piece: piece.segment.rows, default=None) if merging.known is None else None
     size = 0
     if first is not None:

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from logstore.cells import By
 from logstore.indexes import Texts
 from logstore.listing import Listing
 from logstore.pruning import Bounds
 from logstore.snapshot import Snapshot
 from logstore.store import Store
-from query import analyse, ast
+from query import analyse, ast, frequent
 from query.cost import Cost, Stage
+from query.counting import cells_for
 from query.engine import Engine, Size
+from query.frequent import Known
 from query.groups import (
     INSIDE,
     Groups,
@@ -35,7 +38,6 @@ from query.required import Words, required_words
 from query.sql.fields import Stored, attribute_paths
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
-from query.walk import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,15 @@ class Reading:
     """None: the indexes were not asked."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Row groups that they left out, by reason."""
+    grouped: Known | None = None
+    """Records whose patterns are known without reading them."""
+    of_cells: int = 0
+    """How many of the pieces are read as cells."""
+
+    @property
+    def files(self) -> int:
+        """How many files are read."""
+        return len(self.pieces) - self.of_cells
 
     @property
     def plain_bytes(self) -> int:
@@ -75,6 +86,39 @@ def prepare(
     store: Store, engine: Engine, snapshot: Snapshot, query: ast.Query, planned: Plan, bounds: Bounds, cost: Cost
 ) -> Reading:
     """Narrows a plan by what the segments' indexes tell."""
+    by = None if analyse.has_subquery(query) or counts_alone(query) else cells_for(query)
+    if by is None:
+        return _of_records(store, engine, snapshot, query, planned, bounds, cost)
+    counted, left = _by_cells(store, planned, bounds, by, cost)
+    reading = _of_records(store, engine, snapshot, query, left, bounds, cost)
+    groups = sum(piece.known.index.groups for piece in counted if piece.known is not None)
+    return replace(
+        reading,
+        stored=replace(reading.stored, weights=True),
+        view=replace(reading.view, has_weights=True),
+        pieces=(*counted, *reading.pieces),
+        of_cells=len(counted),
+        skipped=Counter(reading.skipped) + Counter(counted=groups),
+    )
+
+
+def _by_cells(store: Store, planned: Plan, bounds: Bounds, by: By, cost: Cost) -> tuple[list[Piece], Plan]:
+    """The segments that cells answer for, and what is left of the plan."""
+    segments = planned.pieces.segments
+    within = np.flatnonzero(lies_within(segments, bounds))
+    asked = list(segments.take(within))
+    with cost.stage(Stage.INDEXES):
+        known, _ = store.indexes.of(asked)
+    found = [k.index.cells.get(by) if k is not None else None for k in known]
+    counted = [Piece(s, k, cells=c) for s, k, c in zip(asked, known, found, strict=True) if c is not None]
+    is_left = np.ones(len(segments), np.bool_)
+    is_left[within[np.array([one is not None for one in found], np.bool_)]] = False
+    return counted, replace(planned, pieces=Whole(segments.take(is_left)))
+
+
+def _of_records(
+    store: Store, engine: Engine, snapshot: Snapshot, query: ast.Query, planned: Plan, bounds: Bounds, cost: Cost
+) -> Reading:
     paths = _paths(query)
     has_patterns = analyse.has_patterns(query)
     stored = Stored(frozenset(paths), snapshot.label_keys, has_patterns)
@@ -120,9 +164,16 @@ def _narrowed(
         sure = mask & decided(groups, verdict) & _inside(groups, bounds)
         counted_of, mask = rows_that_must(groups, verdict, sure), mask & ~sure
         chosen.skipped["counted"] += int(np.count_nonzero(sure))
+    grouped = None
+    if frequent.is_asked(whole.query) and groups.count and not INSIDE.intersection(bounds.identity):
+        sure = mask & decided(groups, verdict) & _inside(groups, bounds) & frequent.has_seqs(groups)
+        if bounds.up_to_seq is None and sure.any():
+            grouped, mask = frequent.known_of(groups, verdict, sure, texts), mask & ~sure
+            chosen.skipped["counted"] += int(np.count_nonzero(sure))
     query, decided_leaves = _with_columns(whole.query, told.verdicts)
     return replace(
         whole,
+        grouped=grouped,
         query=query,
         pieces=pieces(groups, mask),
         view=_view(whole.view, query, decided_leaves, texts),
@@ -166,6 +217,12 @@ def is_inside(segments: Listing, bounds: Bounds) -> Flags:
     return inside
 
 
+def lies_within(segments: Listing, bounds: Bounds) -> Flags:
+    """Which segments' records all lie within the bounds of time and number."""
+    inside = is_inside(segments, bounds)
+    return inside if bounds.up_to_seq is None else inside & (segments.max_seq <= bounds.up_to_seq)
+
+
 def is_count(query: ast.Query) -> bool:
     """Whether the query counts records, and nothing else."""
     *before, last = query.pipes or (None,)
@@ -186,7 +243,7 @@ def _is_bound(condition: ast.Expression) -> bool:
 
 def _paths(query: ast.Query) -> tuple[tuple[str, ...], ...]:
     """The attributes that the query names, its subqueries included."""
-    names = dict.fromkeys(node.name for node in walk(query) if isinstance(node, ast.Name))
+    names = dict.fromkeys(analyse.record_names(query))
     return tuple(dict.fromkeys(path for name in names for path in attribute_paths(name)))
 
 

@@ -73,6 +73,12 @@ def parts_for(reading: Reading, request: Request, limit: int | None) -> sql.Part
     return parts
 
 
+def groups_for(reading: Reading, request: Request) -> sql.Sql:
+    """The statement that groups a request's records by their patterns."""
+    window = Window(request.start_ns, request.end_ns)
+    return sql.compile_groups(reading.query, window, up_to_seq=request.up_to_seq, stored=reading.stored)
+
+
 def split_limit(query: Query) -> tuple[Query, int | None]:
     """A trailing `limit` apart from the rest, which then may be row-wise; the least of several."""
     rows: int | None = None

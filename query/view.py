@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from logstore import segment as segments
 from logstore.attributes import Kind
+from logstore.cells import WEIGHT
 from logstore.record import COLUMNS, STORED
 from logstore.templates import UNASSIGNED
 from query import ast, extension, sql
 from query.cost import Cost, Stage
+from query.counting import as_records
 from query.engine import Session
 from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
@@ -55,7 +57,8 @@ class View:
 
     `columns`: the stored columns; `paths`: the attributes that have columns of their own in the view; `leaves`: the
     conditions that have; `ids`: those of the numbered templates; `has_templates`: whether the view has each record's;
-    `has_segments`: whether it has the path of each record's segment, '' of those in none.
+    `has_weights`: whether it has how many records a row stands for; `has_segments`: whether it has the path of each
+    record's segment, '' of those in none.
     """
 
     columns: frozenset[str] = frozenset(COLUMNS)
@@ -63,7 +66,13 @@ class View:
     leaves: tuple[DecidedLeaf, ...] = ()
     ids: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
     has_templates: bool = False
+    has_weights: bool = False
     has_segments: bool = False
+
+    @property
+    def has_more(self) -> bool:
+        """Whether it has columns that are made of the stored ones."""
+        return bool(self.paths or self.leaves or self.has_templates)
 
 
 EVERYTHING: Final = View()
@@ -78,18 +87,26 @@ def define_records(
 ) -> None:
     """Makes `records` mean these pieces of segments and buffered records, in this session; of them only those
     `between_ns` two times, both inclusive, where given."""
-    picked, whole = _picked(pieces)
+    counted = [piece for piece in pieces if piece.cells is not None] if view.has_weights else []
+    picked, whole = _picked([piece for piece in pieces if piece.cells is None] if counted else pieces)
     names = [name for name in COLUMNS if name in view.columns]
     with session.cost.stage(Stage.READ):
         tables = [buffer.select(names), *(_read(piece, names, between_ns, session.cost) for piece in picked)]
+    if view.has_weights:
+        tables = [table.append_column(WEIGHT, pa.array(np.ones(table.num_rows, np.int64))) for table in tables]
     if view.has_segments:
         paths = ["", *(str(piece.segment.path) for piece in picked)]
-        tables = [_with_segment(table, path) for table, path in zip(tables, paths, strict=True)]
+        tables = [_with_segments(table, [path], [table.num_rows]) for table, path in zip(tables, paths, strict=True)]
+    if counted:
+        tables.append(_counted(counted, names, view))
     # A column of words may have a dictionary for each chunk; DuckDB reads one chunk at a time.
     in_memory = pa.concat_tables([table for table in tables if table.num_rows] or tables[:1])
-    session.register("in_memory", in_memory)
     if session.cost.is_detailed:
         _note(session.cost, in_memory, whole)
+    if not whole and not view.has_more and between_ns is None:
+        session.register("records", in_memory)
+        return
+    session.register("in_memory", in_memory)
     parts = [_select_memory(names, view)] if in_memory.num_rows or not whole else []
     for index, files in enumerate(_by_layout(whole, view)):
         session.execute(f"SET VARIABLE files_{index} = ?", [[str(file.segment.path) for file in files.pieces]])
@@ -140,9 +157,18 @@ def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None
     return segments.read_groups(piece.segment, groups.tolist(), names)
 
 
-def _with_segment(table: pa.Table, path: str) -> pa.Table:
-    same = pa.DictionaryArray.from_arrays(np.zeros(table.num_rows, np.int32), pa.array([path], pa.string()))
-    return table.append_column(SEGMENT, same)
+def _counted(pieces: Sequence[Piece], names: Sequence[str], view: View) -> pa.Table:
+    table = as_records(pieces, names)
+    if not view.has_segments:
+        return table
+    paths = [str(piece.segment.path) for piece in pieces]
+    return _with_segments(table, paths, [piece.rows for piece in pieces])
+
+
+def _with_segments(table: pa.Table, paths: Sequence[str], rows: Sequence[int]) -> pa.Table:
+    """With the path of each row's segment: the segments' rows follow each other."""
+    of_rows = np.repeat(np.arange(len(paths), dtype=np.int32), rows)
+    return table.append_column(SEGMENT, pa.DictionaryArray.from_arrays(of_rows, pa.array(paths, pa.string())))
 
 
 def _select_memory(names: Sequence[str], view: View) -> str:
@@ -153,6 +179,8 @@ def _select_memory(names: Sequence[str], view: View) -> str:
         columns.append(f'{_by_text(leaf)} AS "{leaf.column}"')
     if view.has_templates:
         columns.append(f"template_id(message) AS {TEMPLATE}")
+    if view.has_weights:
+        columns.append(WEIGHT)
     if view.has_segments:
         columns.append(SEGMENT)
     return f"SELECT {', '.join(columns)} FROM in_memory"
@@ -227,6 +255,8 @@ def _select_files(session: Session, index: int, files: _Files, view: View) -> st
         columns.append(f'{said} AS "{leaf.column}"')
     if view.has_templates:
         columns.append(f"{_template_id(files)} AS {TEMPLATE}")
+    if view.has_weights:
+        columns.append(f"CAST(1 AS BIGINT) AS {WEIGHT}")
     if view.has_segments:
         columns.append(f"filename AS {SEGMENT}")
     is_mixed = any(piece.segment.columns.kinds != files.pieces[0].segment.columns.kinds for piece in files.pieces)

@@ -2,7 +2,10 @@
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
+
+TLS_SCHEME: Final = "tls://"
+"""How a setting says that a listener speaks TLS from the first byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +39,26 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a protocol that is not HTTP is listened for, and whether within TLS."""
+
+    address: Address
+    is_tls: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`HOST:PORT`, or `tls://HOST:PORT`. Raises ValueError."""
+        stripped = text.strip()
+        bare = stripped.removeprefix(TLS_SCHEME)
+        return cls(Address.parse(bare), bare != stripped)
+
+    def __str__(self) -> str:
+        return f"{TLS_SCHEME}{self.address}" if self.is_tls else str(self.address)
+
+
+def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
+    """Several, with commas between them. Raises ValueError."""
+    return tuple(Endpoint.parse(part) for part in text.split(",") if part.strip())

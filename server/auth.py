@@ -34,7 +34,7 @@ class Tokens:
         self._path = path
         self._lock = threading.Lock()
         self._stamp = _stamp(path)
-        self._digests = _read(path)
+        self._tokens = _read(path)
         self._next_check_s = 0.0
 
     def admit(self, authorization: str | None, other: str = "") -> bool:
@@ -48,23 +48,28 @@ class Tokens:
                 found |= hmac.compare_digest(known, digest)
         return found
 
-    def _current(self) -> tuple[bytes, ...]:
+    def known(self) -> tuple[bytes, ...]:
+        """The tokens themselves, for protocols whose clients show only that they know one."""
+        return tuple(self._current().values())
+
+    def _current(self) -> dict[bytes, bytes]:
+        """The tokens by their digests."""
         with self._lock:
             now_s = time.monotonic()
             if now_s < self._next_check_s:
-                return self._digests
+                return self._tokens
             self._next_check_s = now_s + CHECK_INTERVAL_S
             self._reload()
-            return self._digests
+            return self._tokens
 
     def _reload(self) -> None:
         try:
             stamp = _stamp(self._path)
             if stamp == self._stamp:
                 return
-            self._digests = _read(self._path)
+            self._tokens = _read(self._path)
             self._stamp = stamp
-            log.info("tokens read again", file=str(self._path), tokens=len(self._digests))
+            log.info("tokens read again", file=str(self._path), tokens=len(self._tokens))
         except InvalidSettings as error:
             log.error("tokens not read again, the former ones stay valid", error=str(error))
 
@@ -77,7 +82,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _read(path: Path) -> tuple[bytes, ...]:
+def _read(path: Path) -> dict[bytes, bytes]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -87,7 +92,7 @@ def _read(path: Path) -> tuple[bytes, ...]:
         raise InvalidSettings(f"token file {path} holds no token: write one a line")
     if len(tokens) > TOKENS_MAX:
         raise InvalidSettings(f"token file {path} holds more than {TOKENS_MAX} tokens")
-    return tuple(hashlib.sha256(token).digest() for token in tokens)
+    return {hashlib.sha256(token).digest(): token for token in tokens}
 
 
 def _tokens(lines: Iterable[bytes]) -> list[bytes]:

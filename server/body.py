@@ -33,8 +33,7 @@ class BodyBudget:
 
     async def acquire(self, size_bytes: int, wait_s: float) -> None:
         """Take a share. Raises Busy if there is none within `wait_s`."""
-        if not self._waiting and self.held_bytes + size_bytes <= self.capacity_bytes:
-            self._take(size_bytes)
+        if self.acquire_now(size_bytes):
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((size_bytes, turn))
@@ -47,6 +46,13 @@ class BodyBudget:
             raise Busy(
                 f"request bodies of {self.capacity_bytes} bytes are being taken (ingest_memory); try again"
             ) from None
+
+    def acquire_now(self, size_bytes: int) -> bool:
+        """Take a share if there is room and nobody waits; whether it was taken."""
+        if self._waiting or self.held_bytes + size_bytes > self.capacity_bytes:
+            return False
+        self._take(size_bytes)
+        return True
 
     def release(self, size_bytes: int) -> None:
         self.held_bytes -= size_bytes

@@ -68,6 +68,8 @@ def _metavar(name: str) -> str:
         return "TIME"
     if annotation is int:
         return "N"
+    if name.endswith("_listen"):
+        return "ADDRESS"
     return {"data": "DIR", "listen": "HOST:PORT", "default_cluster": "NAME", "default_namespace": "NAME"}.get(
         name, "FILE"
     )

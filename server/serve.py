@@ -19,6 +19,7 @@ from server.access import Readiness
 from server.app import create_app
 from server.auth import Tokens
 from server.listeners import BACKLOG, bind, require_security, url_of
+from server.listening import Listening, spoken
 from server.protocol import bounded
 from server.service import Service
 from server.settings import ServeSettings
@@ -44,6 +45,7 @@ def serve(settings: ServeSettings) -> int:
     telemetry, readiness = Telemetry(), Readiness()
     listener = bind(settings)
     service = Service(settings, telemetry)
+    listening = Listening(service, context, spoken(settings, tokens))
     config = uvicorn.Config(
         create_app(service, readiness, tokens),
         http=bounded(settings, lambda what: telemetry.http.clients_cut.labels(what).inc()),
@@ -59,7 +61,7 @@ def serve(settings: ServeSettings) -> int:
         timeout_graceful_shutdown=max(1, round(settings.stop_timeout)),
         ssl_context_factory=None if context is None else lambda _config, _default: context,
     )
-    server = _Server(config, service, readiness, listener)
+    server = _Server(config, service, readiness, listener, listening)
     server.run(sockets=[listener])
     return server.exit_code
 
@@ -67,14 +69,23 @@ def serve(settings: ServeSettings) -> int:
 class _Server(uvicorn.Server):
     """Uvicorn's server, which serves the health paths while the store opens and flushes it when it stops."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, readiness: Readiness, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        readiness: Readiness,
+        listener: socket.socket,
+        listening: Listening,
+    ) -> None:
         super().__init__(config)
+        self._listening = listening
         self.exit_code = 0
         self._service = service
         self._readiness = readiness
         self._url = url_of(listener, service.settings)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._listening.listen()
         opening = asyncio.create_task(self._open())
         await super().serve(sockets)
         await opening
@@ -82,6 +93,9 @@ class _Server(uvicorn.Server):
             # What was still running has been cancelled; its queries are being interrupted.
             await asyncio.wait(self.server_state.tasks, timeout=CANCELLED_WAIT_S)
         await self._close()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.gather(super().shutdown(sockets), self._listening.stop())
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -111,6 +125,7 @@ class _Server(uvicorn.Server):
         else:
             memory.freeze()
             if not self.should_exit:
+                await self._listening.start()
                 self._readiness.is_ready = True
                 self._announce(time.monotonic() - began_s)
 

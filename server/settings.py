@@ -1,13 +1,12 @@
 """Every setting of `logstore serve`, once: a flag, an environment variable and a key of the config file."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -15,13 +14,19 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from logstore.errors import InvalidSettings
+from ingest.lines_asked import AGENTS, FORMATS, languages_of
+from logstore.errors import InvalidInput, InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES
-from server.address import Address
+from server import config_file
+from server.address import Address, Endpoint, parse_endpoints
 from server.quantities import Duration, Size
 
 ENVIRONMENT_PREFIX: Final = "LOGSTORE_"
 MIB: Final = 1024 * 1024
+
+STREAM_LISTENERS: Final = ("forward_listen", "syslog_tcp_listen", "gelf_tcp_listen")
+DATAGRAM_LISTENERS: Final = ("syslog_udp_listen", "gelf_udp_listen")
+_OR_TLS: Final = "HOST:PORT, or tls://HOST:PORT, or several with commas between them"
 
 _SERVICE_LINK: Final = re.compile(r"LOGSTORE_(PORT(_.*)?|SERVICE_(HOST|PORT.*))")
 """What Kubernetes puts into the environment of every pod beside a Service called `logstore`."""
@@ -74,8 +79,21 @@ class ServeSettings(BaseSettings):
     insecure: bool = setting(
         "Security",
         False,
-        "serve other machines although neither client certificates nor tokens are asked for",
+        "serve other machines although nothing is asked of them: neither client certificates nor tokens",
     )
+
+    forward_listen: str | None = setting("Listeners", None, f"where to take Fluent forward: {_OR_TLS}; usual: :24224")
+    forward_shared_key_file: Path | None = setting(
+        "Listeners", None, "shared keys of Fluent forward, one a line, of which a client must know one"
+    )
+    syslog_udp_listen: str | None = setting(
+        "Listeners", None, "where to take syslog in datagrams: HOST:PORT, or several with commas between them"
+    )
+    syslog_tcp_listen: str | None = setting("Listeners", None, f"where to take syslog over TCP: {_OR_TLS}")
+    gelf_udp_listen: str | None = setting(
+        "Listeners", None, "where to take GELF in datagrams: HOST:PORT, or several with commas between them"
+    )
+    gelf_tcp_listen: str | None = setting("Listeners", None, f"where to take GELF over TCP: {_OR_TLS}")
 
     max_body: Size = setting("Ingest", 64 * MIB, "largest request body, before and after it is inflated; over it: 413")
     max_line: Size = setting("Ingest", 16 * MIB, "largest single record in a body; a longer one is rejected alone")
@@ -96,6 +114,21 @@ class ServeSettings(BaseSettings):
     )
     default_cluster: str = setting("Ingest", "default", "cluster of a record that names none")
     default_namespace: str = setting("Ingest", "default", "namespace of a record that names none")
+    unwrap: str = setting(
+        "Ingest",
+        "agents",
+        "off, cri, docker or auto: take messages out of what container runtimes wrap them in; agents: auto, but off for"
+        " POST /api/v1/logs; a request may say otherwise",
+    )
+    multiline: str = setting(
+        "Ingest",
+        "off",
+        "off, auto, or some of java,python,go,dotnet,node,ruby: stack traces whose lines become one record; a request"
+        " may say otherwise",
+    )
+    identity_file: Path | None = setting(
+        "Ingest", None, "YAML file with more places where agents say where records come from, before the built-in ones"
+    )
 
     partition_by: Literal["cluster,namespace", "cluster,namespace,pod,container,hour"] = setting(
         "Storage",
@@ -145,7 +178,7 @@ class ServeSettings(BaseSettings):
         default=2000,
         ge=1,
         le=100_000,
-        description="connections at once; further ones: 503",
+        description="connections at once, of HTTP and of all other protocols, each; further ones: 503, or cut",
         json_schema_extra={"group": "Connections"},
     )
     receive_timeout: Duration = setting(
@@ -168,7 +201,11 @@ class ServeSettings(BaseSettings):
         path = init_settings().get("config") or os.environ.get(ENVIRONMENT_PREFIX + "CONFIG")
         if not path:
             return (init_settings, env_settings)
-        return (init_settings, env_settings, InitSettingsSource(settings_cls, _read_config(Path(path))))
+        return (
+            init_settings,
+            env_settings,
+            InitSettingsSource(settings_cls, config_file.read(Path(path), cls.model_fields)),
+        )
 
     @field_validator("listen")
     @classmethod
@@ -176,11 +213,35 @@ class ServeSettings(BaseSettings):
         Address.parse(value)
         return value
 
+    @field_validator(*STREAM_LISTENERS, *DATAGRAM_LISTENERS)
+    @classmethod
+    def _are_endpoints(cls, value: str | None, info: ValidationInfo) -> str | None:
+        endpoints = parse_endpoints(value or "")
+        if info.field_name in DATAGRAM_LISTENERS and any(endpoint.is_tls for endpoint in endpoints):
+            raise ValueError(f"{value!r}: there is no TLS over UDP; write HOST:PORT")
+        return value
+
     @field_validator("default_cluster", "default_namespace")
     @classmethod
     def _is_identity(cls, value: str) -> str:
         if not 1 <= len(value.encode()) <= IDENTITY_MAX_BYTES:
             raise ValueError(f"must have 1 to {IDENTITY_MAX_BYTES} bytes")
+        return value
+
+    @field_validator("unwrap")
+    @classmethod
+    def _is_unwrap(cls, value: str) -> str:
+        if value != AGENTS and value not in FORMATS:
+            raise ValueError(f"must be one of {AGENTS}, {', '.join(FORMATS)}")
+        return value
+
+    @field_validator("multiline")
+    @classmethod
+    def _is_multiline(cls, value: str) -> str:
+        try:
+            languages_of(value)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
         return value
 
     @field_validator("max_body", "max_line", "memory", "flush_bytes", "wal_max_bytes")
@@ -203,6 +264,10 @@ class ServeSettings(BaseSettings):
             raise ValueError("tls_cert_file and tls_private_key_file go together: set both or neither")
         if self.client_ca_file is not None and self.tls_cert_file is None:
             raise ValueError("client_ca_file needs tls_cert_file and tls_private_key_file: no certificates without TLS")
+        if self.tls_cert_file is None:
+            for name in STREAM_LISTENERS:
+                if any(endpoint.is_tls for endpoint in self.endpoints(name)):
+                    raise ValueError(f"{name} says tls://, which needs tls_cert_file and tls_private_key_file")
         if self.ingest_memory is not None and self.ingest_memory < self.max_body:
             raise ValueError(
                 f"ingest_memory ({self.ingest_memory}) must hold a body of max_body ({self.max_body} bytes)"
@@ -212,6 +277,10 @@ class ServeSettings(BaseSettings):
     @property
     def address(self) -> Address:
         return Address.parse(self.listen)
+
+    def endpoints(self, name: str) -> tuple[Endpoint, ...]:
+        """Where the listener of this setting listens."""
+        return parse_endpoints(getattr(self, name) or "")
 
     @property
     def ingest_memory_bytes(self) -> int:
@@ -247,26 +316,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
 def nearest(name: str) -> str:
     """`; did you mean …?` where a setting has nearly this name, else nothing."""
-    found = difflib.get_close_matches(name.replace("-", "_").lower(), list(ServeSettings.model_fields), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidSettings(f"config file {path} cannot be read: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InvalidSettings(f"config file {path} must hold a mapping of settings, not {type(content).__name__}")
-    settings = {str(key).replace("-", "_"): value for key, value in content.items()}
-    for key in settings:
-        if key not in ServeSettings.model_fields or key == "config":
-            raise InvalidSettings(f"config file {path}: unknown setting {key!r}{nearest(key)}")
-    return settings
+    return config_file.nearest(name, ServeSettings.model_fields)
 
 
 def _explain(error: ValidationError, flags: Mapping[str, Any]) -> Iterator[str]:

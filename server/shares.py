@@ -3,6 +3,8 @@
 import os
 from typing import Final
 
+from ingest.identity_table import read_table
+from ingest.lines_asked import LinesSettings
 from ingest.pipeline import PipelineSettings
 from ingest.request import Limits
 from logstore.settings import StoreSettings
@@ -37,6 +39,8 @@ def pipeline_settings(settings: ServeSettings) -> PipelineSettings:
         wait_s=settings.ingest_wait,
         default_cluster=settings.default_cluster,
         default_namespace=settings.default_namespace,
+        lines=LinesSettings(settings.unwrap, settings.multiline),
+        identity=read_table(settings.identity_file),
     )
 
 

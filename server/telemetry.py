@@ -107,6 +107,42 @@ class IngestMetrics:
         )
 
 
+class StreamMetrics:
+    """Of protocols that are not HTTP, each by its name."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.connections = Gauge("logstore_stream_connections", "Connections open.", ["protocol"], registry=registry)
+        self.bytes = Counter("logstore_stream_bytes", "Bytes received.", ["protocol"], registry=registry)
+        self.records = Counter("logstore_stream_records", "Records that are durable.", ["protocol"], registry=registry)
+        self.rejected = Counter(
+            "logstore_stream_records_rejected", "Records that were none.", ["protocol"], registry=registry
+        )
+        self.refused = Counter(
+            "logstore_stream_batches_refused",
+            "Batches not stored, by reason: invalid, too_large, fault.",
+            ["protocol", "reason"],
+            registry=registry,
+        )
+        self.closed = Counter(
+            "logstore_stream_connections_cut",
+            "Connections closed by us, by reason: malformed, refused, silent, full, unread, too_many, fault.",
+            ["protocol", "reason"],
+            registry=registry,
+        )
+        self.held = Counter(
+            "logstore_stream_held",
+            "Times that a batch waited since nothing could be taken.",
+            ["protocol"],
+            registry=registry,
+        )
+        self.dropped = Counter(
+            "logstore_datagrams_dropped",
+            "Datagrams dropped since nothing could be taken.",
+            ["protocol"],
+            registry=registry,
+        )
+
+
 class QueryMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.outcomes = Counter(
@@ -133,6 +169,7 @@ class Telemetry:
         self.http = HttpMetrics(self.registry)
         self.ingest = IngestMetrics(self.registry)
         self.query = QueryMetrics(self.registry)
+        self.streams = StreamMetrics(self.registry)
         started = Gauge("logstore_start_time_seconds", "When it started, seconds since 1970.", registry=self.registry)
         started.set(time.time())
         ProcessCollector(registry=self.registry)

@@ -3,7 +3,13 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import native
+from ingest.protocols import gelf, loki, native, otlp, splunk
 
-PROTOCOLS: Final[tuple[Protocol, ...]] = (native.PROTOCOL,)
+PROTOCOLS: Final[tuple[Protocol, ...]] = (
+    native.PROTOCOL,
+    loki.PROTOCOL,
+    otlp.PROTOCOL,
+    splunk.PROTOCOL,
+    gelf.PROTOCOL,
+)
 """Those over HTTP, which the server mounts in this order."""

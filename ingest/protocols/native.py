@@ -26,7 +26,7 @@ doubled, with the attribute `_escape` = "backslash". Elsewhere they, and lone su
 import json
 from typing import Any, Final
 
-from ingest.decoding import WORD_COLUMNS, RawReject, decode_columns
+from ingest.decoding import WORD_COLUMNS, Form, RawReject, decode_columns
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Reject, Request
 from logstore.errors import InvalidInput
@@ -42,7 +42,9 @@ USAGE: Final = {
     ' --data-binary \'{"time": "2026-03-01T12:00:00Z", "message": "hello", "level": "info"}\'',
     "content_encoding": ["gzip", "zstd", "deflate"],
     "parameters": {
-        name: f"{name} of records that name none" for name in ("cluster", "namespace", "pod", "container", "stream")
+        **{name: f"{name} of records that name none" for name in WORD_COLUMNS},
+        "unwrap": "off, cri, docker or auto: what container runtimes wrap messages in",
+        "multiline": "off, auto, or some of java,python,go,dotnet,node,ruby: stack traces as one record",
     },
     "headers": {"Idempotency-Key": "a repeat with the same body is answered as before and stored once, for 24 hours"},
     "answer": {"accepted": 1, "rejected": [{"line": 2, "error": "why this line was not taken"}]},
@@ -59,7 +61,7 @@ def decode(request: Request) -> Decoded:
     """
     columns = decode_columns(
         request.body,
-        is_text=request.head.media_type == "text/plain",
+        form=Form.TEXT if request.head.media_type == "text/plain" else Form.JSON,
         now_ns=request.now_ns,
         limits=request.limits,
         defaults=_defaults(request),

@@ -10,9 +10,22 @@ case cannot both be named so in SQL. Times come as TIMESTAMP_NS.
 """
 
 from query.sql.answer import Column, Compiled, Kind, Place, Window
-from query.sql.compiler import compile_parts, compile_query, predicate
+from query.sql.compiler import compile_groups, compile_parts, compile_query, predicate
+from query.sql.fragment import Sql
 from query.sql.parts import Parts
 
 compile = compile_query  # noqa: A001 - the module's name says of what
 
-__all__ = ["Column", "Compiled", "Kind", "Parts", "Place", "Window", "compile", "compile_parts", "predicate"]
+__all__ = [
+    "Column",
+    "Compiled",
+    "Kind",
+    "Parts",
+    "Place",
+    "Sql",
+    "Window",
+    "compile",
+    "compile_groups",
+    "compile_parts",
+    "predicate",
+]

@@ -51,12 +51,15 @@ class Stored:
 
     `columns`: the paths in `attributes` that `records` has columns for, called as `column_name` says.
     `labels`: the keys that there may be in `labels`; None: any. `templates`: whether `records` has the ids of messages'
-    templates, in the column `TEMPLATE`.
+    templates, in the column `TEMPLATE`. `weights`: whether each row of `records` stands for as many of them as its
+    column `weight` says. `groups`: whether the records' patterns are found already (query/sql/patterns.py).
     """
 
     columns: frozenset[Path] = frozenset()
     labels: frozenset[str] | None = None
     templates: bool = False
+    weights: bool = False
+    groups: bool = False
 
 
 ANYTHING: Final = Stored()

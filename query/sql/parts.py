@@ -17,6 +17,7 @@ from query.sql.relation import Relation
 from query.sql.stats import (
     check_names,
     compares_as_it_is,
+    count_of,
     extreme,
     grouped,
     keys_of,
@@ -132,7 +133,7 @@ def _distinct(pipe: ast.Stats, before: Relation) -> tuple[Value, ...]:
 
 def _part(node: ast.Aggregate, before: Relation) -> _Part:
     if node.argument is None:
-        return _added(Sql("count(*)"))
+        return _added(count_of(before).sql)
     if node.function == _DISTINCT:
         return _Part((), lambda key: Value(sql("count(DISTINCT {})", key), Kind.INTEGER, nullable=False))
     return PARTS[node.function](value_of(node.argument, before.context))

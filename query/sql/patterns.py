@@ -1,6 +1,8 @@
 """The pipe `patterns`: records grouped by their messages' templates.
 
 Groups are of ids alone, which segments have in a column; of messages, only those that come out as examples are read.
+Where the caller has the groups already (`Stored.groups`), it makes `grouped` mean all of them, and `frequent` those
+that may be among the first, with their `pattern`, or null, and `message`, which may be null where it is not asked for.
 """
 
 from dataclasses import replace
@@ -15,7 +17,7 @@ from query.sql.fragment import Sql, join, sql
 from query.sql.relation import RECORDS, Relation, order_keys, stored_as
 from query.sql.value import Value, text
 
-_COLUMNS: Final = {
+COLUMNS: Final = {
     "pattern": Value(Sql("template_text(message)"), Kind.TEXT, verbatim=True),
     "count": Value(Sql("n"), Kind.INTEGER, nullable=False),
     "share": Value(Sql("n / (SELECT sum(n) FROM grouped)"), Kind.FLOAT, nullable=False),
@@ -23,6 +25,9 @@ _COLUMNS: Final = {
     "last_time": Value(Sql("last_time"), Kind.TIME),
     "example": Value(Sql("message"), Kind.TEXT, verbatim=True),
 }
+GROUPED: Final = (TEMPLATE, "n", "first_time", "last_time", "_seq")
+"""The columns of groups whose messages are the records' own."""
+_PATTERN_KNOWN: Final = Value(Sql("coalesce(pattern, template_text(message))"), Kind.TEXT, verbatim=True)
 _EXAMPLE_SEQ: Final = Value(Sql("_seq"), Kind.INTEGER, nullable=False)
 _OWN_MESSAGE: Final = Sql("message")
 
@@ -33,12 +38,16 @@ def patterns(pipe: ast.Patterns, before: Relation) -> Relation:
     message, time = _needed("message", pipe, before), _needed("time", pipe, before)
     if time.kind is not Kind.TIME:
         raise invalid('"patterns" needs the field "time" to be a time', pipe.at, "give the other field another name")
-    stored, columns, made = stored_as((*_COLUMNS.values(), _EXAMPLE_SEQ), before.made)
-    fields = {name: replace(value, name=name) for name, value in zip(_COLUMNS, stored, strict=False)}
+    has_groups = before.scope.stored.groups
+    shown = {**COLUMNS, "pattern": _PATTERN_KNOWN} if has_groups else COLUMNS
+    stored, columns, made = stored_as((*shown.values(), _EXAMPLE_SEQ), before.made)
+    fields = {name: replace(value, name=name) for name, value in zip(COLUMNS, stored, strict=False)}
     count, pattern, seq = fields["count"], fields["pattern"], stored[-1]
     return replace(
         before,
-        source=sql(
+        source=sql("(SELECT {} FROM frequent)", join(", ", columns))
+        if has_groups
+        else sql(
             "(WITH grouped AS MATERIALIZED ({}) SELECT {} FROM {})",
             _grouped(message, time, before),
             join(", ", columns),
@@ -61,6 +70,11 @@ def patterns(pipe: ast.Patterns, before: Relation) -> Relation:
     )
 
 
+def groups(pipe: ast.Patterns, before: Relation) -> Sql:
+    """The statement that groups records, for one who has others' groups; `GROUPED` are its columns."""
+    return _grouped(_needed("message", pipe, before), _needed("time", pipe, before), before)
+
+
 def _needed(name: str, pipe: ast.Patterns, before: Relation) -> Value:
     if not before.of_records:
         raise invalid('"patterns" needs records, and these rows are none', pipe.at, "put it before stats or top")
@@ -75,7 +89,7 @@ def _grouped(message: Value, time: Value, before: Relation) -> Sql:
     is_own = message.sql == _OWN_MESSAGE
     has_ids = is_own and before.scope.stored.templates
     columns = [
-        Sql(TEMPLATE) if has_ids else sql("template_id({})", text(message)),
+        Sql(TEMPLATE) if has_ids else sql(f"template_id({{}}) AS {TEMPLATE}", text(message)),
         Sql("count(*) AS n"),
         sql("min({}) AS first_time", time.sql),
         sql("max({}) AS last_time", time.sql),

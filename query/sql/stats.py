@@ -17,7 +17,8 @@ from query.sql.value import Value, finite, number, text
 Write: TypeAlias = Callable[[ast.Aggregate, Value], Value]
 
 _QUANTILE: Final = re.compile(r"p([0-9]{1,2}|100)")
-COUNT: Final = Value(Sql("count(*)"), Kind.INTEGER, nullable=False)
+_COUNT: Final = Value(Sql("count(*)"), Kind.INTEGER, nullable=False)
+_WEIGHT: Final = Value(Sql("CAST(coalesce(sum(weight), 0) AS BIGINT)"), Kind.INTEGER, nullable=False)
 
 
 def stats(pipe: ast.Stats, before: Relation) -> Relation:
@@ -73,7 +74,7 @@ def _key(value: Value) -> Value:
 
 def _aggregate(node: ast.Aggregate, before: Relation) -> Value:
     if node.function == "count" and node.argument is None:
-        return COUNT
+        return count_of(before)
     quantile = _QUANTILE.fullmatch(node.function)
     write = _quantile(int(quantile[1])) if quantile else AGGREGATES.get(node.function)
     if write is None:
@@ -82,6 +83,11 @@ def _aggregate(node: ast.Aggregate, before: Relation) -> Value:
     if node.argument is None:
         raise invalid(f'"{node.function}" needs a field', node.at, f"write {node.function}(duration_ms)")
     return write(node, value_of(node.argument, before.context))
+
+
+def count_of(rows: Relation) -> Value:
+    """How many there are."""
+    return _WEIGHT if rows.scope.stored.weights else _COUNT
 
 
 def _count(_node: ast.Aggregate, value: Value) -> Value:

@@ -54,6 +54,8 @@ class IngestParams(Params):
     pod: str = Field("", description="pod of records that name none")
     container: str = Field("", description="container of records that name none")
     stream: str = Field("", description="stream of records that name none")
+    unwrap: str = Field("", description="off, cri, docker or auto: what container runtimes wrap messages in")
+    multiline: str = Field("", description="off, auto or java,python,go,dotnet,node,ruby: stack traces as one record")
 
 
 class Ingest:
@@ -96,7 +98,7 @@ class Ingest:
 
     def _record(self, protocol: str, sender: Sender, accepted: Accepted, size_bytes: int) -> None:
         now_ns, rejects = time.time_ns(), accepted.rejects
-        if accepted.answer.status < 400:
+        if accepted.answer.status < 400 or accepted.records:
             self._sources.record(
                 protocol, sender, accepted.records, size_bytes, rejects, now_ns=now_ns, unread=accepted.unread
             )

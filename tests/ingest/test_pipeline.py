@@ -41,6 +41,17 @@ def test_what_is_answered_is_stored(store: Store, pipeline: Pipeline) -> None:
     assert pipeline.pending_bytes == 0
 
 
+def test_lines_are_stored_and_what_was_sent_is_counted(store: Store, pipeline: Pipeline) -> None:
+    body = b"2026-03-01T12:00:00Z stdout P one \n2026-03-01T12:00:00Z stdout F line"
+    head = Head(headers={"content-type": "text/plain"}, params={"unwrap": "auto"})
+    answer = pipeline.accept(Arrival(body, head)).result(TIMEOUT_S)
+    assert json.loads(answer.answer.body) == {"accepted": 2, "rejected": []}
+    assert answer.records == 1
+    assert messages(store) == ["one line"]
+    with pytest.raises(InvalidInput, match="unwrap"):
+        pipeline.accept(Arrival(body, Head(params={"unwrap": "yes"}))).result(TIMEOUT_S)
+
+
 def test_a_repeated_key_is_answered_as_before_and_stored_once(store: Store, pipeline: Pipeline) -> None:
     body = b'{"message":"a"}\nnot json\n'
     first = pipeline.accept(Arrival(body, idempotency_key="k")).result(TIMEOUT_S)

@@ -1,0 +1,75 @@
+"""One connection of Fluent forward, and its heartbeats over UDP."""
+
+from collections.abc import Callable, Iterator
+
+from ingest.conversation import Conversation, Frame
+from ingest.protocols.forward.handshake import NONCE_BYTES, PING_MAX_BYTES, Handshake, Keys, Refused
+from ingest.protocols.forward.messages import Message, Messages
+from ingest.protocols.forward.options import LOGS, mode_of, options_of, tag_of
+
+
+def begin(
+    max_bytes: int, keys: Keys | None, hostname: str, random: Callable[[int], bytes]
+) -> Callable[[str], Conversation]:
+    """What begins a conversation with a peer. A message has at most `max_bytes`; without `keys` nothing is asked."""
+
+    def begun(_peer: str) -> Conversation:
+        if keys is None:
+            return Forward(max_bytes, None)
+        salt = random(NONCE_BYTES) if any(True for _ in keys.passwords()) else b""
+        return Forward(max_bytes, Handshake(keys, hostname, random(NONCE_BYTES), salt))
+
+    return begun
+
+
+class Forward:
+    """Each message is a frame; one with a chunk's name is answered when it is durable."""
+
+    def __init__(self, max_bytes: int, handshake: Handshake | None) -> None:
+        self._max_bytes = max_bytes
+        self._messages = Messages(PING_MAX_BYTES if handshake else max_bytes)
+        self._handshake = handshake
+        self._greeting = handshake.helo() if handshake else b""
+
+    @property
+    def held_bytes(self) -> int:
+        return self._messages.held_bytes
+
+    @property
+    def is_midway(self) -> bool:
+        return self._handshake is not None or self._messages.held_bytes > 0
+
+    def greeting(self) -> bytes:
+        return self._greeting
+
+    def feed(self, data: bytes | bytearray) -> Iterator[Frame | bytes]:
+        for message in self._messages.feed(data):
+            yield from self._enter(message) if self._handshake else self._take(message)
+
+    def end(self) -> Iterator[Frame]:
+        return iter(())
+
+    def _enter(self, message: Message) -> Iterator[bytes]:
+        assert self._handshake is not None
+        pong, reason = self._handshake.pong(message)
+        yield pong
+        if reason:
+            raise Refused(reason)
+        self._handshake = None
+        self._messages.max_bytes = self._max_bytes
+
+    def _take(self, message: Message) -> Iterator[Frame | bytes]:
+        mode = mode_of(message)
+        tag_of(message)
+        options = options_of(message, mode)
+        if options.signal == LOGS:
+            yield Frame(message.body, options.ack, is_alone=bool(options.ack or options.compressed))
+        elif options.ack:
+            yield options.ack
+
+
+class Heartbeats:
+    """Fluentd's over UDP: a byte for whatever comes."""
+
+    def feed(self, datagram: bytes, peer: str) -> Frame | None:
+        return Frame(b"", b"\0")

@@ -1,0 +1,88 @@
+"""Frames of Fluent forward as records: messages of all modes become JSON documents, decoded by the kernel at once."""
+
+import struct
+from dataclasses import replace
+from typing import Final
+
+from ingest import body as bodies
+from ingest.conversation import taking
+from ingest.protocol import Take
+from ingest.protocols import native
+from ingest.protocols.forward.entries import SHOWN_BYTES, Documents, poison
+from ingest.protocols.forward.messages import Message, Messages
+from ingest.protocols.forward.options import Mode, mode_of, options_of, tag_of, unpack
+from ingest.request import Decoded, Head, Request
+
+NAME: Final = "forward"
+TEXT_PER_BYTE: Final = 32
+TEXT_LEAST_BYTES: Final = 64 << 10
+"""What a message may become as JSON: that much, and so many bytes for each of its own, but at most twice `max_body`."""
+_OUTER_MAX_BYTES: Final = 8192
+"""A tag and options, besides the entries."""
+
+
+def decode(request: Request) -> Decoded:
+    """The records of messages, one after the other.
+
+    What is no record is stored as text, with the attribute `_ingest_error`.
+
+    Raises:
+        TooLarge: more than `max_records`.
+    """
+    documents = Documents(request.limits.max_records)
+    key, messages = "", 0
+    for message in Messages(len(request.body)).feed(request.body):
+        mode = mode_of(message)
+        entries = _entries(message, mode)
+        max_bytes = min(2 * request.limits.max_body_bytes, TEXT_LEAST_BYTES + TEXT_PER_BYTE * len(entries))
+        documents.add(entries, tag_of(message), max_bytes)
+        messages += 1
+        key = options_of(message, mode).key
+    return replace(_decoded(documents.lines, request), key=key if messages == 1 else "")
+
+
+def inflate(body: bytes, _head: Head, max_bytes: int) -> bytes:
+    """The message with its entries inflated; others are as they came. A chunk sent again is known by what is in it,
+    however it was compressed.
+
+    Raises:
+        InvalidInput: entries that are damaged or end too early.
+        TooLarge: more than `max_bytes`.
+    """
+    message = next(Messages(len(body)).feed(body))
+    mode = mode_of(message)
+    if mode is not Mode.PACKED or not options_of(message, mode).compressed:
+        return body
+    entries = bodies.inflate(_packed(message), "", max_bytes)
+    head = b"\xc6" + struct.pack(">I", len(entries))
+    options = message.element(2)
+    return b"".join((b"\x93", message.element(0), head, entries, options))
+
+
+def _entries(message: Message, mode: Mode) -> bytes:
+    """All entries of a message, one after the other."""
+    if mode is Mode.PACKED:
+        return _packed(message)
+    if mode is Mode.FORWARD:
+        width = {0xDC: 3, 0xDD: 5}.get(message.first_byte(1), 1)
+        return bytes(message.element(1)[width:])
+    return b"".join((b"\x92", message.element(1), message.element(2)))
+
+
+def _packed(message: Message) -> bytes:
+    """The packed entries, whichever of msgpack's two kinds of strings they came as."""
+    entries = unpack(message.element(1))
+    return entries if isinstance(entries, bytes) else entries.encode("utf-8", "surrogateescape")
+
+
+def _decoded(lines: list[bytes], request: Request) -> Decoded:
+    """The documents' records; those that the kernel rejects are told as text."""
+    decoded = native.decode(replace(request, body=b"\n".join(lines)))
+    if not decoded.rejects:
+        return decoded
+    for reject in decoded.rejects:
+        lines[reject.line - 1] = poison(lines[reject.line - 1][:SHOWN_BYTES], reject.error)
+    return native.decode(replace(request, body=b"\n".join(lines)))
+
+
+TAKE: Final[Take] = taking(decode, inflate)

@@ -1,0 +1,45 @@
+"""GELF 1.1, as it comes over UDP (in chunks too), TCP, TLS and HTTP."""
+
+from typing import Final
+
+from ingest.conversation import Frame
+from ingest.messages import pack, whole
+from ingest.one_way import OneWay
+from ingest.protocol import Answer, Protocol, Refusal, Take
+from ingest.protocols.gelf.chunks import Chunks
+from ingest.protocols.gelf.decode import decode_messages, decode_request
+from ingest.protocols.gelf.framing import Framer
+from ingest.request import Decoded, Head, Request
+
+__all__ = ["NAME", "PROTOCOL", "Datagrams", "conversation", "decode_messages"]
+
+NAME: Final = "gelf"
+
+
+def conversation(peer: str) -> OneWay:
+    """What a sender says over TCP or TLS."""
+    return OneWay(Framer(), peer)
+
+
+class Datagrams:
+    """A document a datagram, or in the chunks of several."""
+
+    def __init__(self, chunks: Chunks | None = None) -> None:
+        self._chunks = chunks or Chunks()
+
+    def feed(self, datagram: bytes, peer: str) -> Frame | None:
+        document = self._chunks.feed(datagram, peer)
+        return Frame(pack([whole(document)], peer)) if document else None
+
+
+def answer(_request: Request, _decoded: Decoded) -> Answer:
+    """As Graylog answers."""
+    return Answer(202)
+
+
+def refuse(_head: Head, refusal: Refusal) -> Answer:
+    return Answer(refusal.status, refusal.message.encode("utf-8", "replace"), "text/plain; charset=utf-8")
+
+
+TAKE: Final = Take(("POST",), ("/gelf",), decode_request, answer)
+PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse)

@@ -1,0 +1,72 @@
+"""GELF over a stream: documents end with NUL; some senders end them with LF, which then follows a `}`."""
+
+from typing import Final
+
+from ingest.messages import Message, whole
+
+DOCUMENT_MAX_BYTES: Final = 1 << 20
+"""Of a longer document so many bytes are kept; it bounds what one connection has in memory."""
+
+_SPACE: Final = b" \t\r\n\0"
+
+
+class Framer:
+    """Cuts what one connection sends into documents; holds at most `max_bytes` of an incomplete one."""
+
+    def __init__(self, max_bytes: int = DOCUMENT_MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._open = bytearray()
+        self._open_bytes = 0
+        self._ends_with_nul = False
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes in memory of a document that is not complete."""
+        return len(self._open)
+
+    def feed(self, chunk: bytes) -> list[Message]:
+        """The documents that are complete with these bytes."""
+        self._ends_with_nul = self._ends_with_nul or b"\0" in chunk
+        messages: list[Message] = []
+        at = 0
+        while at < len(chunk):
+            end = self._find_end(chunk, at)
+            is_complete = end >= 0
+            end = end if is_complete else len(chunk)
+            if is_complete and not self._open_bytes and end - at <= self._max_bytes:
+                _add(messages, bytes(chunk[at:end]), 0)
+            else:
+                self._open += chunk[at : min(end, at + self._max_bytes - len(self._open))]
+                self._open_bytes += end - at
+                if is_complete:
+                    messages += self.finish()
+            at = end + 1
+        return messages
+
+    def finish(self) -> list[Message]:
+        """What is left when the sender has closed the connection."""
+        messages: list[Message] = []
+        _add(messages, bytes(self._open), self._open_bytes)
+        self._open.clear()
+        self._open_bytes = 0
+        return messages
+
+    def _find_end(self, chunk: bytes, at: int) -> int:
+        if self._ends_with_nul:
+            return chunk.find(b"\0", at)
+        end = chunk.find(b"\n", at)
+        while end >= 0 and not self._is_after_brace(chunk, at, end):
+            end = chunk.find(b"\n", end + 1)
+        return end
+
+    def _is_after_brace(self, chunk: bytes, at: int, end: int) -> bool:
+        before = bytes(chunk[max(at, end - 2) : end])
+        if len(before) < 2:
+            before = bytes(self._open[-2:]) + before
+        return before.removesuffix(b"\r").endswith(b"}")
+
+
+def _add(messages: list[Message], content: bytes, size_bytes: int) -> None:
+    stripped = content.strip(_SPACE)
+    if stripped:
+        messages.append(Message(stripped, size_bytes) if size_bytes > len(content) else whole(stripped))

@@ -1,0 +1,26 @@
+"""Syslog, RFC 3164 and RFC 5424, as it comes over UDP, TCP and TLS."""
+
+from typing import Final
+
+from ingest.conversation import Frame
+from ingest.messages import pack
+from ingest.one_way import OneWay
+from ingest.protocols.syslog.decode import decoder
+from ingest.protocols.syslog.framing import Framer, of_datagram
+
+__all__ = ["NAME", "Datagrams", "conversation", "decoder"]
+
+NAME: Final = "syslog"
+
+
+def conversation(peer: str) -> OneWay:
+    """What a sender says over TCP or TLS."""
+    return OneWay(Framer(), peer)
+
+
+class Datagrams:
+    """One message a datagram (RFC 5426 §3.1)."""
+
+    def feed(self, datagram: bytes, peer: str) -> Frame | None:
+        messages = of_datagram(datagram)
+        return Frame(pack(messages, peer)) if messages else None

@@ -1,0 +1,137 @@
+"""Syslog over a stream: where one message ends and the next begins (RFC 6587 §3.4, RFC 5425 §4.3).
+
+Which framing a sender uses is told anew for each message, since relays mix them:
+
+- Octet counting: `LEN SP MSG`. A message that begins with a number and a space is counted if `<` follows, as in all
+  that have a PRI, or if the message before it was counted.
+- Else it ends at LF; or at NUL where the sender ends what it sends with one, as Python's SysLogHandler does, and LFs
+  belong to the message unless the next one begins after them.
+
+Trailers, CR LF and NUL in any number, belong to no message; neither do spaces and trailers before one.
+"""
+
+import re
+from typing import Final
+
+from ingest.messages import Message, whole
+
+FRAME_MAX_BYTES: Final = 256 << 10
+"""Of a longer message so many bytes are kept; it bounds what one connection has in memory."""
+
+_TRAILERS: Final = b"\r\n\0"
+_BETWEEN: Final = re.compile(rb"[\r\n\0 ]*+")
+_COUNT: Final = re.compile(rb"([1-9]\d{0,7}) ")
+_PERHAPS_COUNT: Final = re.compile(rb"[1-9]\d{0,7} ?\Z")
+_LF_BEFORE_MESSAGE: Final = re.compile(rb"\n(?=(?:[1-9]\d{0,7} )?<\d)")
+
+
+class Framer:
+    """Cuts what one connection sends into messages; holds at most `max_bytes` of an incomplete one."""
+
+    def __init__(self, max_bytes: int = FRAME_MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._undecided = b""
+        """The first bytes of a message, too few to tell how it is framed."""
+        self._open = bytearray()
+        self._open_bytes = 0
+        """What has come of the open message, kept or not."""
+        self._due_bytes = 0
+        """How long the open message is, if it is counted."""
+        self._was_counted = False
+        self._has_nul = False
+        self._ends_with_nul = False
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes in memory of a message that is not complete."""
+        return len(self._undecided) + len(self._open)
+
+    def feed(self, chunk: bytes) -> list[Message]:
+        """The messages that are complete with these bytes."""
+        if chunk.endswith((b"\n", b"\0")):
+            self._ends_with_nul = chunk.endswith(b"\0")
+        self._has_nul = b"\0" in chunk
+        chunk, self._undecided = self._undecided + chunk, b""
+        messages: list[Message] = []
+        at = self._go_on(chunk, 0, messages) if self._open_bytes or self._due_bytes else 0
+        while at < len(chunk):
+            at = self._begin(chunk, at, messages)
+        return messages
+
+    def finish(self) -> list[Message]:
+        """What is left when the sender has closed the connection: a message without its end."""
+        messages: list[Message] = []
+        self._open += self._undecided
+        self._open_bytes += len(self._undecided)
+        self._undecided = b""
+        self._close(messages)
+        return messages
+
+    def _begin(self, chunk: bytes, at: int, messages: list[Message]) -> int:
+        """Takes what there is of the message at `at`; returns where the next one begins."""
+        if chunk[at] in b"\r\n\0 ":
+            at = _BETWEEN.match(chunk, at).end()  # type: ignore[union-attr]
+        count = _COUNT.match(chunk, at)
+        if count and (self._was_counted or chunk[count.end() : count.end() + 1] == b"<"):
+            return self._begin_counted(chunk, count.end(), int(count[1]), messages)
+        if _PERHAPS_COUNT.match(chunk, at):
+            self._undecided = chunk[at:]
+            return len(chunk)
+        self._was_counted = False
+        end = self._find_end(chunk, at)
+        if end < 0 or end - at > self._max_bytes:
+            return self._go_on(chunk, at, messages)
+        _add(messages, chunk[at:end], 0)
+        return end + 1
+
+    def _begin_counted(self, chunk: bytes, at: int, size_bytes: int, messages: list[Message]) -> int:
+        self._was_counted = True
+        end = at + size_bytes
+        if end <= len(chunk) and size_bytes <= self._max_bytes:
+            _add(messages, chunk[at:end], size_bytes)
+            return end
+        self._due_bytes = size_bytes
+        return self._go_on(chunk, at, messages)
+
+    def _go_on(self, chunk: bytes, at: int, messages: list[Message]) -> int:
+        """Adds to the open message what belongs to it, and closes it if it is complete."""
+        if self._due_bytes:
+            end = at + self._due_bytes - self._open_bytes
+            after = end
+        else:
+            end = self._find_end(chunk, at)
+            after = end + 1
+        is_complete = 0 <= end <= len(chunk)
+        if not is_complete:
+            end = after = len(chunk)
+        self._open += chunk[at : min(end, at + self._max_bytes - len(self._open))]
+        self._open_bytes += end - at
+        if is_complete:
+            self._close(messages)
+        return after
+
+    def _close(self, messages: list[Message]) -> None:
+        _add(messages, bytes(self._open), self._due_bytes or self._open_bytes)
+        self._open.clear()
+        self._open_bytes = self._due_bytes = 0
+
+    def _find_end(self, chunk: bytes, at: int) -> int:
+        nul = chunk.find(b"\0", at) if self._has_nul else -1
+        if nul < 0:
+            return -1 if self._ends_with_nul else chunk.find(b"\n", at)
+        line = _LF_BEFORE_MESSAGE.search(chunk, at, nul)
+        return line.start() if line else nul
+
+
+def of_datagram(datagram: bytes) -> list[Message]:
+    """The message of one datagram (RFC 5426 §3.1), if it is not empty."""
+    messages: list[Message] = []
+    _add(messages, datagram, 0)
+    return messages
+
+
+def _add(messages: list[Message], content: bytes, size_bytes: int) -> None:
+    """`size_bytes`: how long the frame was, if that is more than its content."""
+    stripped = content.rstrip(_TRAILERS)
+    if stripped:
+        messages.append(Message(stripped, size_bytes) if size_bytes > len(content) else whole(stripped))

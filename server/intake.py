@@ -1,0 +1,183 @@
+"""From frames to durable records: gathered into bodies of some size, in order, and held back while there is no room."""
+
+import asyncio
+import contextlib
+import itertools
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import structlog
+
+from ingest.conversation import Frame
+from ingest.pipeline import Accepted, Arrival
+from ingest.protocol import Take
+from logstore.errors import Busy, CallerError, KeyConflict, TooLarge, Unavailable
+from server.service import Service
+
+BATCH_BYTES: Final = 1 << 20
+"""Frames that wait are stored together once they have so many bytes …"""
+LINGER_S: Final = 0.03
+"""… or the first of them has waited so long."""
+LANE_BYTES: Final = 4 << 20
+"""What may wait in one lane; over it nothing more is read from its connections, and datagrams are dropped."""
+RETRY_S: Final = 0.2
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    frame: Frame
+    share_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.frame.body)
+
+
+class Intake:
+    """The way of one protocol's frames into the pipeline. One event loop."""
+
+    def __init__(self, name: str, take: Take, service: Service) -> None:
+        self.name = name
+        self._take = take
+        self._service = service
+        self._metrics = service.telemetry.streams
+        self._lanes = [Lane(self.store, service.bodies.release) for _ in range(max(1, service.settings.ingest_threads))]
+        self._turns = itertools.cycle(self._lanes)
+        self._is_held = False
+        self.is_stopping = False
+
+    def lane(self) -> "Lane":
+        """A lane for a new connection: what goes through one lane keeps its order."""
+        return next(self._turns)
+
+    async def store(self, body: bytes) -> bool:
+        """Whether what the body holds is durable, or never can be: else it may be sent again.
+
+        While there is no room, or the disk is full, it waits.
+        """
+        arrival = Arrival(body, take=self._take, protocol=self.name)
+        while True:
+            try:
+                accepted = await asyncio.wrap_future(self._service.pipeline.accept(arrival))
+            except (Busy, Unavailable) as error:
+                if not await self._is_worth_waiting(error):
+                    return False
+            except KeyConflict:
+                # The protocol's name for this batch was used for another one: no two are taken for the same.
+                arrival = replace(arrival, take=replace(self._take, decode=_without_key(self._take)))
+            except CallerError as error:
+                self._refuse("too_large" if isinstance(error, TooLarge) else "invalid", str(error))
+                return True
+            except Exception as error:
+                self._refuse("fault", "a fault of the server", error)
+                return False
+            else:
+                self._count(accepted)
+                return True
+
+    async def drain(self) -> None:
+        """Returns when everything that waits is durable."""
+        self.is_stopping = True
+        await asyncio.gather(*(lane.drain() for lane in self._lanes))
+
+    async def _is_worth_waiting(self, error: Exception) -> bool:
+        if self.is_stopping:
+            log.error("records not stored, the server is stopping", protocol=self.name, error=str(error))
+            return False
+        if not self._is_held:
+            self._is_held = True
+            log.warning("held back: senders wait", protocol=self.name, error=str(error))
+        self._metrics.held.labels(self.name).inc()
+        await asyncio.sleep(RETRY_S)
+        return True
+
+    def _count(self, accepted: Accepted) -> None:
+        self._is_held = False
+        self._metrics.records.labels(self.name).inc(accepted.records)
+        self._metrics.rejected.labels(self.name).inc(accepted.rejected)
+
+    def _refuse(self, reason: str, message: str, error: Exception | None = None) -> None:
+        self._metrics.refused.labels(self.name, reason).inc()
+        log.error("a batch was not stored", protocol=self.name, reason=reason, error=message, exc_info=error)
+
+
+class Lane:
+    """Frames in the order in which they came, one body of them in the pipeline at a time."""
+
+    def __init__(self, store: Callable[[bytes], Coroutine[Any, Any, bool]], release: Callable[[int], None]) -> None:
+        self._store = store
+        self._release = release
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._enough = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._work: asyncio.Task[None] | None = None
+        self._is_draining = False
+
+    async def put(self, frame: Frame, share_bytes: int) -> None:
+        """Waits for room. `share_bytes` of the budget are given back when the frame is durable."""
+        while not self._room.is_set():
+            await self._room.wait()
+        self._add(frame, share_bytes)
+
+    def offer(self, frame: Frame, share_bytes: int) -> bool:
+        """Whether there was room."""
+        if not self._room.is_set():
+            return False
+        self._add(frame, share_bytes)
+        return True
+
+    async def drain(self) -> None:
+        """Returns when nothing waits any more."""
+        self._is_draining = True
+        self._enough.set()
+        if self._work is not None:
+            await self._work
+
+    def _add(self, frame: Frame, share_bytes: int) -> None:
+        self._waiting.append(_Waiting(frame, share_bytes))
+        self._waiting_bytes += len(frame.body)
+        self._signal()
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._empty())
+
+    async def _empty(self) -> None:
+        while self._waiting:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await self._enough.wait()
+            bodies, share_bytes = self._take()
+            try:
+                await self._store(b"".join(bodies))
+            finally:
+                self._release(share_bytes)
+
+    def _take(self) -> tuple[list[bytes], int]:
+        first = self._waiting.popleft()
+        taken, size_bytes = [first], first.size_bytes
+        while not first.frame.is_alone and self._waiting:
+            following = self._waiting[0]
+            if following.frame.is_alone or size_bytes + following.size_bytes > BATCH_BYTES:
+                break
+            taken.append(self._waiting.popleft())
+            size_bytes += following.size_bytes
+        self._waiting_bytes -= size_bytes
+        self._signal()
+        return [item.frame.body for item in taken], sum(item.share_bytes for item in taken)
+
+    def _signal(self) -> None:
+        _set(self._enough, self._waiting_bytes >= BATCH_BYTES or self._is_draining)
+        _set(self._room, self._waiting_bytes < LANE_BYTES)
+
+
+def _set(event: asyncio.Event, is_so: bool) -> None:
+    (event.set if is_so else event.clear)()
+
+
+def _without_key(take: Take) -> Any:
+    return lambda request: replace(take.decode(request), key="")
