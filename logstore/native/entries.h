@@ -35,6 +35,8 @@ struct entries_result {
     struct text_column message, trace_id, span_id, attributes;
 };
 
+enum { REJECTS_TOLD_MAX = 10000 };
+
 /* Beside enum kernel_status. */
 enum entries_status { ENTRIES_MALFORMED = 16, ENTRIES_TOO_LARGE };
 

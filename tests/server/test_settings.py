@@ -95,7 +95,7 @@ def test_an_identity_file_reaches_the_decoders(tmp_path: Path) -> None:
     file = tmp_path / "identity.yaml"
     file.write_text("words: {namespace: [team.name]}")
     assert pipeline_settings(load({"identity_file": str(file)})).identity.targets["team_name"] == ("namespace", 0)
-    with pytest.raises(InvalidSettings, match="identity file .* cannot be read"):
+    with pytest.raises(InvalidSettings, match=r"identity file .* cannot be read"):
         pipeline_settings(load({"identity_file": str(tmp_path / "none")}))
 
 
