@@ -120,6 +120,11 @@ class ServeSettings(BaseSettings):
         "off, cri, docker or auto: take messages out of what container runtimes wrap them in; agents: auto, but off for"
         " POST /api/v1/logs; a request may say otherwise",
     )
+    rules_file: Path | None = setting(
+        "Ingest",
+        None,
+        "YAML rules: what is dropped, sampled, masked, labelled, routed; read again when the file changes",
+    )
     multiline: str = setting(
         "Ingest",
         "off",
