@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from ingest.conversation import Conversation, Frame, Malformed
+from ingest.conversation import Conversation, Frame, Malformed, Unwelcome
 from logstore.errors import Busy
 from server.intake import Intake
 from server.listeners import BACKLOG
@@ -100,7 +100,7 @@ class Streams:
         try:
             await served.run()
         except Malformed as error:
-            self._cut(wire, listener, "malformed", str(error))
+            self._cut(wire, listener, "refused" if isinstance(error, Unwelcome) else "malformed", str(error))
         except TimeoutError as error:
             self._cut(wire, listener, str(error) or "unread", "it stood still")
         except Busy as error:
