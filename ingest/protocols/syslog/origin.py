@@ -12,7 +12,7 @@ from logstore.record import NODE_NAMESPACE
 _DOCKER_TAG: Final = re.compile(
     r"(?:(?:(?P<image>\S+)/)?(?P<name>[^\s/]+)/)?(?P<id>[0-9a-f]{12}|[0-9a-f]{64})|(?P<kubelet>k8s_\S+)"
 )
-_DOCKER_ITSELF: Final = "docker"
+_DOCKER_ITSELF: Final = ("docker", "dockerd")
 _STREAMS: Final = {3: "stderr", 6: "stdout"}
 """What Docker's driver tells by its two levels."""
 
@@ -25,14 +25,14 @@ def of_host(host: str, app: str) -> Source:
 def of_docker(tag: str, host: str, level: int) -> Source | None:
     """The container that a tag of Docker's syslog driver is of; None if it is no such tag.
 
-    Known are `{{.ID}}` (the default), `docker/{{.ID}}`, `{{.Name}}/{{.ID}}`, `{{.ImageName}}/{{.Name}}/{{.ID}}`, and of
+    Known are `{{.ID}}` (the default), `docker/{{.ID}}` (before Docker 1.12), `{{.Name}}/{{.ID}}`, `{{.ImageName}}/{{.Name}}/{{.ID}}`, and of
     `{{.Name}}` the names that the kubelet gives.
     """
     found = _DOCKER_TAG.fullmatch(tag)
     if found is None:
         return None
     image, name, identifier, kubelet = found.groups()
-    name = "" if name == _DOCKER_ITSELF else name
+    name = "" if name in _DOCKER_ITSELF else name
     told = {"container_name": kubelet or name or identifier, "container_id": identifier, "container_image": image}
     source = resolve({key: value for key, value in told.items() if value}).source
     return _on(source, host, stream=_STREAMS.get(level, ""))
