@@ -65,7 +65,10 @@ class _Receiver(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         self._received.inc(len(data))
-        frame = self._listener.datagrams.feed(data, str(addr[0]))
+        datagrams = self._listener.datagrams
+        dropped = datagrams.dropped
+        frame = datagrams.feed(data, str(addr[0]))
+        self._dropped.inc(datagrams.dropped - dropped)
         if frame is None:
             return
         if frame.body:

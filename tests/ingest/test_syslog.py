@@ -227,6 +227,14 @@ def test_containers_of_dockers_syslog_driver_are_no_log_of_their_host_recorded_s
     assert record(f"<27>Jan  9 10:00:00 worker {tag}[812]: x".encode())["stream"] == "stderr"
 
 
+def test_in_rfc_5424_any_tag_of_docker_is_told_by_standing_there_twice() -> None:
+    found = record(b"<30>1 2026-01-09T10:00:00Z worker shop-web 812 shop-web - x")
+    assert (found["namespace"], found["container"], found["stream"]) == ("default", "shop-web", "stdout")
+    assert found["attributes"] == {"facility": "daemon", "procid": "812"}
+    assert record(b"<28>1 2026-01-09T10:00:00Z worker a 812 a - x")["namespace"] == "_node"
+    assert record(b"<30>1 2026-01-09T10:00:00Z worker - 812 - - x")["namespace"] == "_node"
+
+
 def test_a_container_that_the_kubelet_named_is_of_its_pod() -> None:
     found = record(f"<30>Jan  9 10:00:00 n1 k8s_web_shop-1_prod_6f0e_3/{ID}[812]: x".encode())
     assert (found["namespace"], found["pod"], found["container"]) == ("prod", "shop-1", "web")
