@@ -3,12 +3,13 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import gelf, loki, native, splunk
+from ingest.protocols import gelf, journald, loki, native, splunk
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = (
     native.PROTOCOL,
     loki.PROTOCOL,
     splunk.PROTOCOL,
     gelf.PROTOCOL,
+    journald.PROTOCOL,
 )
 """Those over HTTP, which the server mounts in this order."""
