@@ -1,8 +1,10 @@
 """The C kernel that turns a body into columns, as one typed function. Mirrors logstore/native/decode.h."""
 
 import ctypes
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from enum import IntEnum
+from typing import Any, Final, Self
 
 import pyarrow as pa
 
@@ -21,6 +23,9 @@ from logstore.record import SCHEMA, SEVERITIES
 
 DECODE_MAX_BYTES: Final = 256 << 20
 """No body may be larger, whatever the settings say: offsets into a column's text are 32 bits wide."""
+
+REJECTS_MAX: Final = 10_000
+"""How many lines are told of that are no records; all, where `names` are given."""
 
 WORD_COLUMNS: Final = ("cluster", "namespace", "pod", "container", "stream")
 _WORDS: Final = len(WORD_COLUMNS)
@@ -44,6 +49,52 @@ class Columns:
     batch: pa.RecordBatch
     rejected: int
     rejects: list[RawReject]
+    metadata: pa.DictionaryArray
+    """Of each record the members that `names` calls metadata, as the text of one JSON object; null if it has none."""
+
+
+class Form(IntEnum):
+    """How a body holds records; `enum decode_form`."""
+
+    JSON = 0
+    """An array if its first byte that is not space is `[`, else objects, one a line."""
+    TEXT = 1
+    """One record a line, whatever it holds."""
+    LINES = 2
+    """Objects, one a line."""
+
+
+class Role(IntEnum):
+    """What a name beyond those of the contract means; `enum decode_role`."""
+
+    METADATA = 0
+    PREFIX = 1
+    WALK = 2
+    TIME = 3
+    MESSAGE = 4
+    SEVERITY = 5
+    TRACE_ID = 6
+    SPAN_ID = 7
+
+
+class _Name(ctypes.Structure):
+    _fields_ = (("text", ctypes.c_char_p), ("length", ctypes.c_int64), ("role", ctypes.c_int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names that documents have besides, as the kernel wants them. Those with the role `PREFIX`, of which there may be
+    64, begin a key; those with the role `WALK` are objects, whose members' names follow after a dot."""
+
+    array: Any
+
+    @classmethod
+    def of(cls, roles: Mapping[str, Role]) -> Self:
+        entries = [(name.encode(), role) for name, role in roles.items()]
+        return cls((_Name * len(entries))(*(_Name(name, len(name), role) for name, role in entries)))
+
+
+NO_NAMES: Final = Names.of({})
 
 
 class _Request(ctypes.Structure):
@@ -53,9 +104,12 @@ class _Request(ctypes.Structure):
         ("now_ns", ctypes.c_int64),
         ("max_line_bytes", ctypes.c_int64),
         ("max_records", ctypes.c_int64),
-        ("is_text", ctypes.c_int64),
+        ("max_rejects", ctypes.c_int64),
+        ("form", ctypes.c_int64),
         ("defaults", ctypes.c_char_p * _WORDS),
         ("default_lengths", ctypes.c_int64 * _WORDS),
+        ("names", ctypes.c_void_p),
+        ("name_count", ctypes.c_int64),
     )
 
 
@@ -69,7 +123,9 @@ class _Reject(ctypes.Structure):
     )
 
 
-class _Words(ctypes.Structure):
+class WordColumn(ctypes.Structure):
+    """`struct word_column_buffers`: a dictionary column that a kernel wrote."""
+
     _fields_ = (
         ("validity", ColumnBuffer),
         ("codes", ColumnBuffer),
@@ -95,8 +151,9 @@ class _Result(ctypes.Structure):
         ("rejects", ColumnBuffer),
         ("time", ColumnBuffer),
         ("severity", ColumnBuffer),
-        ("words", _Words * _WORDS),
-        ("labels", _Words),
+        ("words", WordColumn * _WORDS),
+        ("labels", WordColumn),
+        ("metadata", WordColumn),
         ("message", TextColumn),
         ("trace_id", TextColumn),
         ("span_id", TextColumn),
@@ -107,7 +164,15 @@ class _Result(ctypes.Structure):
 _decode: Final = kernel("kernel_decode", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
 
 
-def decode_columns(body: bytes, *, is_text: bool, now_ns: int, limits: Limits, defaults: tuple[str, ...]) -> Columns:
+def decode_columns(
+    body: bytes,
+    *,
+    form: Form,
+    now_ns: int,
+    limits: Limits,
+    defaults: tuple[str, ...],
+    names: Names = NO_NAMES,
+) -> Columns:
     """The records of a body of POST /api/v1/logs, in one pass without the GIL.
 
     `defaults` are the words of `WORD_COLUMNS` where a record has none.
@@ -122,9 +187,12 @@ def decode_columns(body: bytes, *, is_text: bool, now_ns: int, limits: Limits, d
         now_ns,
         limits.max_line_bytes,
         limits.max_records,
-        int(is_text),
+        REJECTS_MAX if names is NO_NAMES else limits.max_records,
+        form,
         (ctypes.c_char_p * _WORDS)(*words),
         (ctypes.c_int64 * _WORDS)(*map(len, words)),
+        ctypes.addressof(names.array),
+        len(names.array),
     )
     result = _Result()
     status = _decode(ctypes.byref(request), ctypes.byref(result))
@@ -155,7 +223,7 @@ def _take(result: Any) -> Columns:
     raw = result.rejects.take_bytes()
     count = len(raw) // ctypes.sizeof(_Reject)
     rejects = [_reject(entry) for entry in (_Reject * count).from_buffer_copy(raw)]
-    return Columns(batch, result.rejected, rejects)
+    return Columns(batch, result.rejected, rejects, result.metadata.to_array(rows))
 
 
 def _reject(entry: Any) -> RawReject:

@@ -25,9 +25,11 @@ def normal(path: str) -> str:
     return _JOINTS.sub("_", path).lstrip("_").lower()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """All paths are normal ones, and end in `_` where they are prefixes, but for `paths` and `varying`, which are as
+    """Told apart by which they are, not by what they hold.
+
+    All paths are normal ones, and end in `_` where they are prefixes, but for `paths` and `varying`, which are as
     they were written."""
 
     targets: Mapping[str, tuple[str, int]]

@@ -12,10 +12,12 @@ import pyarrow as pa
 
 from ingest import body as bodies
 from ingest import lines
+from ingest.identity_table import Table, default_table
 from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
 from ingest.request import Decoded, Head, Limits, Reject, Request
+from ingest.rules import Rules
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
 
@@ -37,6 +39,7 @@ class PipelineSettings:
     default_cluster: str = "default"
     default_namespace: str = "default"
     lines: LinesSettings = field(default_factory=LinesSettings)
+    identity: Table = field(default_factory=default_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What was taken, durable and visible, and what its sender is answered."""
+    """What was taken, durable and visible, and what its sender is answered, which counts what it sent: also lines that
+    became one record, and records that a rule dropped."""
 
     answer: Answer
     records: int
@@ -74,11 +78,16 @@ class Pipeline:
     """A few threads and a bounded amount of bodies waiting for them."""
 
     def __init__(
-        self, sink: Sink, settings: PipelineSettings | None = None, clock_ns: Callable[[], int] = time.time_ns
+        self,
+        sink: Sink,
+        settings: PipelineSettings | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+        rules: Rules | None = None,
     ) -> None:
         self._sink = sink
         self._settings = settings or PipelineSettings()
         self._clock_ns = clock_ns
+        self._rules = rules
         self._threads = ThreadPoolExecutor(self._settings.threads, "ingest")
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -137,9 +146,12 @@ class Pipeline:
             settings.limits,
             settings.default_cluster,
             settings.default_namespace,
+            settings.identity,
         )
         decoded = arrival.take.decode(request)
         batch = lines.lines(decoded.batch, asked, now_ns=request.now_ns, max_line_bytes=settings.limits.max_line_bytes)
+        if self._rules is not None:
+            batch = self._rules.apply(batch)
         answered = arrival.take.answer(request, decoded)
         accepted = Accepted(answered, batch.num_rows, decoded.rejects, decoded.unread)
         if not accepted.records:

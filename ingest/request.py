@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from ingest.identity_table import Table, default_table
+
 OVERRIDES: Final = ("cluster", "namespace", "pod", "container", "stream")
 """What query parameters and headers may say of all records of a request."""
 
@@ -59,6 +61,8 @@ class Request:
     limits: Limits = Limits()
     default_cluster: str = "default"
     default_namespace: str = "default"
+    identity: Table = field(default_factory=default_table)
+    """Where agents say where records come from."""
 
 
 @dataclass(frozen=True, slots=True)

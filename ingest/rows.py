@@ -4,9 +4,9 @@ Where records come from is said once a group (a Loki stream, an OTLP resource, a
 identity are made from codes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +18,12 @@ from logstore.native import is_utf8
 from logstore.record import DAY_NS, IDENTITY, IDENTITY_MAX_BYTES, SCHEMA, SEVERITIES, TIME_MAX_NS, TIME_MIN_NS
 
 REJECTS_MAX: Final = 10_000
+SEVERITY_WORDS: Final = pa.array(("", *SEVERITIES), pa.string())
+SEVERITY_CODES: Final = {word: code for code, word in enumerate(("", *SEVERITIES))}
+LABELS_MAX_BYTES: Final = 64 << 20
+"""Of all groups of one request: labels are told once a group, however many of them a few bytes make."""
 INGEST_ERROR: Final = "_ingest_error"
 """Attribute of a record that could not be read and is stored as it came: why."""
-_SEVERITY_CODES: Final = {word: code for code, word in enumerate(("", *SEVERITIES))}
 _WORDS: Final = (*IDENTITY, "stream")
 
 
@@ -61,7 +64,7 @@ class Rows:
 
     def group(self, source: Source) -> int:
         """The number by which records say that they come from here."""
-        self._groups.append(_cut(source))
+        self._groups.append(source)
         return len(self._groups) - 1
 
     def add(
@@ -99,7 +102,7 @@ class Rows:
             self._unread += 1
         self._group.append(group)
         self._times.append(time_ns)
-        self._severities.append(_SEVERITY_CODES[severity])
+        self._severities.append(SEVERITY_CODES[severity])
         self._messages.append(message[:-1] if message.endswith("\n") else message)
         self._attributes.append(to_json(attributes) if attributes else None)
         self._trace_ids.append(trace_id)
@@ -121,26 +124,16 @@ class Rows:
         return Decoded(self._batch(), tuple(rejects), key, items, self._unread, digest)
 
     def _batch(self) -> pa.RecordBatch:
-        groups = np.array(self._group, np.int32)
         severities = pa.array(np.array(self._severities, np.int32))
-        arrays: dict[str, pa.Array] = {
+        columns = {
             "time": pa.array(np.array(self._times, np.int64)).view(pa.timestamp("ns")),
-            "severity": pa.DictionaryArray.from_arrays(severities, pa.array(("", *SEVERITIES), pa.string())),
+            "severity": pa.DictionaryArray.from_arrays(severities, SEVERITY_WORDS),
             "message": _texts(self._messages),
-            "labels": _by_group(
-                groups, [to_json(source.labels, is_sorted=True) if source.labels else None for source in self._groups]
-            ),
             "trace_id": _texts(self._trace_ids),
             "span_id": _texts(self._span_ids),
             "attributes": pa.array(self._attributes, pa.string()),
         }
-        for name in _WORDS:
-            arrays[name] = _by_group(groups, [self._word(source, name) for source in self._groups])
-        return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
-
-    def _word(self, source: Source, name: str) -> str:
-        default = {"cluster": self._request.default_cluster, "namespace": self._request.default_namespace}
-        return self._request.head.override(name) or getattr(source, name) or default.get(name, "")
+        return batch_of(self._request, self._groups, np.array(self._group, np.int32), columns)
 
     def _is_too_long(self, message: str) -> bool:
         size_bytes, limit = len(message.encode("utf-8", "replace")), self._request.limits.max_line_bytes
@@ -151,7 +144,41 @@ class Rows:
         return True
 
 
-def _cut(source: Source) -> Source:
+def batch_of(
+    request: Request,
+    sources: Sequence[Source],
+    groups: "np.ndarray[Any, np.dtype[np.int32]]",
+    columns: Mapping[str, pa.Array],
+) -> pa.RecordBatch:
+    """The batch of records whose sources are told by number; `columns` are all others of the schema.
+
+    Raises:
+        TooLarge: the groups have more than `LABELS_MAX_BYTES` of labels.
+    """
+    cut = [within_limits(source) for source in sources]
+    arrays = {**columns, "labels": _by_group(groups, _label_texts(cut))}
+    defaults = {"cluster": request.default_cluster, "namespace": request.default_namespace}
+    for name in _WORDS:
+        override, default = request.head.override(name), defaults.get(name, "")
+        arrays[name] = _by_group(groups, [override or getattr(source, name) or default for source in cut])
+    return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _label_texts(sources: Iterable[Source]) -> list[str | None]:
+    texts: dict[int, str] = {}
+    size_bytes = 0
+    found: list[str | None] = []
+    for source in sources:
+        if source.labels and id(source.labels) not in texts:
+            text = texts[id(source.labels)] = to_json(source.labels, is_sorted=True)
+            size_bytes += len(text)
+            if size_bytes > LABELS_MAX_BYTES:
+                raise TooLarge(f"the streams of the body have more than {LABELS_MAX_BYTES:,} bytes of labels")
+        found.append(texts[id(source.labels)] if source.labels else None)
+    return found
+
+
+def within_limits(source: Source) -> Source:
     """Identity has at most 253 bytes; what was cut stands whole in the labels."""
     long = {name: word for name in IDENTITY if len(word := getattr(source, name)) * 4 > IDENTITY_MAX_BYTES}
     cut = {name: _first_bytes(word) for name, word in long.items() if _first_bytes(word) != word}
@@ -175,11 +202,7 @@ def _text_of(message: bytes, extra: dict[str, object]) -> str:
     return message.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
-def _labels(source: Source) -> str | None:
-    return to_json(source.labels, is_sorted=True) if source.labels else None
-
-
-def _by_group(groups: "np.ndarray[tuple[int], np.dtype[np.int32]]", words: list[str | None]) -> pa.DictionaryArray:
+def _by_group(groups: "np.ndarray[Any, np.dtype[np.int32]]", words: list[str | None]) -> pa.DictionaryArray:
     distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
     codes = np.array([-1 if word is None else distinct[word] for word in words] or [0], np.int32)[groups]
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), _texts(list(distinct)))

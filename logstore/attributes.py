@@ -29,6 +29,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logstore.errors import TooLarge
 from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, address_of, kernel
 
 
@@ -166,6 +167,31 @@ _line_member: Final = kernel(
     ctypes.POINTER(TextColumn),
     ctypes.POINTER(TextColumn),
 )
+
+
+_prepend: Final = kernel(
+    "kernel_attributes_prepend",
+    ctypes.c_int64,
+    ctypes.POINTER(_Array),
+    ctypes.c_void_p,
+    ctypes.POINTER(_Array),
+    ctypes.POINTER(TextColumn),
+)
+
+
+def prepend(members: pa.StringArray, codes: pa.Int32Array, attributes: pa.StringArray) -> pa.StringArray:
+    """The objects with more members before their own: `codes` says of each row which of `members`, JSON text without
+    its braces. Either may be null.
+
+    Raises:
+        TooLarge: over 2 GiB in all.
+    """
+    joined, rows = TextColumn(), len(attributes)
+    status = _prepend(rows, _array(members), codes.buffers()[1].address, _array(attributes), ctypes.byref(joined))
+    if status == KERNEL_REFUSED:
+        raise TooLarge("the attributes have over 2 GiB in all; send smaller batches")
+    _check(status)
+    return joined.to_array(rows)
 
 
 def survey(attributes: pa.StringArray, at_most: int) -> list[KeyFacts]:

@@ -7,7 +7,7 @@ A file of its own beside the segments' directory, built from the segment alone a
     facts    those arrays one after the other, little-endian, zstd; cells are Arrow IPC streams
     filters  the token filters of logstore/tokens.py, one a row group, used where they lie in the file
 
-A reader knows every version up to its own. Version 1 has neither spans nor cells.
+A reader knows every version up to its own. Version 1 has no cells, and no numbers of first records.
 """
 
 import json
@@ -37,7 +37,7 @@ OBJECTS_BYTES: Final = 3_000
 """About what the objects take that hold an index, be it as small as can be."""
 _HEAD: Final = struct.Struct("<5sB2xII")
 _MAGIC: Final = b"LSIDX"
-_INT64: Final = np.iinfo(np.int64)
+_SEQ_MAX: Final = np.iinfo(np.int64).max
 _NO_INTS: Final = np.zeros(0, np.int64)
 _ZSTD: Final = pa.Codec("zstd", compression_level=3)
 
@@ -62,11 +62,8 @@ class Index:
     """The templates in a group, as positions in `templates`; -1 for records without one."""
     presence_rows: npt.NDArray[np.int32]
     """How many records of the group have that template."""
-    first_times_ns: Ints
-    """Of these records the least time; empty where spans are not known."""
-    last_times_ns: Ints
     first_seqs: Ints
-    """Of these records the least `_seq`; empty likewise."""
+    """Of these records the least `_seq`; empty where that is not known."""
     filter_offsets: Ints
     """Where a group's token filter begins in `filters`; one more than there are groups."""
     filters: npt.NDArray[np.uint8]
@@ -74,7 +71,7 @@ class Index:
     """The segment's cells, where they are few."""
 
     @property
-    def has_spans(self) -> bool:
+    def has_seqs(self) -> bool:
         return len(self.first_seqs) == len(self.presence)
 
     @property
@@ -91,7 +88,6 @@ class Index:
 
 
 _FACTS: Final = tuple(name for name in Index.__slots__ if name not in ("texts", "filters", "cells"))
-_SPANS: Final = ("first_times_ns", "last_times_ns", "first_seqs")
 
 
 def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArray, ...] = ()) -> tuple[Ints, bytes]:
@@ -107,7 +103,7 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
     filters = tokens.build(message, one_chunk(table["attributes"]), words, ends)
     starts = np.concatenate(([0], ends[:-1]))
     times = table["time"].cast(pa.int64()).to_numpy()
-    present, (first, last, seqs) = _presence(found, ends, times, table["_seq"].to_numpy())
+    offsets, presence, counts, first_seqs = _presence(found, ends, table["_seq"].to_numpy())
     index = Index(
         ends,
         np.minimum.reduceat(times, starts),
@@ -115,12 +111,10 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
         found.distinct,
         found.texts,
         found.letters,
-        present.offsets,
-        present.templates,
-        present.rows,
-        first,
-        last,
-        seqs,
+        offsets,
+        presence,
+        counts,
+        first_seqs,
         filters.offsets,
         np.frombuffer(filters.content, np.uint8),
         {by: counted for by in By if (counted := cells.count(table, by)) is not None},
@@ -150,18 +144,11 @@ def concatenate(each: Sequence[Index]) -> Index:
             [np.append(numbers, np.int32(-1))[one.presence] for one, numbers in zip(each, in_each, strict=True)]
         ),
         np.concatenate([one.presence_rows for one in each]),
-        *_spans(each),
+        np.concatenate([one.first_seqs for one in each]) if all(one.has_seqs for one in each) else _NO_INTS,
         _offsets([one.filter_offsets for one in each], sizes),
         np.concatenate([one.filters[: int(one.filter_offsets[-1])] for one in each]),
         {by: merged for by in By if (merged := cells.merge([one.cells.get(by) for one in each], by)) is not None},
     )
-
-
-def _spans(each: Sequence[Index]) -> tuple[Ints, Ints, Ints]:
-    """Those of all, if all have them."""
-    some = each if all(one.has_spans for one in each) else ()
-    first, last, seqs = (np.concatenate([_NO_INTS, *(getattr(one, name) for one in some)]) for name in _SPANS)
-    return first, last, seqs
 
 
 def _shifts(lengths: Sequence[int]) -> list[int]:
@@ -179,36 +166,22 @@ def one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-@dataclass(frozen=True, slots=True)
-class _Presence:
-    offsets: Ints
-    templates: npt.NDArray[np.int32]
-    rows: npt.NDArray[np.int32]
-
-
-def _presence(found: templates.Found, ends: Ints, times: Ints, seqs: Ints) -> tuple[_Presence, list[Ints]]:
-    """The templates in each group, and their spans."""
+def _presence(
+    found: templates.Found, ends: Ints, seqs: Ints
+) -> tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.int32], Ints]:
     count = len(found.distinct)
-    parts: list[tuple[Ints, ...]] = []
+    parts: list[tuple[Ints, Ints, Ints]] = []
     for start, end in zip(np.concatenate(([0], ends[:-1])), ends, strict=True):
         places = found.places[start:end]
         rows = np.bincount(places, minlength=count + 1)
         present = np.flatnonzero(rows)
-        first, last = _extremes(places, times[start:end], count + 1)
-        first_seq, _ = _extremes(places, seqs[start:end], count + 1)
-        parts.append((present, rows[present], first[present], last[present], first_seq[present]))
-    offsets = np.concatenate(([0], np.cumsum([len(part[0]) for part in parts]))).astype(np.int64)
-    together, rows, *spans = (np.concatenate(each) for each in zip(*parts, strict=True))
+        first_seqs = np.full(count + 1, _SEQ_MAX)
+        np.minimum.at(first_seqs, places, seqs[start:end])
+        parts.append((present, rows[present], first_seqs[present]))
+    offsets = np.concatenate(([0], np.cumsum([len(present) for present, _, _ in parts]))).astype(np.int64)
+    together, counts, first_seqs = (np.concatenate(each) for each in zip(*parts, strict=True))
     presence = np.where(together == count, -1, together).astype(np.int32)
-    return _Presence(offsets, presence, rows.astype(np.int32)), spans
-
-
-def _extremes(places: Ints, values: Ints, count: int) -> tuple[Ints, Ints]:
-    """The least and the greatest value of each place; of places that have none, anything."""
-    least, greatest = np.full(count, _INT64.max), np.full(count, _INT64.min)
-    np.minimum.at(least, places, values)
-    np.maximum.at(greatest, places, values)
-    return least, greatest
+    return offsets, presence, counts.astype(np.int32), first_seqs
 
 
 def encode(index: Index) -> bytes:
@@ -283,6 +256,5 @@ def _index(described: list[list[Any]], facts: pa.Buffer, filters: npt.NDArray[np
     offsets, text = arrays.pop("text_offsets"), arrays.pop("text")
     texts = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
     counts = {by: _read(arrays.pop(by.value)) for by in By if by.value in arrays}
-    for name in _SPANS:
-        arrays.setdefault(name, _NO_INTS)
+    arrays.setdefault("first_seqs", _NO_INTS)
     return Index(**arrays, texts=texts, filters=filters, cells=counts)

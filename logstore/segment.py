@@ -82,6 +82,12 @@ def read_groups(segment: Segment, groups: Sequence[int], names: Sequence[str]) -
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
 
 
+def read_times(segment: Segment, groups: Sequence[int]) -> pa.Table:
+    """The template's id and the time of the records of these row groups."""
+    with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
+        return file.read_row_groups(list(groups), columns=[TEMPLATE, "time"], use_threads=False)
+
+
 def _needed(segment: Segment, names: Sequence[str]) -> set[str]:
     """The file's columns that these columns are made of."""
     return set(names) | ({"attributes", "message", *dict(segment.columns.kinds)} if "attributes" in names else set())

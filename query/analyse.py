@@ -1,6 +1,6 @@
 """What a query needs, known before it runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -58,13 +58,29 @@ def columns(query: ast.Query) -> frozenset[str]:
     return frozenset(found)
 
 
+def record_names(query: ast.Query) -> Iterator[str]:
+    """The fields of records that the query names, its subqueries included; some may turn out to be made by a pipe."""
+    for each in (node for node in walk(query) if isinstance(node, ast.Query)):
+        yield from (name.name for part in _of_records(each) for name in names(part))
+
+
+def _of_records(query: ast.Query) -> Iterator[ast.Node]:
+    """The parts of a query that see records: what comes after groups are made sees these."""
+    yield query.filter
+    for pipe in query.pipes:
+        yield pipe
+        if isinstance(pipe, ast.Stats | ast.Top | ast.Patterns):
+            return
+
+
 def _own_columns(query: ast.Query) -> set[str]:
     """Of one query without its subqueries; a name may turn out to be of a field made by a pipe, and costs nothing."""
     found = set[str]()
-    for name in names(query):
-        found |= stored_columns(name.name)
-    if any(isinstance(node, ast.Call) and node.function == "bucket" for node in walk(query)):
-        found.add("time")
+    for part in _of_records(query):
+        for name in names(part):
+            found |= stored_columns(name.name)
+        if any(isinstance(node, ast.Call) and node.function == "bucket" for node in walk(part)):
+            found.add("time")
     if any(isinstance(pipe, ast.Patterns) for pipe in query.pipes):
         found.add("message")
     if not any(isinstance(pipe, ast.Fields | ast.Stats | ast.Top | ast.Patterns) for pipe in query.pipes):

@@ -3,11 +3,10 @@ when to when, and the number of the first. Only what they do not tell is read: r
 range cuts or whose templates leave something open, and the messages of the few that come out as examples.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,25 +23,26 @@ from query.extension import SHOWN_WILDCARD
 from query.groups import Groups, Piece, joined
 from query.sql import Compiled
 from query.sql.fields import TEMPLATE
-from query.sql.patterns import GROUPED
+from query.sql.patterns import COLUMNS, GROUPED
 from query.verdicts import Flags, Verdict
 from query.view import View, define_records
 from query.walk import names
 
-_TIME: Final = pa.timestamp("ns")
-Place: TypeAlias = tuple[Segment, int]
-"""A segment and a row group of it."""
+_SCHEMA: Final = pa.schema(zip(GROUPED, (pa.int64(), pa.int64(), *[pa.timestamp("ns")] * 2, pa.int64()), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Records that are grouped without being read."""
+    """Row groups whose records are grouped without being read: their `entries` of templates that are a *yes*."""
 
-    groups: pa.Table
-    """As the statement of groups gives them: template, n, first_time, last_time, _seq."""
+    groups: Groups
     texts: Texts
-    places: Mapping[int, Place]
-    """Where each group's first record is, by its number."""
+    entries: Ints
+    of_entries: Ints
+    """The row group of each of these."""
+    numbers: Ints
+    """Its template's number."""
+    first_seqs: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,62 +62,37 @@ def is_asked(query: ast.Query) -> bool:
     return False
 
 
-def has_spans(groups: Groups) -> Flags:
-    """The groups of which the index tells all that is asked, for each record."""
-    known = np.repeat([one.index.has_spans for _, one in groups.known], np.diff(groups.starts)).astype(np.bool_)
+def has_seqs(groups: Groups) -> Flags:
+    """The groups of which the index tells of each record what is asked."""
+    known = np.repeat([one.index.has_seqs for _, one in groups.known], np.diff(groups.starts)).astype(np.bool_)
     return known & ~np.logical_or.reduceat(groups.numbers == -1, groups.entries[:-1]) if groups.count else known
 
 
 def known_of(groups: Groups, verdict: Verdict, mask: Flags, texts: Texts) -> Known:
-    """What the indexes tell of the records in these groups that the templates say yes to."""
+    """The records in these groups that the templates say yes to."""
     of_entries = np.repeat(np.arange(groups.count), np.diff(groups.entries))
-    chosen = np.flatnonzero(mask[of_entries] & verdict.must[groups.numbers])
-    seqs = _spans(groups, "first_seqs")
-    chosen = chosen[np.lexsort((seqs[chosen], groups.numbers[chosen]))]
-    numbers = groups.numbers[chosen]
-    starts = run_starts(numbers) if len(numbers) else numbers
-    first = chosen[starts]
-    columns = [
-        pa.array(texts.ids[numbers[starts]]),
-        pa.array(_of_runs(np.add, groups.rows[chosen], starts)),
-        pa.array(_of_runs(np.minimum, _spans(groups, "first_times_ns")[chosen], starts)).cast(_TIME),
-        pa.array(_of_runs(np.maximum, _spans(groups, "last_times_ns")[chosen], starts)).cast(_TIME),
-        pa.array(seqs[first]),
-    ]
-    owners = np.searchsorted(groups.starts, of_entries[first], side="right") - 1
-    within = of_entries[first] - groups.starts[owners]
-    places = zip(seqs[first].tolist(), owners.tolist(), within.tolist(), strict=True)
-    return Known(
-        pa.table(columns, names=GROUPED),
-        texts,
-        {seq: (groups.known[owner][0], group) for seq, owner, group in places},
-    )
-
-
-def _spans(groups: Groups, name: str) -> Ints:
-    """Of each entry; of those that are not known, anything."""
-    each = ((getattr(one.index, name), one.index) for _, one in groups.known)
-    return joined([values if index.has_spans else np.zeros(len(index.presence), np.int64) for values, index in each])
-
-
-def _of_runs(function: np.ufunc, values: Ints, starts: Ints) -> Ints:
-    reduced: Ints = function.reduceat(values, starts) if len(values) else values
-    return reduced
+    entries = np.flatnonzero(mask[of_entries] & verdict.must[groups.numbers])
+    each = (one.index for _, one in groups.known)
+    seqs = joined([one.first_seqs if one.has_seqs else np.zeros(len(one.presence), np.int64) for one in each])
+    return Known(groups, texts, entries, of_entries[entries], groups.numbers[entries], seqs[entries])
 
 
 def rows(
     session: Session, known: Known, left: Left, query: ast.Query, groups: sql.Sql, whole: Compiled
 ) -> Iterator[pa.RecordBatch]:
     """The rows of the answer: `groups` is the statement that groups records, `whole` that of the answer."""
-    found = known.groups
+    shown = _shown(query)
+    found = _groups(known)
     if left.pieces or left.buffer.num_rows:
         define_records(session, left.pieces, left.buffer, left.view)
         found = _merged(found, session.fetch(groups.text, groups.params))
     frequent = _frequent(found, _patterns_of(query).rows)
+    if shown.intersection(("first_time", "last_time")):
+        frequent = _merged(frequent, _times(known, frequent[TEMPLATE]))
     patterns = _patterns(frequent, known.texts)
     seqs = frequent["_seq"].to_numpy()
-    wanted = seqs if _shows_examples(query) else seqs[pc.is_null(patterns).to_numpy(zero_copy_only=False)]
-    messages = _examples(session, wanted.tolist(), known.places)
+    wanted = seqs if "example" in shown else seqs[pc.is_null(patterns).to_numpy(zero_copy_only=False)]
+    messages = _messages(session, known, wanted)
     examples = pa.array([messages.get(seq) for seq in seqs.tolist()], pa.string())
     session.register("grouped", found)
     session.register("frequent", frequent.append_column("pattern", patterns).append_column("message", examples))
@@ -128,16 +103,29 @@ def _patterns_of(query: ast.Query) -> ast.Patterns:
     return next(pipe for pipe in query.pipes if isinstance(pipe, ast.Patterns))
 
 
-def _shows_examples(query: ast.Query) -> bool:
-    """Whether the answer, or what comes after the patterns, names the examples."""
+def _shown(query: ast.Query) -> frozenset[str]:
+    """The columns of patterns that the answer has, or what comes after them names."""
     after = query.pipes[query.pipes.index(_patterns_of(query)) + 1 :]
-    is_cut = any(isinstance(pipe, ast.Fields | ast.Stats | ast.Top) for pipe in after)
-    return not is_cut or any(name.name.startswith("example") for pipe in after for name in names(pipe))
+    if not any(isinstance(pipe, ast.Fields | ast.Stats | ast.Top) for pipe in after):
+        return frozenset(COLUMNS)
+    return frozenset(column for pipe in after for name in names(pipe) for column in (name.name.partition(".")[0],))
 
 
-def _merged(known: pa.Table, read: pa.Table) -> pa.Table:
+def _groups(known: Known) -> pa.Table:
+    """What the indexes tell, as the statement of groups would, without times."""
+    count = len(known.texts.ids)
+    rows = np.bincount(known.numbers, known.groups.rows[known.entries], count).astype(np.int64)
+    seqs = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(seqs, known.numbers, known.first_seqs)
+    present = np.flatnonzero(rows)
+    times = pa.nulls(len(present), pa.timestamp("ns"))
+    ids, rows, seqs = (pa.array(column[present]) for column in (known.texts.ids, rows, seqs))
+    return pa.table([ids, rows, times, times, seqs], schema=_SCHEMA)
+
+
+def _merged(some: pa.Table, others: pa.Table) -> pa.Table:
     aggregates = [("n", "sum"), ("first_time", "min"), ("last_time", "max"), ("_seq", "min")]
-    both = pa.concat_tables([known, read.cast(known.schema)])
+    both = pa.concat_tables([some, others.cast(_SCHEMA)])
     return both.group_by(TEMPLATE).aggregate(aggregates).rename_columns(list(GROUPED))
 
 
@@ -151,27 +139,55 @@ def _frequent(groups: pa.Table, at_most: int) -> pa.Table:
 
 def _patterns(groups: pa.Table, texts: Texts) -> pa.Array:
     """What the groups' templates are shown as; null where the indexes do not know them."""
-    ids = groups[TEMPLATE].combine_chunks()
-    places = pc.index_in(ids, pa.array(texts.ids))
+    places = pc.index_in(groups[TEMPLATE].combine_chunks(), pa.array(texts.ids))
     known = pa.chunked_array(list(texts.chunks), pa.string()).take(places)
     return pc.replace_substring(known, WILDCARD, SHOWN_WILDCARD).combine_chunks()
 
 
-def _examples(session: Session, seqs: list[int], places: Mapping[int, Place]) -> dict[int, str]:
-    """The messages of these records."""
-    of_groups: defaultdict[Place, list[int]] = defaultdict(list)
-    others: list[int] = []
-    for seq in seqs:
-        place = places.get(seq)
-        (others if place is None else of_groups[place]).append(seq)
-    found = [_read(segment, group, wanted) for (segment, group), wanted in of_groups.items()]
-    if others:
+def _times(known: Known, templates: pa.ChunkedArray) -> pa.Table:
+    """From when to when known groups have these templates, as groups of no records."""
+    ids = templates.to_numpy()
+    mask = np.zeros(known.groups.count, np.bool_)
+    is_wanted = np.isin(known.texts.ids, ids)
+    entries = np.flatnonzero(is_wanted[known.numbers])
+    of_template = entries[np.argsort(known.numbers[entries], kind="stable")]
+    for part in np.split(of_template, run_starts(known.numbers[of_template])[1:]) if len(entries) else []:
+        mask[_at_the_ends(known.groups, known.of_entries[part])] = True
+    read = [segments.read_times(segment, at) for segment, at in _places(known.groups, mask)]
+    found = [part.filter(pc.is_in(part[segments.TEMPLATE], pa.array(ids))) for part in read]
+    if not found:
+        return _SCHEMA.empty_table()
+    spans = pa.concat_tables(found).group_by(segments.TEMPLATE).aggregate([("time", "min"), ("time", "max")])
+    count = len(spans)
+    columns = [pa.array(np.zeros(count, np.int64)), spans["time_min"], spans["time_max"], pa.nulls(count, pa.int64())]
+    return pa.table([spans[segments.TEMPLATE], *columns], schema=_SCHEMA)
+
+
+def _at_the_ends(groups: Groups, some: Ints) -> Ints:
+    """Those of these row groups that may have the first or the last of the records which are in each of them."""
+    first, last = groups.min_times_ns[some], groups.max_times_ns[some]
+    ends: Ints = some[(first <= last.min()) | (last >= first.max())]
+    return ends
+
+
+def _places(groups: Groups, mask: Flags) -> Iterator[tuple[Segment, list[int]]]:
+    """These row groups, by segment."""
+    for (segment, _), start, end in zip(groups.known, groups.starts[:-1], groups.starts[1:], strict=True):
+        if len(at := np.flatnonzero(mask[start:end])):
+            yield segment, at.tolist()
+
+
+def _messages(session: Session, known: Known, seqs: Ints) -> dict[int, str]:
+    """The messages of these first records."""
+    is_known = np.isin(known.first_seqs, seqs)
+    mask = np.zeros(known.groups.count, np.bool_)
+    mask[known.of_entries[is_known]] = True
+    columns = ["_seq", "message"]
+    found = [segments.read_groups(segment, at, columns) for segment, at in _places(known.groups, mask)]
+    found = [part.filter(pc.is_in(part["_seq"], pa.array(seqs))) for part in found]
+    others = np.setdiff1d(seqs, known.first_seqs[is_known])
+    if len(others):
         session.register("wanted", pa.table({"_seq": others}))
         found.append(session.fetch("SELECT _seq, message FROM records WHERE _seq IN (SELECT _seq FROM wanted)"))
-    rows = (zip(part["_seq"].to_pylist(), part["message"].to_pylist(), strict=True) for part in found)
-    return dict(chain.from_iterable(rows))
-
-
-def _read(segment: Segment, group: int, seqs: list[int]) -> pa.Table:
-    table = segments.read_groups(segment, [group], ["_seq", "message"])
-    return table.filter(pc.is_in(table["_seq"], pa.array(seqs)))
+    pairs = (zip(part["_seq"].to_pylist(), part["message"].to_pylist(), strict=True) for part in found)
+    return dict(chain.from_iterable(pairs))

@@ -38,7 +38,6 @@ from query.required import Words, required_words
 from query.sql.fields import Stored, attribute_paths
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
-from query.walk import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +70,12 @@ class Reading:
     grouped: Known | None = None
     """Records whose patterns are known without reading them."""
     of_cells: int = 0
-    """How many of the pieces are read as cells."""
+    """How many of the pieces, which are the first, are read as cells."""
 
     @property
-    def files(self) -> int:
-        """How many files are read."""
-        return len(self.pieces) - self.of_cells
+    def files(self) -> Sequence[Piece]:
+        """The pieces that are read of files."""
+        return self.pieces[self.of_cells :]
 
     @property
     def plain_bytes(self) -> int:
@@ -167,7 +166,7 @@ def _narrowed(
         chosen.skipped["counted"] += int(np.count_nonzero(sure))
     grouped = None
     if frequent.is_asked(whole.query) and groups.count and not INSIDE.intersection(bounds.identity):
-        sure = mask & decided(groups, verdict) & _inside(groups, bounds) & frequent.has_spans(groups)
+        sure = mask & decided(groups, verdict) & _inside(groups, bounds) & frequent.has_seqs(groups)
         if bounds.up_to_seq is None and sure.any():
             grouped, mask = frequent.known_of(groups, verdict, sure, texts), mask & ~sure
             chosen.skipped["counted"] += int(np.count_nonzero(sure))
@@ -244,7 +243,7 @@ def _is_bound(condition: ast.Expression) -> bool:
 
 def _paths(query: ast.Query) -> tuple[tuple[str, ...], ...]:
     """The attributes that the query names, its subqueries included."""
-    names = dict.fromkeys(node.name for node in walk(query) if isinstance(node, ast.Name))
+    names = dict.fromkeys(analyse.record_names(query))
     return tuple(dict.fromkeys(path for name in names for path in attribute_paths(name)))
 
 

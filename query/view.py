@@ -69,6 +69,11 @@ class View:
     has_weights: bool = False
     has_segments: bool = False
 
+    @property
+    def has_more(self) -> bool:
+        """Whether it has columns that are made of the stored ones."""
+        return bool(self.paths or self.leaves or self.has_templates)
+
 
 EVERYTHING: Final = View()
 
@@ -96,9 +101,12 @@ def define_records(
         tables.append(_counted(counted, names, view))
     # A column of words may have a dictionary for each chunk; DuckDB reads one chunk at a time.
     in_memory = pa.concat_tables([table for table in tables if table.num_rows] or tables[:1])
-    session.register("in_memory", in_memory)
     if session.cost.is_detailed:
         _note(session.cost, in_memory, whole)
+    if not whole and not view.has_more and between_ns is None:
+        session.register("records", in_memory)
+        return
+    session.register("in_memory", in_memory)
     parts = [_select_memory(names, view)] if in_memory.num_rows or not whole else []
     for index, files in enumerate(_by_layout(whole, view)):
         session.execute(f"SET VARIABLE files_{index} = ?", [[str(file.segment.path) for file in files.pieces]])
@@ -187,6 +195,7 @@ def _aliases(path: Path, forms: Forms) -> list[str]:
         f"{forms.text} AS {column_name(path, 'text').text}",
         f"{forms.json} AS {column_name(path, 'json').text}",
         f"{forms.number} AS {column_name(path, 'number').text}",
+        f"{forms.present} AS {column_name(path, 'present').text}",
     ]
 
 

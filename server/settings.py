@@ -1,6 +1,5 @@
 """Every setting of `logstore serve`, once: a flag, an environment variable and a key of the config file."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -18,14 +17,17 @@ from pydantic_settings import (
 from ingest.lines_asked import AGENTS, FORMATS, languages_of
 from logstore.errors import InvalidInput, InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES
+from server import config_file
 from server.address import Address, Endpoint, parse_endpoints
 from server.quantities import Duration, Size
+from server.zones import Zone
 
 ENVIRONMENT_PREFIX: Final = "LOGSTORE_"
 MIB: Final = 1024 * 1024
 
-STREAM_LISTENERS: Final = ("forward_listen", "syslog_tcp_listen", "gelf_tcp_listen")
+STREAM_LISTENERS: Final = ("otlp_grpc_listen", "forward_listen", "syslog_tcp_listen", "gelf_tcp_listen")
 DATAGRAM_LISTENERS: Final = ("syslog_udp_listen", "gelf_udp_listen")
+_OR_MORE: Final = "HOST:PORT, or several with commas between them"
 _OR_TLS: Final = "HOST:PORT, or tls://HOST:PORT, or several with commas between them"
 
 _SERVICE_LINK: Final = re.compile(r"LOGSTORE_(PORT(_.*)?|SERVICE_(HOST|PORT.*))")
@@ -82,17 +84,15 @@ class ServeSettings(BaseSettings):
         "serve other machines although nothing is asked of them: neither client certificates nor tokens",
     )
 
+    otlp_grpc_listen: str | None = setting("Listeners", None, f"where to take OTLP over gRPC: {_OR_TLS}; usual: :4317")
     forward_listen: str | None = setting("Listeners", None, f"where to take Fluent forward: {_OR_TLS}; usual: :24224")
     forward_shared_key_file: Path | None = setting(
         "Listeners", None, "shared keys of Fluent forward, one a line, of which a client must know one"
     )
-    syslog_udp_listen: str | None = setting(
-        "Listeners", None, "where to take syslog in datagrams: HOST:PORT, or several with commas between them"
-    )
+    syslog_udp_listen: str | None = setting("Listeners", None, f"where to take syslog in datagrams: {_OR_MORE}")
     syslog_tcp_listen: str | None = setting("Listeners", None, f"where to take syslog over TCP: {_OR_TLS}")
-    gelf_udp_listen: str | None = setting(
-        "Listeners", None, "where to take GELF in datagrams: HOST:PORT, or several with commas between them"
-    )
+    syslog_zone: Zone = setting("Listeners", "UTC", "time zone of syslog times that name none, such as Europe/Berlin")
+    gelf_udp_listen: str | None = setting("Listeners", None, f"where to take GELF in datagrams: {_OR_MORE}")
     gelf_tcp_listen: str | None = setting("Listeners", None, f"where to take GELF over TCP: {_OR_TLS}")
 
     max_body: Size = setting("Ingest", 64 * MIB, "largest request body, before and after it is inflated; over it: 413")
@@ -120,11 +120,19 @@ class ServeSettings(BaseSettings):
         "off, cri, docker or auto: take messages out of what container runtimes wrap them in; agents: auto, but off for"
         " POST /api/v1/logs; a request may say otherwise",
     )
+    rules_file: Path | None = setting(
+        "Ingest",
+        None,
+        "YAML rules: what is dropped, sampled, masked, labelled, routed; read again when the file changes",
+    )
     multiline: str = setting(
         "Ingest",
         "off",
         "off, auto, or some of java,python,go,dotnet,node,ruby: stack traces whose lines become one record; a request"
         " may say otherwise",
+    )
+    identity_file: Path | None = setting(
+        "Ingest", None, "YAML file with more places where agents say where records come from, before the built-in ones"
     )
 
     partition_by: Literal["cluster,namespace", "cluster,namespace,pod,container,hour"] = setting(
@@ -198,7 +206,11 @@ class ServeSettings(BaseSettings):
         path = init_settings().get("config") or os.environ.get(ENVIRONMENT_PREFIX + "CONFIG")
         if not path:
             return (init_settings, env_settings)
-        return (init_settings, env_settings, InitSettingsSource(settings_cls, _read_config(Path(path))))
+        return (
+            init_settings,
+            env_settings,
+            InitSettingsSource(settings_cls, config_file.read(Path(path), cls.model_fields)),
+        )
 
     @field_validator("listen")
     @classmethod
@@ -309,26 +321,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
 def nearest(name: str) -> str:
     """`; did you mean …?` where a setting has nearly this name, else nothing."""
-    found = difflib.get_close_matches(name.replace("-", "_").lower(), list(ServeSettings.model_fields), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidSettings(f"config file {path} cannot be read: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InvalidSettings(f"config file {path} must hold a mapping of settings, not {type(content).__name__}")
-    settings = {str(key).replace("-", "_"): value for key, value in content.items()}
-    for key in settings:
-        if key not in ServeSettings.model_fields or key == "config":
-            raise InvalidSettings(f"config file {path}: unknown setting {key!r}{nearest(key)}")
-    return settings
+    return config_file.nearest(name, ServeSettings.model_fields)
 
 
 def _explain(error: ValidationError, flags: Mapping[str, Any]) -> Iterator[str]:

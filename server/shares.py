@@ -3,6 +3,7 @@
 import os
 from typing import Final
 
+from ingest.identity_table import read_table
 from ingest.lines_asked import LinesSettings
 from ingest.pipeline import PipelineSettings
 from ingest.request import Limits
@@ -39,6 +40,7 @@ def pipeline_settings(settings: ServeSettings) -> PipelineSettings:
         default_cluster=settings.default_cluster,
         default_namespace=settings.default_namespace,
         lines=LinesSettings(settings.unwrap, settings.multiline),
+        identity=read_table(settings.identity_file),
     )
 
 

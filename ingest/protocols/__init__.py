@@ -3,13 +3,15 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import gelf, journald, loki, native, splunk
+from ingest.protocols import elasticsearch, gelf, journald, loki, native, otlp, splunk
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = (
     native.PROTOCOL,
     loki.PROTOCOL,
+    otlp.PROTOCOL,
     splunk.PROTOCOL,
     gelf.PROTOCOL,
     journald.PROTOCOL,
+    elasticsearch.PROTOCOL,
 )
 """Those over HTTP, which the server mounts in this order."""

@@ -26,7 +26,7 @@ doubled, with the attribute `_escape` = "backslash". Elsewhere they, and lone su
 import json
 from typing import Any, Final
 
-from ingest.decoding import WORD_COLUMNS, RawReject, decode_columns
+from ingest.decoding import WORD_COLUMNS, Form, RawReject, decode_columns
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Reject, Request
 from logstore.errors import InvalidInput
@@ -61,7 +61,7 @@ def decode(request: Request) -> Decoded:
     """
     columns = decode_columns(
         request.body,
-        is_text=request.head.media_type == "text/plain",
+        form=Form.TEXT if request.head.media_type == "text/plain" else Form.JSON,
         now_ns=request.now_ns,
         limits=request.limits,
         defaults=_defaults(request),

@@ -48,6 +48,11 @@ struct split_request {
 EXPORT int32_t kernel_attributes_split(const struct split_request *request, struct text_column *rest,
                                        struct typed_column *columns);
 
+/* The objects with more members before their own: those of the text, without braces, that `codes` says of each row;
+ * null where neither is there. KERNEL_REFUSED: over 2 GiB in all. */
+EXPORT int32_t kernel_attributes_prepend(int64_t rows, const struct array_input *members, const int32_t *codes,
+                                         const struct array_input *attributes, struct text_column *joined);
+
 struct join_column {
     const uint8_t *key; /* in quotes, with a colon */
     int64_t key_length;

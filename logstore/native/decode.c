@@ -3,36 +3,20 @@
 #include <stdlib.h>
 
 #include "columns.h"
+#include "decode_names.h"
 #include "intern.h"
 #include "json.h"
 #include "severity.h"
 #include "timestamp.h"
 #include "utf8.h"
 
-/* A field of the record as a sender may push it; the first WORD_COLUMNS are those columns. */
-enum field {
-    FIELD_STREAM = WORD_STREAM,
-    FIELD_TIME = WORD_COLUMNS,
-    FIELD_MESSAGE,
-    FIELD_SEVERITY,
-    FIELD_LABELS,
-    FIELD_TRACE_ID,
-    FIELD_SPAN_ID,
-    FIELD_ATTRIBUTES,
-    FIELD_COUNT,
-    FIELD_NONE = -1,
-};
-
-struct name {
-    enum field field;
-    int rank; /* of a field's several names the lowest rank counts */
-};
-
 struct words {
     struct intern intern;
     struct buffer codes;
     int32_t default_code;
 };
+
+enum { WALKED_MAX = 32, WALK_PATH_MAX = 128, MILLISECOND_NS = 1000000 };
 
 struct decoder {
     struct memory memory;
@@ -45,6 +29,13 @@ struct decoder {
     struct intern labels_as_sent, labels;
     struct buffer label_codes, label_validity, codes_of_labels; /* the last: code of each text in labels_as_sent */
     int64_t label_nulls;
+    struct decode_names names;
+    struct json_member walked[WALKED_MAX]; /* what the record's objects that are walked say about its fields */
+    int walked_count;
+    struct buffer gathered; /* the record's metadata */
+    struct intern metadata;
+    struct buffer metadata_codes, metadata_validity;
+    int64_t metadata_nulls;
     struct text_builder message, trace_id, span_id, attributes;
     int64_t rows, rejected;
     int has_too_many;
@@ -55,42 +46,10 @@ struct span {
     size_t length;
 };
 
-static int is_name(const uint8_t *key, const char *name, size_t length) { return memcmp(key, name, length) == 0; }
-
-static struct name name_of(const uint8_t *key, size_t length) {
-#define NAME(text, field, rank) \
-    if (is_name(key, text, sizeof text - 1)) return (struct name){field, rank}
-    switch (length) {
-    case 2: NAME("ts", FIELD_TIME, 2); break;
-    case 3:
-        NAME("pod", (enum field)WORD_POD, 0);
-        NAME("msg", FIELD_MESSAGE, 1);
-        NAME("log", FIELD_MESSAGE, 2);
-        break;
-    case 4: NAME("time", FIELD_TIME, 0); NAME("_msg", FIELD_MESSAGE, 3); break;
-    case 5: NAME("_time", FIELD_TIME, 1); NAME("level", FIELD_SEVERITY, 1); break;
-    case 6: NAME("stream", FIELD_STREAM, 0); NAME("labels", FIELD_LABELS, 0); break;
-    case 7:
-        NAME("message", FIELD_MESSAGE, 0);
-        NAME("cluster", (enum field)WORD_CLUSTER, 0);
-        NAME("span_id", FIELD_SPAN_ID, 0);
-        break;
-    case 8: NAME("severity", FIELD_SEVERITY, 0); NAME("trace_id", FIELD_TRACE_ID, 0); break;
-    case 9:
-        NAME("namespace", (enum field)WORD_NAMESPACE, 0);
-        NAME("container", (enum field)WORD_CONTAINER, 0);
-        NAME("timestamp", FIELD_TIME, 3);
-        break;
-    case 10: NAME("@timestamp", FIELD_TIME, 4); NAME("attributes", FIELD_ATTRIBUTES, 0); break;
-    }
-#undef NAME
-    return (struct name){FIELD_NONE, 0};
-}
-
 static void reject(struct decoder *d, int64_t line, enum reject_cause cause, int column, const uint8_t *at,
                    const uint8_t *end) {
     d->rejected++;
-    if (d->rejected > REJECTS_TOLD_MAX) return;
+    if (d->rejected > d->request->max_rejects) return;
     struct reject told = {line, cause, column, at - d->request->body, end - at};
     buffer_append(&d->rejects, &told, sizeof told);
 }
@@ -126,26 +85,97 @@ static int suits(enum field field, const struct json_value *value) {
     }
 }
 
-/* Finds the member of each field and drops it from the attributes; nulls say nothing, but for a message. */
-static void choose_fields(struct decoder *d, struct json_member *fields[FIELD_COUNT]) {
+/* What the members of a record say about its fields. */
+struct fields {
+    struct json_member *of[FIELD_COUNT];
     int ranks[FIELD_COUNT];
-    for (int i = 0; i < FIELD_COUNT; i++) fields[i] = NULL;
+};
+
+/* Gives the member to its field and drops it from the attributes, unless a better one is there; false if it can be no
+ * field's. Nulls say nothing, but for a message. */
+static int offer(struct fields *fields, struct json_member *member, struct meaning meaning) {
+    enum field field = meaning.field;
+    if (field == FIELD_NONE) return 0;
+    if (member->value.kind == JSON_NULL && field != FIELD_MESSAGE) {
+        member->is_dropped = 1;
+        return 1;
+    }
+    if (!suits(field, &member->value)) return 0;
+    struct json_member *chosen = fields->of[field];
+    if (chosen && fields->ranks[field] < meaning.rank) return 1;
+    if (chosen) chosen->is_dropped = 0;
+    member->is_dropped = 1;
+    fields->of[field] = member;
+    fields->ranks[field] = meaning.rank;
+    return 1;
+}
+
+static void begin_gathered(struct decoder *d) { buffer_byte(&d->gathered, d->gathered.length ? ',' : '{'); }
+
+static void gather(struct decoder *d, struct json_member *member) {
+    begin_gathered(d);
+    json_append_key(&d->gathered, member);
+    buffer_byte(&d->gathered, ':');
+    json_append_value(&d->reader, &d->gathered, &member->value);
+    member->is_dropped = 1;
+}
+
+static void walk(struct decoder *d, struct fields *fields, const struct json_value *object, uint8_t *path,
+                 size_t length);
+
+/* A value inside an object that is walked: `path` leads to it. */
+static void visit(struct decoder *d, struct fields *fields, const struct json_value *value, uint8_t *path,
+                  size_t length) {
+    struct meaning meaning = decode_names_of_path(&d->names, path, length);
+    if (value->kind == JSON_NULL) return;
+    if (meaning.is_walked && is_object(value)) {
+        walk(d, fields, value, path, length);
+    } else if (meaning.is_metadata) {
+        begin_gathered(d);
+        json_append_string(&d->gathered, path, length);
+        buffer_byte(&d->gathered, ':');
+        json_append_value(&d->reader, &d->gathered, value);
+    } else if (meaning.field != FIELD_NONE && d->walked_count < WALKED_MAX) {
+        struct json_member *member = &d->walked[d->walked_count++];
+        *member = (struct json_member){.value = *value};
+        offer(fields, member, meaning);
+    }
+}
+
+static void walk(struct decoder *d, struct fields *fields, const struct json_value *object, uint8_t *path,
+                 size_t length) {
+    struct json_reader *reader = &d->reader;
+    path[length++] = '.';
+    const uint8_t *at = json_skip_space(object->text + 1, reader->end);
+    while (*at != '}') {
+        struct json_value key, value;
+        at = json_scan_key(reader, at, &key);
+        at = json_scan(reader, at, 0, &value);
+        size_t key_length = key.length - 2;
+        if (!key.has_backslash && length + key_length + 1 < WALK_PATH_MAX) {
+            memcpy(path + length, key.text + 1, key_length);
+            visit(d, fields, &value, path, length + key_length);
+        }
+        at = json_scan_separator(reader, at);
+    }
+}
+
+static void choose_fields(struct decoder *d, struct fields *fields) {
+    uint8_t path[WALK_PATH_MAX];
+    *fields = (struct fields){{NULL}, {0}};
+    d->walked_count = 0;
+    d->gathered.length = 0;
     for (int32_t i = 0; i < d->members.count; i++) {
         struct json_member *member = &d->members.items[i];
-        struct name name = name_of(member->key, member->key_length);
-        if (name.field == FIELD_NONE) continue;
-        if (member->value.kind == JSON_NULL && name.field != FIELD_MESSAGE) {
-            member->is_dropped = 1;
-            continue;
+        struct meaning meaning = decode_names_of(&d->names, i, member);
+        if (meaning.is_walked && is_object(&member->value) && member->key_length + 1 < WALK_PATH_MAX) {
+            memcpy(path, member->key, member->key_length);
+            walk(d, fields, &member->value, path, member->key_length);
+        } else if (!offer(fields, member, meaning) && meaning.is_metadata) {
+            gather(d, member);
         }
-        if (!suits(name.field, &member->value)) continue;
-        struct json_member *chosen = fields[name.field];
-        if (chosen && ranks[name.field] < name.rank) continue;
-        if (chosen) chosen->is_dropped = 0;
-        member->is_dropped = 1;
-        fields[name.field] = member;
-        ranks[name.field] = name.rank;
     }
+    if (d->gathered.length) buffer_byte(&d->gathered, '}');
 }
 
 static enum time_status read_time(struct decoder *d, const struct json_value *value, int64_t *time_ns) {
@@ -153,6 +183,17 @@ static enum time_status read_time(struct decoder *d, const struct json_value *va
     if (value->kind != JSON_STRING) return TIME_UNREADABLE;
     struct span text = text_of(d, value);
     return time_parse(text.at, text.length, time_ns);
+}
+
+/* A document's `@timestamp` may be the `time` of its line cut to milliseconds: then that one counts. */
+static void refine_time(struct decoder *d, int64_t *time_ns) {
+    struct json_member *line = json_members_find(&d->members, (const uint8_t *)"time", 4);
+    int64_t finer_ns;
+    if (!line || line->is_dropped || line->value.kind != JSON_STRING || *time_ns % MILLISECOND_NS != 0) return;
+    if (read_time(d, &line->value, &finer_ns) != TIME_OK) return;
+    if (finer_ns < *time_ns || finer_ns - *time_ns >= MILLISECOND_NS) return;
+    *time_ns = finer_ns;
+    line->is_dropped = 1;
 }
 
 /* The severity that a member tells; one that is not understood stays an attribute. */
@@ -169,6 +210,13 @@ static void append_label_code(struct decoder *d, int32_t code) {
     buffer_int32(&d->label_codes, code < 0 ? 0 : code);
     buffer_bit(&d->label_validity, d->rows, code >= 0);
     d->label_nulls += code < 0;
+}
+
+static void append_metadata_code(struct decoder *d) {
+    int is_there = d->gathered.length > 0;
+    buffer_int32(&d->metadata_codes, is_there ? intern_code(&d->metadata, d->gathered.data, d->gathered.length) : 0);
+    buffer_bit(&d->metadata_validity, d->rows, is_there);
+    d->metadata_nulls += !is_there;
 }
 
 /* Equal label sets get equal codes, however they were written; each way of writing is canonicalised once. */
@@ -218,6 +266,14 @@ static int append_message(struct decoder *d, const struct json_member *member, c
         text->length = (size_t)(json_unescape(&member->value, to) - text->data);
     }
     return end_message(d, from);
+}
+
+/* A document without a message: what it says besides its metadata is the message. */
+static void append_own_message(struct decoder *d, size_t attributes_at) {
+    const struct buffer *attributes = &d->attributes.text;
+    size_t from = d->message.text.length;
+    buffer_append(&d->message.text, attributes->data + attributes_at, attributes->length - attributes_at);
+    end_message(d, from);
 }
 
 static void append_optional_text(struct decoder *d, struct text_builder *column, const struct json_member *member) {
@@ -275,8 +331,9 @@ static int has_room(struct decoder *d) {
 
 /* Takes the record in `members`, whose own text is start … end, or rejects it. */
 static void take_record(struct decoder *d, int64_t line, const uint8_t *start, const uint8_t *end) {
-    struct json_member *fields[FIELD_COUNT];
-    choose_fields(d, fields);
+    struct fields chosen;
+    choose_fields(d, &chosen);
+    struct json_member **fields = chosen.of;
     int64_t time_ns = d->request->now_ns;
     const struct json_value *sent_time = NULL;
     if (fields[FIELD_TIME]) {
@@ -289,6 +346,8 @@ static void take_record(struct decoder *d, int64_t line, const uint8_t *start, c
         if (status == TIME_OUT_OF_RANGE || time_ns - DAY_NS > d->request->now_ns) {
             time_ns = d->request->now_ns;
             sent_time = value;
+        } else if (chosen.ranks[FIELD_TIME] < 0) {
+            refine_time(d, &time_ns);
         }
     }
     struct span words[WORD_COLUMNS] = {{NULL, 0}};
@@ -310,15 +369,19 @@ static void take_record(struct decoder *d, int64_t line, const uint8_t *start, c
         buffer_int32(&d->words[i].codes, code);
     }
     buffer_int32(&d->severity, (int32_t)read_severity(d, fields[FIELD_SEVERITY]));
-    int is_escaped = append_message(d, fields[FIELD_MESSAGE], start, end);
+    int is_own = !fields[FIELD_MESSAGE] && d->request->name_count;
+    int is_escaped = is_own ? 0 : append_message(d, fields[FIELD_MESSAGE], start, end);
     append_label_code(d, label_code(d, fields[FIELD_LABELS]));
+    append_metadata_code(d);
     append_optional_text(d, &d->trace_id, fields[FIELD_TRACE_ID]);
     append_optional_text(d, &d->span_id, fields[FIELD_SPAN_ID]);
+    size_t attributes_at = d->attributes.text.length;
     if (fields[FIELD_ATTRIBUTES] || sent_time || is_escaped) {
         append_merged(d, fields[FIELD_ATTRIBUTES], sent_time, is_escaped);
     } else {
         append_members(d, &d->members);
     }
+    if (is_own) append_own_message(d, attributes_at);
     d->rows++;
 }
 
@@ -415,6 +478,7 @@ static void decode_text_line(struct decoder *d, int64_t line, const uint8_t *fro
     buffer_int32(&d->severity, SEVERITY_NONE);
     int is_escaped = append_message(d, NULL, from, to);
     append_label_code(d, -1);
+    append_metadata_code(d);
     text_end_row(&d->trace_id, 0);
     text_end_row(&d->span_id, 0);
     append_merged(d, NULL, NULL, is_escaped);
@@ -431,6 +495,7 @@ static void decode_text(struct decoder *d, const uint8_t *at, const uint8_t *end
 
 static void decode_body(struct decoder *d) {
     const uint8_t *at = d->request->body, *end = at + d->request->length;
+    decode_names_init(&d->names, d->request, &d->memory);
     for (int i = 0; i < WORD_COLUMNS; i++) {
         d->words[i].default_code =
             intern_code(&d->words[i].intern, d->request->defaults[i], (size_t)d->request->default_lengths[i]);
@@ -440,8 +505,12 @@ static void decode_body(struct decoder *d) {
     text_init(&d->span_id, &d->memory);
     text_init(&d->attributes, &d->memory);
     d->is_valid_utf8 = utf8_is_valid(at, end);
-    if (d->request->is_text) {
+    if (d->request->form == FORM_TEXT) {
         decode_text(d, at, end);
+        return;
+    }
+    if (d->request->form == FORM_LINES) {
+        decode_lines(d, at, end);
         return;
     }
     if (end - at >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3;
@@ -468,6 +537,7 @@ static void hand_over(struct decoder *d, struct decode_result *result) {
         struct buffer no_validity = {0};
         result->words[i] = hand_over_words(&d->words[i].codes, &no_validity, 0, &d->words[i].intern);
     }
+    result->metadata = hand_over_words(&d->metadata_codes, &d->metadata_validity, d->metadata_nulls, &d->metadata);
     result->labels = hand_over_words(&d->label_codes, &d->label_validity, d->label_nulls, &d->labels);
     result->message = text_hand_over(&d->message);
     result->trace_id = text_hand_over(&d->trace_id);
@@ -481,7 +551,8 @@ static void decoder_init(struct decoder *d, const struct decode_request *request
     json_reader_init(&d->reader, memory);
     d->members.memory = d->merged.memory = memory;
     struct buffer *buffers[] = {&d->time, &d->severity, &d->rejects, &d->canonical, &d->label_codes,
-                                &d->label_validity, &d->codes_of_labels};
+                                &d->label_validity, &d->codes_of_labels, &d->gathered, &d->metadata_codes,
+                                &d->metadata_validity};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffers[i]->memory = memory;
     for (int i = 0; i < WORD_COLUMNS; i++) {
         intern_init(&d->words[i].intern, memory);
@@ -489,6 +560,7 @@ static void decoder_init(struct decoder *d, const struct decode_request *request
     }
     intern_init(&d->labels_as_sent, memory);
     intern_init(&d->labels, memory);
+    intern_init(&d->metadata, memory);
 }
 
 static void decoder_free(struct decoder *d) {
@@ -496,13 +568,16 @@ static void decoder_free(struct decoder *d) {
     json_members_free(&d->members);
     json_members_free(&d->merged);
     struct buffer *buffers[] = {&d->time, &d->severity, &d->rejects, &d->canonical, &d->label_codes,
-                                &d->label_validity, &d->codes_of_labels};
+                                &d->label_validity, &d->codes_of_labels, &d->gathered, &d->metadata_codes,
+                                &d->metadata_validity};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
     for (int i = 0; i < WORD_COLUMNS; i++) {
         intern_free(&d->words[i].intern);
         buffer_free(&d->words[i].codes);
     }
     intern_free(&d->labels_as_sent);
+    intern_free(&d->metadata);
+    decode_names_free(&d->names);
     intern_free(&d->labels);
     text_free(&d->message);
     text_free(&d->trace_id);

@@ -7,15 +7,42 @@
 /* The columns whose values repeat from row to row and may have a default. */
 enum word_column { WORD_CLUSTER, WORD_NAMESPACE, WORD_POD, WORD_CONTAINER, WORD_STREAM, WORD_COLUMNS };
 
+/* What a name beyond those of the contract means in documents. */
+enum decode_role {
+    ROLE_METADATA, /* the member is handed back in `metadata` instead of among the attributes */
+    ROLE_PREFIX,   /* so are all whose keys begin with it */
+    ROLE_WALK,     /* an object that stays an attribute; its members' names, after its own and a dot, are looked up */
+    ROLE_TIME,     /* comes before the contract's names */
+    ROLE_MESSAGE,  /* this and the others come after them */
+    ROLE_SEVERITY,
+    ROLE_TRACE_ID,
+    ROLE_SPAN_ID,
+};
+
+struct decode_name {
+    const uint8_t *text;
+    int64_t length;
+    int64_t role;
+};
+
+enum decode_form {
+    FORM_JSON,  /* an array if its first byte that is not space is `[`, else objects, one a line */
+    FORM_TEXT,  /* one record a line, whatever it holds */
+    FORM_LINES, /* objects, one a line */
+};
+
 struct decode_request {
     const uint8_t *body;
     int64_t length;
     int64_t now_ns;
     int64_t max_line_bytes;
     int64_t max_records;
-    int64_t is_text; /* one record a line, whatever it holds */
+    int64_t max_rejects; /* how many are told */
+    int64_t form;
     const uint8_t *defaults[WORD_COLUMNS];
     int64_t default_lengths[WORD_COLUMNS];
+    const struct decode_name *names;
+    int64_t name_count;
 };
 
 enum reject_cause {
@@ -48,16 +75,17 @@ struct word_column_buffers {
 
 struct decode_result {
     int64_t rows;
-    int64_t rejected;          /* how many in all; the first REJECTS_TOLD_MAX are told */
+    int64_t rejected;          /* how many in all; the first max_rejects are told */
     struct column_buffer rejects; /* struct reject each */
     struct column_buffer time;     /* int64 */
     struct column_buffer severity; /* int32: 0 is '', then trace … fatal */
     struct word_column_buffers words[WORD_COLUMNS];
     struct word_column_buffers labels;
+    struct word_column_buffers metadata; /* the texts of JSON objects; null where nothing was handed back */
     struct text_column message, trace_id, span_id, attributes;
 };
 
-enum { REJECTS_TOLD_MAX = 10000, IDENTITY_MAX_BYTES = 253 };
+enum { IDENTITY_MAX_BYTES = 253 };
 #define DECODE_MAX_BYTES (INT64_C(256) << 20) /* keeps every column's text below 2^31 bytes */
 #define DAY_NS INT64_C(86400000000000)
 

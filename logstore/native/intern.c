@@ -48,17 +48,23 @@ static int32_t add(struct intern *intern, const uint8_t *text, size_t length, ui
     return intern->count++;
 }
 
+static int32_t find(const struct intern *intern, const uint8_t *text, size_t length, uint64_t hash) {
+    if (!intern->table_size) return -1;
+    uint32_t mask = intern->table_size - 1, slot = (uint32_t)hash & mask;
+    for (; intern->table[slot]; slot = (slot + 1) & mask) {
+        int32_t code = intern->table[slot] - 1;
+        if (((const uint64_t *)intern->hashes.data)[code] == hash && is_at(intern, code, text, length)) return code;
+    }
+    return -1;
+}
+
+int32_t intern_find(const struct intern *intern, const uint8_t *text, size_t length) {
+    return find(intern, text, length, hash_bytes(text, length));
+}
+
 int32_t intern_code(struct intern *intern, const uint8_t *text, size_t length) {
     if (intern->last >= 0 && is_at(intern, intern->last, text, length)) return intern->last;
     uint64_t hash = hash_bytes(text, length);
-    if (intern->table_size) {
-        uint32_t mask = intern->table_size - 1, slot = (uint32_t)hash & mask;
-        for (; intern->table[slot]; slot = (slot + 1) & mask) {
-            int32_t code = intern->table[slot] - 1;
-            if (((const uint64_t *)intern->hashes.data)[code] == hash && is_at(intern, code, text, length)) {
-                return intern->last = code;
-            }
-        }
-    }
-    return intern->last = add(intern, text, length, hash);
+    int32_t code = find(intern, text, length, hash);
+    return intern->last = code >= 0 ? code : add(intern, text, length, hash);
 }

@@ -21,4 +21,7 @@ void intern_free(struct intern *intern);
 /* The code of a text: 0, 1, 2 … in the order of first appearance. */
 int32_t intern_code(struct intern *intern, const uint8_t *text, size_t length);
 
+/* Likewise, or -1 for a text that is not there. */
+int32_t intern_find(const struct intern *intern, const uint8_t *text, size_t length);
+
 #endif

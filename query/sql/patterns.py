@@ -17,7 +17,7 @@ from query.sql.fragment import Sql, join, sql
 from query.sql.relation import RECORDS, Relation, order_keys, stored_as
 from query.sql.value import Value, text
 
-_COLUMNS: Final = {
+COLUMNS: Final = {
     "pattern": Value(Sql("template_text(message)"), Kind.TEXT, verbatim=True),
     "count": Value(Sql("n"), Kind.INTEGER, nullable=False),
     "share": Value(Sql("n / (SELECT sum(n) FROM grouped)"), Kind.FLOAT, nullable=False),
@@ -39,9 +39,9 @@ def patterns(pipe: ast.Patterns, before: Relation) -> Relation:
     if time.kind is not Kind.TIME:
         raise invalid('"patterns" needs the field "time" to be a time', pipe.at, "give the other field another name")
     has_groups = before.scope.stored.groups
-    shown = {**_COLUMNS, "pattern": _PATTERN_KNOWN} if has_groups else _COLUMNS
+    shown = {**COLUMNS, "pattern": _PATTERN_KNOWN} if has_groups else COLUMNS
     stored, columns, made = stored_as((*shown.values(), _EXAMPLE_SEQ), before.made)
-    fields = {name: replace(value, name=name) for name, value in zip(_COLUMNS, stored, strict=False)}
+    fields = {name: replace(value, name=name) for name, value in zip(COLUMNS, stored, strict=False)}
     count, pattern, seq = fields["count"], fields["pattern"], stored[-1]
     return replace(
         before,

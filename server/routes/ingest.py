@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+import structlog
 from pydantic import Field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,16 +17,13 @@ from ingest.protocol import Answer, Probe, Refusal, Stream, Take
 from ingest.protocols import native
 from ingest.request import Head, Sender
 from logstore.errors import (
-    Busy,
     InvalidInput,
-    KeyConflict,
     LogstoreError,
-    TooLarge,
     Unavailable,
 )
 from server.asgi import response_of, sender_of
-from server.body import BodyLimits, BodyReader
-from server.errors import headers_of, status_of
+from server.body import BodyLimits, BodyReader, ClientGone
+from server.errors import SERVER_FAULT, headers_of, reason_of, status_of
 from server.mounts import Mount
 from server.params import Params, from_query_string
 from server.routes.uploads import Uploads
@@ -40,13 +38,8 @@ DRAIN_MAX_S: Final = 10.0
 STOPPING_DRAIN_S: Final = 0.5
 """What a refused client may still send, so that it gets to read why, before its connection is closed."""
 
-_REASONS: Final = (
-    (TooLarge, "too_large"),
-    (KeyConflict, "conflict"),
-    (Busy, "busy"),
-    (Unavailable, "unavailable"),
-    (InvalidInput, "invalid"),
-)
+
+log = structlog.get_logger()
 
 
 class IngestParams(Params):
@@ -76,10 +69,16 @@ class Ingest:
         try:
             answer = await self._respond(mount, head, scope, sender, reader)
         except LogstoreError as error:
-            self._sources.refuse(mount.protocol.name, sender, _reason(error), str(error), now_ns=time.time_ns())
+            self._sources.refuse(mount.protocol.name, sender, reason_of(error), str(error), now_ns=time.time_ns())
             refusal = Refusal(status_of(error), str(error), error)
             answer = mount.protocol.refuse(head, refusal)
             answer = replace(answer, headers={**headers_of(error), **answer.headers})
+        except ClientGone:
+            raise
+        except Exception as error:
+            log.error("request failed", path=head.path, method=head.method, exc_info=error)
+            self._sources.refuse(mount.protocol.name, sender, "fault", SERVER_FAULT, now_ns=time.time_ns())
+            answer = mount.protocol.refuse(head, Refusal(500, SERVER_FAULT))
         finally:
             reader.release()
         drain_s = STOPPING_DRAIN_S if self._service.is_stopping else DRAIN_MAX_S
@@ -107,7 +106,7 @@ class Ingest:
 
     def _record(self, protocol: str, sender: Sender, accepted: Accepted, size_bytes: int) -> None:
         now_ns, rejects = time.time_ns(), accepted.rejects
-        if accepted.answer.status < 400:
+        if accepted.answer.status < 400 or accepted.records:
             self._sources.record(
                 protocol, sender, accepted.records, size_bytes, rejects, now_ns=now_ns, unread=accepted.unread
             )
@@ -136,10 +135,6 @@ def _idempotency_key(head: Head) -> str | None:
     if key is not None and not 1 <= len(key) <= KEY_MAX_BYTES:
         raise InvalidInput(f"the header Idempotency-Key must have 1 to {KEY_MAX_BYTES} bytes")
     return key
-
-
-def _reason(error: LogstoreError) -> str:
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "fault")
 
 
 async def _answer(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.identity import Resolved, resolve
-from ingest.identity_table import read_table, table_of
+from ingest.identity_table import read_table
 from logstore.errors import InvalidSettings
 
 ID = "0123456789abcdef" * 4
@@ -245,7 +245,3 @@ def _said(resolved: Resolved) -> int:
     return len(source.labels) + sum(
         bool(word) for word in (source.cluster, source.namespace, source.pod, source.container, source.stream)
     )
-
-
-def test_the_packaged_table_has_no_path_twice() -> None:
-    assert table_of() == table_of({})

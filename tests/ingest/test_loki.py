@@ -118,8 +118,8 @@ def test_what_is_no_entry_is_stored_as_it_came() -> None:
 def test_a_stream_whose_labels_cannot_be_read_harms_nobody() -> None:
     body = snappy(push(Stream("nonsense", (Entry(TIME_NS, b"a"),)), Stream('{job="api"}', (Entry(TIME_NS, b"b"),))))
     bad, good = records(body, PROTOBUF)
-    assert (bad["message"], bad["attributes"]["labels"]) == ("a", "nonsense")
-    assert "braces" in bad["attributes"]["_ingest_error"]
+    assert (bad["message"], bad["labels"]["_labels"]) == ("a", "nonsense")
+    assert "braces" in bad["labels"]["_ingest_error"]
     assert (good["labels"], good["attributes"]) == ({"job": "api"}, {})
 
 

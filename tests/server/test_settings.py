@@ -6,7 +6,7 @@ from logstore.errors import InvalidSettings
 from server.flags import given
 from server.main import run
 from server.settings import ServeSettings, group_of, load, unknown_variables
-from server.shares import query_settings, store_settings
+from server.shares import pipeline_settings, query_settings, store_settings
 
 MIB = 1024 * 1024
 
@@ -89,6 +89,14 @@ def test_variables_of_a_kubernetes_service_of_this_name_are_no_settings(monkeypa
         monkeypatch.setenv(name, value)
     assert load().address.port == 7117
     assert unknown_variables({**links, "LOGSTORE_MAX_BDY": "1", "LOGSTORE_MAX_BODY": "1"}) == ["LOGSTORE_MAX_BDY"]
+
+
+def test_an_identity_file_reaches_the_decoders(tmp_path: Path) -> None:
+    file = tmp_path / "identity.yaml"
+    file.write_text("words: {namespace: [team.name]}")
+    assert pipeline_settings(load({"identity_file": str(file)})).identity.targets["team_name"] == ("namespace", 0)
+    with pytest.raises(InvalidSettings, match=r"identity file .* cannot be read"):
+        pipeline_settings(load({"identity_file": str(tmp_path / "none")}))
 
 
 def test_every_setting_is_described_grouped_and_a_flag(capsys: pytest.CaptureFixture[str]) -> None:

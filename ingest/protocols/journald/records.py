@@ -5,6 +5,7 @@ Docker and Podman.
 from typing import Any, Final
 
 from ingest.identity import resolve
+from ingest.identity_table import Table
 from ingest.json_text import to_json
 from ingest.protocols.journald.export import Entry, Value
 from ingest.rows import Rows, Source
@@ -39,8 +40,9 @@ _DIGITS_MAX: Final = 18
 class Records:
     """Entries of one batch, put into its rows."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, table: Table) -> None:
         self._rows = rows
+        self._table = table
         self._groups: dict[tuple[str, ...], int] = {}
 
     def add(self, entry: Entry) -> None:
@@ -58,7 +60,7 @@ class Records:
         key = (str(is_container), *(_text(entry.get(name)) for name in names))
         group = self._groups.get(key)
         if group is None:
-            source = _container(entry) if is_container else _node(entry)
+            source = _container(entry, self._table) if is_container else _node(entry)
             group = self._groups[key] = self._rows.group(source)
         return group
 
@@ -81,10 +83,10 @@ def _node(entry: Entry) -> Source:
     )
 
 
-def _container(entry: Entry) -> Source:
+def _container(entry: Entry, table: Table) -> Source:
     """A log of a container that Docker or Podman put into the journal."""
     told = {path: word for name, path in _CONTAINER.items() if (word := _text(entry.get(name)))}
-    source = resolve(told).source
+    source = resolve(told, table).source
     stream = "stderr" if entry.get("PRIORITY") == _STDERR else "stdout"
     container = source.container or told.get("docker.name", "")
     return Source(source.cluster, source.namespace, source.pod, container, stream, source.labels)

@@ -73,7 +73,7 @@ class Upload:
         if not self._entries or self._covered:
             self._sent = None
             return rows.decoded()
-        records = Records(rows)
+        records = Records(rows, request.identity)
         for entry in self._entries:
             records.add(entry)
         self._sent = Extent.of(self._entries)

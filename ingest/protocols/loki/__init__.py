@@ -11,13 +11,15 @@ from typing import Final
 
 from ingest import body as bodies
 from ingest import snappy
+from ingest.entries import decode_entries, entries_kernel
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
-from ingest.protocols.loki import json_form, protobuf
-from ingest.protocols.loki.streams import Entries
+from ingest.protocols.loki import json_form
+from ingest.protocols.loki.streams import lifted, resolve_group
 from ingest.request import Decoded, Head, Request
 from logstore.errors import InvalidInput
 
 NAME: Final = "loki"
+_KERNEL: Final = entries_kernel("kernel_loki")
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
@@ -25,14 +27,14 @@ def decode(request: Request) -> Decoded:
     """The entries of a push.
 
     Raises:
-        InvalidInput: the body is no push, or has no stream.
+        InvalidInput: the body is no push, or has no entry.
         TooLarge: more than `max_records`.
     """
-    entries = Entries(request)
-    form = json_form if _is_json(request.head, request.body) else protobuf
-    if not form.read(request, entries):
-        raise InvalidInput("a push has at least one stream")
-    return entries.decoded()
+    is_json = _is_json(request.head, request.body)
+    decoded = json_form.decode(request) if is_json else decode_entries(_KERNEL, request, lifted(), resolve_group)
+    if not decoded.batch.num_rows and not decoded.rejects:
+        raise InvalidInput("a push has at least one stream with an entry")
+    return decoded
 
 
 def inflate(body: bytes, head: Head, max_bytes: int) -> bytes:
@@ -77,5 +79,5 @@ def _is_json(head: Head, body: bytes) -> bool:
 
 
 TAKE: Final = Take(("POST",), ("/loki/api/v1/push", "/api/prom/push"), decode, answer, inflate)
-READY: Final = Probe(("GET", "HEAD"), ("/ready",), lambda _head, _body: _line(200, "ready"))
+READY: Final = Probe(("GET", "HEAD"), ("/ready",), lambda _head, _body: _line(200, "ready"), is_open=True)
 PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse, (READY,), ("", "/loki"))

@@ -8,23 +8,27 @@ stored as its JSON text, with the attribute `_ingest_error`.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
+from ingest.groups import of_labels, over
+from ingest.identity import Resolved
+from ingest.identity_table import normal
 from ingest.json_body import as_sent, read_json
 from ingest.json_text import to_json
-from ingest.protocols.loki.streams import ERROR, Entries, Stream, stream_of_labels, stream_of_text
-from ingest.request import Request
-from ingest.rows import Source
+from ingest.protocols.loki.streams import SPAN_IDS, TRACE_IDS, lifted, resolve_group
+from ingest.request import Decoded, Request
+from ingest.rows import INGEST_ERROR, Rows
 from logstore.errors import InvalidInput
 from logstore.native import TIME_UNREADABLE, parse_time
 
 _DIGITS_MAX: Final = 32
-_Time = tuple[int | None, str]
-"""Nanoseconds, and what is wrong if there are none."""
+_KNOWN_NAMES: Final = 4096
+_EXAMPLE: Final = '{"streams": [{"stream": {"job": "api"}, "values": [["1700000000000000001", "a line"]]}]}'
 
 
-def read(request: Request, entries: Entries) -> int:
-    """Adds all entries of the body; how many streams it has.
+def decode(request: Request) -> Decoded:
+    """All entries of the body.
 
     Raises:
         InvalidInput: not JSON, or no push.
@@ -33,19 +37,81 @@ def read(request: Request, entries: Entries) -> int:
     push = read_json(request.body)
     streams = push.get("streams") if isinstance(push, dict) else None
     if not isinstance(streams, list):
-        raise InvalidInput(
-            'a push is {"streams": [{"stream": {"job": "api"}, "values": [["1700000000000000000", "…"]]}]}'
-        )
+        raise InvalidInput(f"a push in JSON is {_EXAMPLE}")
+    entries = _Entries(request)
     for stream in streams:
         if isinstance(stream, dict):
             _read_stream(stream, entries)
         elif stream is not None:
-            _begin_bad(entries)
-            _add_bad(entries, stream, "a stream is a JSON object")
-    return len(streams)
+            entries.begin(resolve_group("", ""))
+            entries.add_bad(stream, "a stream is a JSON object")
+    return entries.rows.decoded()
 
 
-def _read_stream(stream: Mapping[str, Any], entries: Entries) -> None:
+class _Entries:
+    """Collects the entries of a push, stream by stream."""
+
+    def __init__(self, request: Request) -> None:
+        self.rows = Rows(request)
+        self._stream = resolve_group("", "")
+        self._groups: dict[str, tuple[int, Resolved]] = {}
+
+    def begin(self, stream: Resolved) -> None:
+        """What is added from now on belongs to this stream."""
+        self._stream = stream
+        self._groups = {}
+
+    def add(self, time_ns: int | None, line: str | bytes, metadata: Mapping[str, Any]) -> None:
+        """An entry; without a time it is the receiver's."""
+        attributes: dict[str, Any] = {}
+        told: dict[str, str] = {}
+        trace_id = span_id = None
+        for name, value in metadata.items():
+            if type(value) is not str or (kind := _kind(name)) == "":
+                attributes[name] = value
+            elif kind == "trace_id":
+                trace_id = value or None
+            elif kind == "span_id":
+                span_id = value or None
+            else:
+                told[name] = value
+        group, found = self._group(to_json(told) if told else "")
+        self.rows.add(
+            group,
+            time_ns,
+            line,
+            severity=found.severity,
+            attributes=attributes,
+            trace_id=trace_id or found.trace_id,
+            span_id=span_id or found.span_id,
+        )
+
+    def add_bad(self, value: Any, trouble: str) -> None:
+        self.add(None, _text(value), {INGEST_ERROR: trouble})
+
+    def _group(self, metadata: str) -> tuple[int, Resolved]:
+        if (known := self._groups.get(metadata)) is None:
+            found = over(self._stream, metadata)
+            known = self._groups[metadata] = self.rows.group(found.source), found
+        return known
+
+
+@lru_cache(_KNOWN_NAMES)
+def _kind(name: str) -> str:
+    """What metadata of this name is: an id, something that is lifted, or '' for an attribute."""
+    if name.lower() in TRACE_IDS:
+        return "trace_id"
+    if name.lower() in SPAN_IDS:
+        return "span_id"
+    return "lifted" if normal(name) in _lifted() else ""
+
+
+@lru_cache(1)
+def _lifted() -> frozenset[str]:
+    return frozenset(lifted().decode().split("\n"))
+
+
+def _read_stream(stream: Mapping[str, Any], entries: _Entries) -> None:
     entries.begin(_stream(stream))
     for name in ("values", "entries"):
         values = stream.get(name)
@@ -53,17 +119,17 @@ def _read_stream(stream: Mapping[str, Any], entries: Entries) -> None:
             for value in values:
                 _read_entry(value, entries)
         elif values is not None:
-            _add_bad(entries, values, f"{name} of a stream is a JSON array")
+            entries.add_bad(values, f"{name} of a stream is a JSON array")
 
 
-def _stream(stream: Mapping[str, Any]) -> Stream:
+def _stream(stream: Mapping[str, Any]) -> Resolved:
     labels = stream.get("stream", stream.get("labels"))
     if isinstance(labels, dict):
-        return stream_of_labels({name: value if type(value) is str else _text(value) for name, value in labels.items()})
-    return stream_of_text(labels if isinstance(labels, str) else "{}" if labels is None else _text(labels))
+        return of_labels(labels)
+    return resolve_group(labels if isinstance(labels, str) else "" if labels is None else _text(labels), "")
 
 
-def _read_entry(value: Any, entries: Entries) -> None:
+def _read_entry(value: Any, entries: _Entries) -> None:
     if isinstance(value, list) and len(value) >= 2:
         time, line, *more = value
         found = more[0] if more else None
@@ -72,16 +138,17 @@ def _read_entry(value: Any, entries: Entries) -> None:
     elif value is None:
         return
     else:
-        _add_bad(entries, value, 'an entry is ["nanoseconds", "line"] or {"ts": "…", "line": "…"}')
+        entries.add_bad(value, 'an entry is ["nanoseconds", "line"] or {"ts": "…", "line": "…"}')
         return
     metadata: dict[str, Any] = found if isinstance(found, dict) else {}
     time_ns, trouble = _time(time)
     if trouble:
-        metadata = {**metadata, ERROR: trouble, "_time": time}
+        metadata = {**metadata, INGEST_ERROR: trouble, "_time": time}
     entries.add(time_ns, as_sent(line) if isinstance(line, str) else _text(line), metadata)
 
 
-def _time(time: Any) -> _Time:
+def _time(time: Any) -> tuple[int | None, str]:
+    """Nanoseconds, and what is wrong if there are none."""
     if isinstance(time, str):
         if len(time) <= _DIGITS_MAX and time.removeprefix("-").isdecimal():
             return int(time), ""
@@ -93,14 +160,6 @@ def _time(time: Any) -> _Time:
     elif time is None:
         return None, ""
     return None, "the time is neither a number of nanoseconds nor RFC 3339"
-
-
-def _begin_bad(entries: Entries) -> None:
-    entries.begin(Stream(Source()))
-
-
-def _add_bad(entries: Entries, value: Any, trouble: str) -> None:
-    entries.add(None, _text(value), {ERROR: trouble})
 
 
 def _text(value: Any) -> str:

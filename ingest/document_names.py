@@ -1,0 +1,60 @@
+"""The keys of documents that say where they come from, made of the identity table for the kernel."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from ingest.decoding import Names, Role
+from ingest.identity_table import RECORD, Table, normal
+
+_OF_CONTRACT: Final = frozenset({"cluster", "namespace", "pod", "container", "stream", "severity", "level"})
+"""Read by the kernel as they stand, unless they hold objects."""
+_ALSO: Final = {
+    "@timestamp": Role.TIME,
+    "MESSAGE": Role.MESSAGE,
+    "short_message": Role.MESSAGE,
+    "body": Role.WALK,
+    "body.text": Role.MESSAGE,
+    "event": Role.WALK,
+    "event.original": Role.MESSAGE,
+}
+_ROLES: Final = dict(zip(RECORD, (Role.SEVERITY, Role.TRACE_ID, Role.SPAN_ID), strict=True))
+
+
+@lru_cache(maxsize=4)
+def names_of(table: Table) -> Names:
+    """What the kernel is to look for in documents."""
+    roles: dict[str, Role] = dict(_ALSO)
+    for path in table.paths:
+        role = _role(path, table)
+        for spelt in _spellings(path):
+            if spelt not in _OF_CONTRACT or role is Role.METADATA:
+                roles.setdefault(spelt, role)
+        if "." in path:
+            _add_nested(path, role, table, roles)
+    for prefix in table.pod_labels:
+        roles.setdefault(prefix, Role.PREFIX)
+    return Names.of(roles)
+
+
+def _add_nested(path: str, role: Role, table: Table, roles: dict[str, Role]) -> None:
+    """An object that holds the path's value is taken whole, or walked if it differs from record to record."""
+    head, *_ = keys = path.split(".")
+    if head not in table.varying:
+        roles[head] = Role.METADATA
+        roles.setdefault(head + ".", Role.PREFIX)
+        return
+    for depth in range(1, len(keys)):
+        roles[".".join(keys[:depth])] = Role.WALK
+    roles[path] = role
+
+
+def _role(path: str, table: Table) -> Role:
+    target, _ = table.targets.get(normal(path), ("", 0))
+    return _ROLES.get(target, Role.METADATA)
+
+
+def _spellings(path: str) -> Iterator[str]:
+    """As it stands, with underscores, and as journald writes it."""
+    flat = path.replace(".", "_")
+    yield from (path, flat, flat.upper(), f"_{flat.upper()}")

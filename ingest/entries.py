@@ -1,0 +1,168 @@
+"""The C kernels that turn Protocol Buffers of logs into columns, as typed functions. Mirrors logstore/native/entries.h.
+
+What tells where entries come from is resolved here, once a group: a stream or resource, and what was lifted out of an
+entry because its name says so.
+"""
+
+import ctypes
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.identity import Resolved
+from ingest.identity_table import normal
+from ingest.request import Decoded, Reject, Request
+from ingest.rows import LABELS_MAX_BYTES, SEVERITY_CODES, SEVERITY_WORDS, batch_of
+from logstore.errors import InvalidInput, TooLarge
+from logstore.native import (
+    KERNEL_OUT_OF_MEMORY,
+    KERNEL_TOO_MANY_RECORDS,
+    ColumnBuffer,
+    TextColumn,
+    address_of,
+    kernel,
+)
+
+TEXT_MAX_BYTES: Final = 500 << 20
+"""Of messages and attributes of one request: offsets into a column's text are 32 bits wide."""
+_TEXT_OF_BODY: Final = 4
+_MALFORMED, _TOO_LARGE = 16, 17
+
+Resolve = Callable[[str, str], Resolved]
+"""Of a group's base and of the JSON object that was lifted, or nothing."""
+
+
+class _Request(ctypes.Structure):
+    _fields_ = (
+        ("body", ctypes.c_void_p),
+        ("length", ctypes.c_int64),
+        ("now_ns", ctypes.c_int64),
+        ("max_line_bytes", ctypes.c_int64),
+        ("max_records", ctypes.c_int64),
+        ("max_text_bytes", ctypes.c_int64),
+        ("lifted", ctypes.c_char_p),
+        ("lifted_length", ctypes.c_int64),
+    )
+
+
+class _Result(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("bases", ctypes.c_int64),
+        ("groups", ctypes.c_int64),
+        ("broken", ctypes.c_int64),
+        ("rejected", ctypes.c_int64),
+        ("rejects", ColumnBuffer),
+        ("time", ColumnBuffer),
+        ("severity", ColumnBuffer),
+        ("group", ColumnBuffer),
+        ("base_texts", TextColumn),
+        ("group_texts", TextColumn),
+        ("message", TextColumn),
+        ("trace_id", TextColumn),
+        ("span_id", TextColumn),
+        ("attributes", TextColumn),
+    )
+
+
+Kernel = Callable[..., int]
+
+
+def entries_kernel(name: str) -> Kernel:
+    return kernel(name, ctypes.POINTER(_Request), ctypes.POINTER(_Result))
+
+
+def lifted_names(names: Iterable[str]) -> bytes:
+    """Names of members that say where an entry comes from, in the form that the kernels want."""
+    return "\n".join(sorted({normal(name) for name in names})).encode()
+
+
+def decode_entries(run: Kernel, request: Request, lifted: bytes, resolve: Resolve) -> Decoded:
+    """The entries of a body, in one pass without the GIL; then the groups are resolved.
+
+    Raises:
+        InvalidInput: the body is no message of this protocol.
+        TooLarge: more than `max_records`, or too much text.
+    """
+    result = _run(run, request, lifted)
+    rows = result.rows
+    columns = {
+        "time": pa.Array.from_buffers(pa.timestamp("ns"), rows, [None, result.time.take()]),
+        "severity": np.frombuffer(result.severity.take(), np.int32),
+        "message": result.message.to_array(rows),
+        "trace_id": result.trace_id.to_array(rows),
+        "span_id": result.span_id.to_array(rows),
+        "attributes": result.attributes.to_array(rows),
+    }
+    bases = result.base_texts.to_array(result.bases)
+    groups = result.group_texts.to_array(result.groups).to_pylist()
+    group_of_row = np.frombuffer(result.group.take(), np.int32)
+    rejects = _rejects(result, request.limits.max_line_bytes)
+    resolved = _resolve(groups, bases, resolve)
+    _fill_in(columns, resolved, group_of_row)
+    batch = batch_of(request, [found.source for found in resolved], group_of_row, columns)
+    return Decoded(batch, rejects, unread=result.broken)
+
+
+def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
+    limits = request.limits
+    asked = _Request(
+        address_of(request.body),
+        len(request.body),
+        request.now_ns,
+        limits.max_line_bytes,
+        limits.max_records,
+        min(TEXT_MAX_BYTES, _TEXT_OF_BODY * limits.max_body_bytes),
+        lifted,
+        len(lifted),
+    )
+    result = _Result()
+    status = run(ctypes.byref(asked), ctypes.byref(result))
+    if status == _MALFORMED:
+        raise InvalidInput("the body is no Protocol Buffers message of this protocol, or breaks off")
+    if status == KERNEL_TOO_MANY_RECORDS:
+        raise TooLarge(f"the body has more than {limits.max_records:,} records (max_records); send smaller batches")
+    if status == _TOO_LARGE:
+        raise TooLarge("the records of the body have too much text (max_body); send smaller batches")
+    if status == KERNEL_OUT_OF_MEMORY:
+        raise MemoryError("decode")
+    return result
+
+
+def _resolve(groups: list[str], bases: pa.StringArray, resolve: Resolve) -> list[Resolved]:
+    resolved: list[Resolved] = []
+    size_bytes = 0
+    for group in groups:
+        number, _, lifted = group.partition("\n")
+        base = bases[int(number)].as_py()
+        size_bytes += len(base) + len(lifted)
+        if size_bytes > LABELS_MAX_BYTES:
+            raise TooLarge(f"the streams of the body have more than {LABELS_MAX_BYTES:,} bytes of labels")
+        resolved.append(resolve(base, lifted))
+    return resolved
+
+
+def _fill_in(columns: dict[str, Any], resolved: list[Resolved], groups: Any) -> None:
+    """What a group says is said of its entries that do not say it themselves."""
+    of_group = np.array([SEVERITY_CODES[found.severity] for found in resolved] or [0], np.int32)
+    codes = columns["severity"]
+    if of_group.any():
+        codes = np.where(codes == 0, of_group[groups], codes)
+    columns["severity"] = pa.DictionaryArray.from_arrays(pa.array(codes), SEVERITY_WORDS)
+    for name in ("trace_id", "span_id"):
+        ids = [getattr(found, name) for found in resolved]
+        if any(ids):
+            columns[name] = pc.coalesce(columns[name], pa.array(ids, pa.string()).take(pa.array(groups)))
+
+
+def _rejects(result: Any, max_line_bytes: int) -> tuple[Reject, ...]:
+    told = np.frombuffer(result.rejects.take_bytes(), np.int64).reshape(-1, 2)
+    limit = f"over the limit of {max_line_bytes:,} (max_line)"
+    rejects = [Reject(int(line), f"{size:,} bytes, {limit}", "too_long") for line, size in told]
+    if untold := result.rejected - len(rejects):
+        last = rejects[-1]
+        rejects[-1] = Reject(last.line, f"{last.error}; {untold:,} after this one were rejected too", last.reason)
+    return tuple(rejects)

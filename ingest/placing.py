@@ -1,0 +1,188 @@
+"""Records get the identity that their metadata tells: asked once for all that have the same."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.decoding import WORD_COLUMNS, Columns
+from ingest.identity import Resolved, resolve
+from ingest.identity_table import Table, normal
+from ingest.request import Request
+from ingest.rows import Source, within_limits
+from logstore.attributes import prepend
+from logstore.record import SCHEMA, SEVERITIES
+
+Codes = np.ndarray[Any, np.dtype[np.int64]]
+
+_MEMO_TEXT_MAX: Final = 8 << 10
+_MEMO_ENTRIES: Final = 2048
+_COMBINED_MAX: Final = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Attributes that the records of a request have in groups; `codes` says of each record which are its own."""
+
+    codes: Codes
+    attributes: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What records with the same metadata have in common; `members` is JSON text, without its braces."""
+
+    source: Source
+    labels: str | None
+    severity: str
+    trace_id: str | None
+    span_id: str | None
+    members: str | None
+
+
+class Number(str):
+    """A number of JSON as it was written."""
+
+    __slots__ = ()
+
+
+def place(columns: Columns, request: Request, groups: Groups | None = None) -> pa.RecordBatch:
+    """The records with what their metadata says: identity, labels, severity, trace; the rest of it, and what `groups`
+    say, joins the attributes. What the request's head says counts most, the defaults least."""
+    batch = columns.batch
+    if not batch.num_rows:
+        return batch
+    parts = [columns.metadata, batch.column("labels"), *(batch.column(name) for name in WORD_COLUMNS)]
+    combined = _combined([*map(_codes, parts), *([groups.codes] if groups else [])])
+    _, first, which = np.unique(combined, return_index=True, return_inverse=True)
+    which = which if len(combined) == batch.num_rows else np.zeros(batch.num_rows, np.int64)
+    rows = zip(*(part.take(first).dictionary_decode().to_pylist() for part in parts), strict=True)
+    placed = [_place(request.identity, metadata or "", labels or "", words) for metadata, labels, *words in rows]
+    if groups:
+        texts = [members_text(attributes) for attributes in groups.attributes]
+        placed = [_with_members(one, texts[groups.codes[row]]) for one, row in zip(placed, first, strict=True)]
+    arrays = dict(zip(SCHEMA.names, batch.columns, strict=True))
+    for name in WORD_COLUMNS:
+        arrays[name] = _dictionary([_word(one.source, name, request) for one in placed], which)
+    arrays["labels"] = _dictionary([one.labels for one in placed], which)
+    arrays["severity"] = _severities(batch.column("severity"), [one.severity for one in placed], which)
+    for name in ("trace_id", "span_id"):
+        if any(getattr(one, name) for one in placed):
+            arrays[name] = pc.coalesce(arrays[name], pa.array([getattr(one, name) for one in placed]).take(which))
+    if any(one.members for one in placed):
+        members = pa.array([one.members for one in placed], pa.string())
+        arrays["attributes"] = prepend(members, pa.array(which, pa.int32()), arrays["attributes"])
+    return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def members_text(attributes: Mapping[str, Any]) -> str | None:
+    """The JSON text of an object, without its braces; None of an empty one. Numbers stay as they were written."""
+    return _json(attributes)[1:-1] or None
+
+
+def _codes(column: pa.DictionaryArray) -> Codes:
+    """A number for each row, equal for equal values; empty where there is nothing to tell apart."""
+    if len(column.dictionary) + (column.null_count > 0) <= 1:
+        return np.empty(0, np.int64)
+    codes: Codes = pc.fill_null(column.indices, len(column.dictionary)).to_numpy().astype(np.int64)
+    return codes
+
+
+def _combined(columns: Sequence[Codes]) -> Codes:
+    """One number for each row, equal where all the columns' are."""
+    columns = [codes for codes in columns if len(codes)]
+    if not columns:
+        return np.zeros(1, np.int64)
+    combined, size = columns[0], int(columns[0].max()) + 1
+    for codes in columns[1:]:
+        width = int(codes.max()) + 1
+        if size * width > _COMBINED_MAX:
+            distinct, combined = np.unique(combined, return_inverse=True)
+            size = len(distinct)
+        combined = combined * width + codes
+        size *= width
+    return combined
+
+
+def _place(table: Table, metadata: str, labels: str, words: Sequence[str]) -> Placed:
+    is_short = len(metadata) + len(labels) <= _MEMO_TEXT_MAX
+    return (_remembered if is_short else _placed)(table, metadata, labels, tuple(words))
+
+
+def _with_members(placed: Placed, members: str | None) -> Placed:
+    if members is None:
+        return placed
+    return replace(placed, members=members if placed.members is None else f"{members},{placed.members}")
+
+
+def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) -> Placed:
+    told = {name: word for name, word in zip(WORD_COLUMNS, words, strict=True) if word}
+    found = {**(json.loads(metadata, parse_int=Number, parse_float=Number) if metadata else {}), **told}
+    resolved = _resolve(found, table)
+    source = resolved.source
+    pushed = json.loads(labels, parse_int=Number, parse_float=Number) if labels else {}
+    all_labels = {**{name: str(text) for name, text in source.labels.items()}, **pushed}
+    source = within_limits(replace(source, labels=all_labels))
+    return Placed(
+        source,
+        _json(source.labels, is_sorted=True) if source.labels else None,
+        resolved.severity,
+        resolved.trace_id,
+        resolved.span_id,
+        members_text(resolved.rest),
+    )
+
+
+_remembered: Final = lru_cache(maxsize=_MEMO_ENTRIES)(_placed)
+
+
+def _resolve(found: Mapping[str, Any], table: Table) -> Resolved:
+    """Names that may be an application's own are heard only where no other tells the pod."""
+    own = {key: word for key, word in found.items() if isinstance(word, str) and normal(key) in table.ambiguous}
+    if not own:
+        return resolve(found, table)
+    resolved = resolve({key: value for key, value in found.items() if key not in own}, table)
+    return replace(resolved, rest={**own, **resolved.rest}) if resolved.source.pod else resolve(found, table)
+
+
+def _word(source: Source, name: str, request: Request) -> str:
+    default = {"cluster": request.default_cluster, "namespace": request.default_namespace}
+    return request.head.override(name) or getattr(source, name) or default.get(name, "")
+
+
+def _dictionary(words: Sequence[str | None], which: Codes) -> pa.DictionaryArray:
+    distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
+    codes = np.array([-1 if word is None else distinct[word] for word in words], np.int32)[which]
+    indices = pa.array(codes, mask=codes < 0) if None in words else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()))
+
+
+def _severities(column: pa.DictionaryArray, told: Sequence[str], which: Codes) -> pa.DictionaryArray:
+    """The records' own, else what their metadata tells."""
+    if not any(told):
+        return column
+    words = ("", *SEVERITIES)
+    own = column.indices.to_numpy()
+    codes = np.where(own == 0, np.array([words.index(word) for word in told], np.int32)[which], own)
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), column.dictionary)
+
+
+def _json(value: Any, *, is_sorted: bool = False) -> str:
+    """JSON text in which numbers stand as they were written."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, Mapping):
+        members = sorted(value.items()) if is_sorted else value.items()
+        return "{" + ",".join(f"{_text(key)}:{_json(member, is_sorted=is_sorted)}" for key, member in members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_json(member, is_sorted=is_sorted) for member in value) + "]"
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

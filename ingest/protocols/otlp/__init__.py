@@ -1,0 +1,71 @@
+"""OpenTelemetry's logs over HTTP: POST /v1/logs, and below the prefixes that collectors are configured with.
+
+Source: opentelemetry-proto, docs/specification.md ("OTLP/HTTP") and logs/v1/logs.proto; OpenTelemetry, "Logs Data
+Model". server/grpc_listener.py serves the same over gRPC.
+
+- Time: `time_unix_nano`, else `observed_time_unix_nano`, else the receiver's. The observed time of a record that has
+  its own is not kept.
+- Severity: of the number, else of the text. The attributes `severity_text` and `severity_number` stand where they say
+  more than the severity's word.
+- Body: a string is the message; bytes are too, escaped where they are not UTF-8; of any other value the message is its
+  JSON, which is read like a line that is an object: its members are attributes. Without a body it is the event's name.
+- Resource: identity, and labels. Scope: the attributes `otel.scope.name` and `otel.scope.version`, and its own, over
+  which the record's win. `event_name`, `trace_flags`, `dropped_attributes_count`: attributes where they are set.
+"""
+
+from typing import Final
+
+from ingest import body as bodies
+from ingest import snappy
+from ingest.entries import decode_entries, entries_kernel
+from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
+from ingest.protocols.otlp import json_form
+from ingest.protocols.otlp.resource import lifted, resolve_group
+from ingest.protocols.otlp.status import failure, is_json, success
+from ingest.request import Decoded, Head, Request
+
+NAME: Final = "otlp"
+_KERNEL: Final = entries_kernel("kernel_otlp")
+
+
+def decode(request: Request) -> Decoded:
+    """All log records of a body.
+
+    Raises:
+        InvalidInput: the body is no ExportLogsServiceRequest.
+        TooLarge: more than `max_records`.
+    """
+    if is_json(request.head, request.body):
+        return json_form.decode(request)
+    return decode_entries(_KERNEL, request, lifted(), resolve_group)
+
+
+def inflate(body: bytes, head: Head, max_bytes: int) -> bytes:
+    """The body without its coding.
+
+    Raises:
+        InvalidInput: an unknown coding, or a damaged body.
+        TooLarge: more than `max_bytes`.
+    """
+    coding = head.headers.get("content-encoding", "").strip().lower()
+    if coding in ("snappy", "x-snappy-framed"):
+        return snappy.decompress(body, max_bytes)
+    return bodies.inflate(body, coding, max_bytes)
+
+
+def answer(request: Request, decoded: Decoded) -> Answer:
+    return success(decoded, is_json=is_json(request.head, request.body))
+
+
+def refuse(head: Head, refusal: Refusal) -> Answer:
+    return failure(refusal, is_json=is_json(head))
+
+
+def _no_other_signals(head: Head, body: bytes) -> Answer:
+    told = f"there is no {head.path}: this is a store of logs; send those to /v1/logs"
+    return failure(Refusal(404, told), is_json=is_json(head, body))
+
+
+TAKE: Final = Take(("POST",), ("/v1/logs",), decode, answer, inflate)
+OTHER_SIGNALS: Final = Probe(("POST",), ("/v1/traces", "/v1/metrics"), _no_other_signals)
+PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse, (OTHER_SIGNALS,), ("", "/otlp", "/api/v1/otlp"))

@@ -1,0 +1,37 @@
+"""Where OTLP's records come from: their resource, and the attributes of a record that say it of themselves.
+
+Attributes of a resource that are identity become it, all others are labels. Of a record's attributes only those are
+looked at that collectors write: `log.iostream`, `log.file.path`, `k8s.*`; an application may use any other name for
+something else.
+"""
+
+from functools import cache, lru_cache
+from typing import Final
+
+from ingest.entries import lifted_names
+from ingest.groups import of_labels, over
+from ingest.identity import Resolved
+from ingest.identity_table import default_table
+from ingest.json_body import read_json
+
+_OF_COLLECTORS: Final = ("k8s_", "kubernetes_")
+_OF_FILES: Final = ("log.iostream", "log.file.path")
+_CACHED: Final = 1024
+_CACHED_MAX_CHARACTERS: Final = 8192
+
+
+@cache
+def lifted() -> bytes:
+    """Names of a record's attributes that say where it comes from."""
+    return lifted_names([*_OF_FILES, *(path for path in default_table().targets if path.startswith(_OF_COLLECTORS))])
+
+
+def resolve_group(resource: str, attributes: str) -> Resolved:
+    """Of a resource's attributes and of what was lifted out of a record's, both JSON objects; the second may be ''."""
+    base = (_of_resource if len(resource) <= _CACHED_MAX_CHARACTERS else _of_resource.__wrapped__)(resource)
+    return over(base, attributes)
+
+
+@lru_cache(_CACHED)
+def _of_resource(text: str) -> Resolved:
+    return of_labels(read_json(text.encode()))

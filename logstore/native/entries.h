@@ -1,0 +1,98 @@
+/* Log entries of binary protocols to the columns of a record batch. Mirrored in ingest/entries.py.
+ *
+ * Entries come from a base (a Loki stream's labels, an OTLP resource), told once. Members of theirs that name where they
+ * come from are lifted: a base and what was lifted are a group, which the caller resolves. All others are attributes. */
+#ifndef ENTRIES_H
+#define ENTRIES_H
+
+#include "columns.h"
+#include "intern.h"
+#include "json.h"
+#include "severity.h"
+#include "wire.h"
+
+struct entries_request {
+    const uint8_t *body;
+    int64_t length;
+    int64_t now_ns;
+    int64_t max_line_bytes;
+    int64_t max_records;
+    int64_t max_text_bytes; /* of messages and attributes together: a scope's stand in each of its entries */
+    const uint8_t *lifted;  /* names of members, one a line, as `normal` of ingest/identity_table.py spells them */
+    int64_t lifted_length;
+};
+
+struct entries_result {
+    int64_t rows, bases, groups;
+    int64_t broken;                /* stored as they came */
+    int64_t rejected;              /* longer than max_line_bytes; the first ENTRIES_TOLD_MAX are told */
+    struct column_buffer rejects;  /* int64 each: the entry's place, from 1, and its bytes */
+    struct column_buffer time;     /* int64 */
+    struct column_buffer severity; /* int32: 0 is '', then trace … fatal */
+    struct column_buffer group;    /* int32 */
+    struct text_column base_texts;
+    struct text_column group_texts; /* the base's number, a newline, and what was lifted as a JSON object or nothing */
+    struct text_column message, trace_id, span_id, attributes;
+};
+
+enum { ENTRIES_TOLD_MAX = 10000 };
+
+/* Beside enum kernel_status. */
+enum entries_status { ENTRIES_MALFORMED = 16, ENTRIES_TOO_LARGE };
+
+struct entries {
+    struct memory memory;
+    const struct entries_request *request;
+    struct json_reader reader;
+    struct intern lifted_names, groups;
+    int32_t lifted_count, plain_group;
+    struct buffer time, severity, group, rejects, scratch;
+    struct buffer lifted; /* members of the entry, each with a comma after it */
+    struct buffer shared; /* likewise, those that all entries of a scope have */
+    struct buffer body;   /* an entry's message, where that is no text */
+    struct text_builder bases, message, trace_id, span_id, attributes;
+    uint64_t seen[4], shared_seen[4]; /* marks of keys: of the entry, of `shared` */
+    int is_repeated, shared_is_repeated; /* some object's keys may repeat */
+    int is_broken;
+    size_t attributes_from;
+    int64_t rows, broken, rejected;
+    int32_t status;
+};
+
+struct entry {
+    int64_t time_ns;
+    int has_time;
+    enum severity severity;
+    struct span odd_time; /* a time that is no int64, as JSON */
+    struct span message, trace_id, span_id;
+};
+
+typedef void entries_read(struct entries *entries, struct span body);
+
+/* Runs a protocol's reader; the exported kernels are this. After KERNEL_OK the result's buffers are the caller's. */
+int32_t entries_decode(const struct entries_request *request, struct entries_result *result, entries_read *read);
+
+/* What follows comes from here; the text is valid UTF-8 in the result. */
+void entries_begin_base(struct entries *entries, struct span text);
+
+void entries_clear_shared(struct entries *entries);
+
+void entries_begin(struct entries *entries);
+
+/* Writes the key of a member, and a colon; the caller appends its JSON and a comma. A text may be lifted. */
+struct buffer *entries_member(struct entries *entries, struct span key, int is_text);
+
+/* Likewise, of a member that all entries have which begin until entries_clear_shared. */
+struct buffer *entries_shared_member(struct entries *entries, struct span key);
+
+void entries_end(struct entries *entries, const struct entry *entry);
+
+/* Stores what could not be read as the message of an entry that says so. */
+void entries_end_broken(struct entries *entries, struct span raw, const char *why);
+
+/* The text as a JSON string; what is not UTF-8 becomes U+FFFD. */
+void entries_append_text(struct entries *entries, struct buffer *out, struct span text);
+
+static inline struct span span_of(const char *text) { return (struct span){(const uint8_t *)text, strlen(text)}; }
+
+#endif
