@@ -31,7 +31,7 @@ def sender_of(scope: Scope, head: Head) -> Sender:
     """The peer of a request, and the program that it says it is."""
     address, _ = scope.get("client") or ("", 0)
     product = _PRODUCT.match(head.headers.get("user-agent", ""))
-    return Sender(address, product.group()[:NAME_MAX] if product else "")
+    return Sender.at(address, product.group()[:NAME_MAX] if product else "")
 
 
 def response_of(answer: Answer) -> Response:

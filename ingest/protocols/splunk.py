@@ -117,7 +117,7 @@ def refuse(head: Head, refusal: Refusal) -> Answer:
         return _json(413, {"text": refusal.message, "code": 27})
     if isinstance(refusal.error, InvalidInput):
         return _tell(400, 6, {"reason": refusal.message})
-    if refusal.status == 401 and "authorization" in head.headers:
+    if refusal.status == 401 and ("authorization" in head.headers or credential(head)):
         return _tell(403, 4)
     return _tell(refusal.status, _CODES.get(refusal.status, 8))
 
@@ -137,9 +137,8 @@ def acknowledge(head: Head, body: bytes) -> Answer:
 
 
 def credential(head: Head) -> str:
-    """The token of `Authorization: Splunk TOKEN`, or of the query parameter `token`."""
-    scheme, _, token = head.headers.get("authorization", "").strip().partition(" ")
-    return token.strip() if scheme.lower() == "splunk" else head.params.get("token", "")
+    """The token, which may stand in the query parameter `token` as well."""
+    return head.params.get("token", "")
 
 
 def _problem(found: dict[str, Any] | Unread) -> tuple[int, str] | None:
@@ -244,8 +243,16 @@ _HEALTH: Final = Probe(
     ("GET",),
     ("/services/collector/health", "/services/collector/health/1.0"),
     lambda _head, _body: _tell(200, 17),
+    is_open=True,
 )
-_OPTIONS: Final = Probe(("OPTIONS",), _PATHS, lambda _head, _body: Answer(200))
+_OPTIONS: Final = Probe(("OPTIONS",), _PATHS, lambda _head, _body: Answer(200), is_open=True)
 """Docker asks so, without a token, before it starts a container."""
 
-PROTOCOL: Final = Protocol(NAME, (_EVENTS, _RAW), refuse, (_ACKS, _HEALTH, _OPTIONS))
+PROTOCOL: Final = Protocol(
+    NAME,
+    (_EVENTS, _RAW),
+    refuse,
+    (_ACKS, _HEALTH, _OPTIONS),
+    credential=credential,
+    challenge='Splunk realm="logstore"',
+)

@@ -79,5 +79,5 @@ def _is_json(head: Head, body: bytes) -> bool:
 
 
 TAKE: Final = Take(("POST",), ("/loki/api/v1/push", "/api/prom/push"), decode, answer, inflate)
-READY: Final = Probe(("GET", "HEAD"), ("/ready",), lambda _head, _body: _line(200, "ready"))
+READY: Final = Probe(("GET", "HEAD"), ("/ready",), lambda _head, _body: _line(200, "ready"), is_open=True)
 PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse, (READY,), ("", "/loki"))
