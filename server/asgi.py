@@ -30,7 +30,12 @@ def head_of(scope: Scope) -> Head:
 def sender_of(scope: Scope, head: Head) -> Sender:
     """The peer of a request, and the program that it says it is."""
     address, _ = scope.get("client") or ("", 0)
-    product = _PRODUCT.match(head.headers.get("user-agent", ""))
+    return sender_named(address, head.headers.get("user-agent", ""))
+
+
+def sender_named(address: str, user_agent: str) -> Sender:
+    """The same, of a peer's address and what it says of itself."""
+    product = _PRODUCT.match(user_agent)
     return Sender.at(address, product.group()[:NAME_MAX] if product else "")
 
 

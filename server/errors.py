@@ -28,6 +28,13 @@ STATUS: Final[Mapping[type[LogstoreError], int]] = {
     Unavailable: 503,
     QueryTimeout: 504,
 }
+REASONS: Final[Mapping[type[LogstoreError], str]] = {
+    TooLarge: "too_large",
+    KeyConflict: "conflict",
+    Busy: "busy",
+    Unavailable: "unavailable",
+    InvalidInput: "invalid",
+}
 UNAVAILABLE_RETRY_S: Final = 10
 SERVER_FAULT: Final = "this is a fault of the server; its log says more"
 
@@ -35,6 +42,11 @@ SERVER_FAULT: Final = "this is a fault of the server; its log says more"
 def status_of(error: LogstoreError) -> int:
     """The HTTP status of an error; 500 for one that no caller and no operator can be blamed for."""
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def reason_of(error: LogstoreError) -> str:
+    """The word for an error of ingest in metrics."""
+    return next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "fault")
 
 
 def describe(error: LogstoreError) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Intake:
         self._lanes = [Lane(self.store, service.bodies.release) for _ in range(max(1, service.settings.ingest_threads))]
         self._turns = itertools.cycle(self._lanes)
         self._is_held = False
-        self.is_stopping = False
+        self._is_stopping = False
 
     def lane(self) -> "Lane":
         """A lane for a new connection: what goes through one lane keeps its order."""
@@ -79,13 +79,16 @@ class Intake:
                 self._count(accepted)
                 return True
 
+    def begin_to_stop(self) -> None:
+        """From now on nothing waits for a disk that is full."""
+        self._is_stopping = True
+
     async def drain(self) -> None:
         """Returns when everything that waits is durable."""
-        self.is_stopping = True
         await asyncio.gather(*(lane.drain() for lane in self._lanes))
 
     async def _is_worth_waiting(self, error: Exception) -> bool:
-        if self.is_stopping:
+        if self._is_stopping and isinstance(error, Unavailable):
             log.error("records not stored, the server is stopping", protocol=self.name, error=str(error))
             return False
         if not self._is_held:

@@ -9,6 +9,7 @@ from server.address import Address, Endpoint
 from server.settings import DATAGRAM_LISTENERS, STREAM_LISTENERS, ServeSettings
 
 BACKLOG: Final = 1024
+_WITH_TOKENS: Final = frozenset({"listen", "otlp_grpc_listen", "forward_listen"})
 DATAGRAM_BUFFER_BYTES: Final = 8 << 20
 """What the kernel may keep of datagrams while the server starts or is busy; net.core.rmem_max may allow less."""
 
@@ -66,13 +67,15 @@ def _asks(name: str, endpoint: Endpoint, settings: ServeSettings) -> bool:
         return True
     if name == "forward_listen" and settings.forward_shared_key_file is not None:
         return True
-    return name in ("listen", "forward_listen") and settings.token_file is not None
+    return name in _WITH_TOKENS and settings.token_file is not None
 
 
 def _remedy(name: str) -> str:
     certificates = "client_ca_file (with tls_cert_file and tls_private_key_file)"
     if name == "listen":
         return f"set token_file or {certificates}"
+    if name == "otlp_grpc_listen":
+        return f"set token_file, or listen on tls://… and set {certificates}"
     if name == "forward_listen":
         return f"set forward_shared_key_file or token_file, or listen on tls://… and set {certificates}"
     if name in STREAM_LISTENERS:

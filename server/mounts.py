@@ -58,9 +58,9 @@ class Mounts:
         return None
 
     def methods(self, path: str) -> tuple[str, ...]:
-        """Methods that the path knows."""
+        """Methods that the path knows, but for those of probes that are only for some of its requests."""
         mounts = [*self._exact.get(path, ()), *(mount for pattern, mount in self._patterns if pattern.fullmatch(path))]
-        return tuple(sorted({method for mount in mounts for method in mount.endpoint.methods}))
+        return tuple(sorted({method for mount in mounts if _is_for_all(mount) for method in mount.endpoint.methods}))
 
     def _add(self, mount: Mount) -> None:
         if "{" not in mount.pattern:
@@ -69,6 +69,10 @@ class Mounts:
         parts = _NAME.split(mount.pattern)
         regex = "".join(f"(?P<{part}>[^/]+)" if at % 2 else re.escape(part) for at, part in enumerate(parts))
         self._patterns.append((re.compile(regex), mount))
+
+
+def _is_for_all(mount: Mount) -> bool:
+    return not isinstance(mount.endpoint, Probe) or mount.endpoint.is_for is None
 
 
 def _is_for(mount: Mount, head: Head) -> bool:

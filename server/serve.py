@@ -18,6 +18,7 @@ from server import memory
 from server.access import Readiness
 from server.app import create_app
 from server.auth import Tokens
+from server.grpc_listener import GrpcListener
 from server.listeners import BACKLOG, bind, require_security, url_of
 from server.listening import Listening, spoken
 from server.protocol import bounded
@@ -45,7 +46,7 @@ def serve(settings: ServeSettings) -> int:
     telemetry, readiness = Telemetry(), Readiness()
     listener = bind(settings)
     service = Service(settings, telemetry)
-    listening = Listening(service, context, spoken(settings, tokens))
+    listening = Listening(service, context, spoken(settings, tokens), GrpcListener(service, tokens))
     config = uvicorn.Config(
         create_app(service, readiness, tokens),
         http=bounded(settings, lambda what: telemetry.http.clients_cut.labels(what).inc()),

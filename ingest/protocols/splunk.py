@@ -23,7 +23,7 @@ from ingest.json_objects import Unread, objects
 from ingest.json_text import to_json
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Request
-from ingest.rows import Rows
+from ingest.rows import INGEST_ERROR, Rows
 from ingest.times import epoch_ns, time_ns
 from logstore.errors import Busy, InvalidInput, TooLarge
 
@@ -78,11 +78,12 @@ def decode_events(request: Request) -> Decoded:
     if number < 0:
         return rows.decoded(items=Outcome(5))
     if poison and not len(rows):
-        first, code, _, _ = poison[0]
+        first, code, error, _ = poison[0]
+        rows.reject(first + 1, error)
         return rows.decoded(items=Outcome(code, first))
     for _, _, error, text in poison:
         place = groups.place(defaults)
-        rows.add(place.group, None, text, attributes={**place.attributes, "_ingest_error": error})
+        rows.add(place.group, None, text, attributes={**place.attributes, INGEST_ERROR: error})
     return rows.decoded(items=Outcome())
 
 
@@ -117,7 +118,7 @@ def refuse(head: Head, refusal: Refusal) -> Answer:
         return _json(413, {"text": refusal.message, "code": 27})
     if isinstance(refusal.error, InvalidInput):
         return _tell(400, 6, {"reason": refusal.message})
-    if refusal.status == 401 and ("authorization" in head.headers or credential(head)):
+    if refusal.status == 401 and (head.headers.get("authorization") or _credential(head)):
         return _tell(403, 4)
     return _tell(refusal.status, _CODES.get(refusal.status, 8))
 
@@ -136,8 +137,7 @@ def acknowledge(head: Head, body: bytes) -> Answer:
     return _json(200, {"acks": {str(number): True for number in ids}})
 
 
-def credential(head: Head) -> str:
-    """The token, which may stand in the query parameter `token` as well."""
+def _credential(head: Head) -> str:
     return head.params.get("token", "")
 
 
@@ -248,11 +248,4 @@ _HEALTH: Final = Probe(
 _OPTIONS: Final = Probe(("OPTIONS",), _PATHS, lambda _head, _body: Answer(200), is_open=True)
 """Docker asks so, without a token, before it starts a container."""
 
-PROTOCOL: Final = Protocol(
-    NAME,
-    (_EVENTS, _RAW),
-    refuse,
-    (_ACKS, _HEALTH, _OPTIONS),
-    credential=credential,
-    challenge='Splunk realm="logstore"',
-)
+PROTOCOL: Final = Protocol(NAME, (_EVENTS, _RAW), refuse, (_ACKS, _HEALTH, _OPTIONS), credential=_credential)

@@ -59,18 +59,23 @@ static void append_bytes(struct entries *e, struct buffer *out, struct span byte
     else append_base64(out, bytes);
 }
 
-/* The shortest of the usual precisions that reads back as the same double. */
+/* The shortest of the usual precisions that reads back as the same double; its exponent without plus and zeros. */
 static void append_odd_double(struct buffer *out, double value) {
     char text[DOUBLE_TEXT_MAX];
-    int length = 0;
     for (int digits = 15; digits <= 17; digits++) {
-        length = snprintf(text, sizeof text, "%.*e", digits - 1, value);
+        snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) break;
     }
-    for (int i = 0; i < length; i++) {
-        if (text[i] == ',') text[i] = '.'; /* some locales' decimal point */
+    int is_whole = 1, is_in_exponent = 0;
+    for (const char *at = text; *at; at++) {
+        if (is_in_exponent == 1 && (*at == '+' || *at == '0')) continue;
+        if (is_in_exponent && *at != '-') is_in_exponent = 2;
+        if (*at == 'e') is_in_exponent = 1;
+        int is_point = *at == '.' || *at == ','; /* as the locale has it */
+        if (is_point || *at == 'e') is_whole = 0;
+        buffer_byte(out, is_point ? '.' : (uint8_t)*at);
     }
-    buffer_append(out, text, (size_t)length);
+    if (is_whole) buffer_append(out, ".0", 2);
 }
 
 static void append_double(struct buffer *out, uint64_t bits) {

@@ -171,7 +171,7 @@ static void append_optional(struct text_builder *column, struct span text) {
 static void reject(struct entries *e, size_t size) {
     e->attributes.text.length = e->attributes_from;
     e->rejected++;
-    if (e->rejected > REJECTS_TOLD_MAX) return;
+    if (e->rejected > ENTRIES_TOLD_MAX) return;
     buffer_int64(&e->rejects, e->rows + e->rejected);
     buffer_int64(&e->rejects, (int64_t)size);
 }

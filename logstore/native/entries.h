@@ -25,7 +25,7 @@ struct entries_request {
 struct entries_result {
     int64_t rows, bases, groups;
     int64_t broken;                /* stored as they came */
-    int64_t rejected;              /* longer than max_line_bytes; the first REJECTS_TOLD_MAX are told */
+    int64_t rejected;              /* longer than max_line_bytes; the first ENTRIES_TOLD_MAX are told */
     struct column_buffer rejects;  /* int64 each: the entry's place, from 1, and its bytes */
     struct column_buffer time;     /* int64 */
     struct column_buffer severity; /* int32: 0 is '', then trace … fatal */
@@ -35,7 +35,7 @@ struct entries_result {
     struct text_column message, trace_id, span_id, attributes;
 };
 
-enum { REJECTS_TOLD_MAX = 10000 };
+enum { ENTRIES_TOLD_MAX = 10000 };
 
 /* Beside enum kernel_status. */
 enum entries_status { ENTRIES_MALFORMED = 16, ENTRIES_TOO_LARGE };

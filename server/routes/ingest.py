@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import Final
 
+import structlog
 from pydantic import Field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,16 +16,13 @@ from ingest.protocol import Answer, Probe, Refusal, Take
 from ingest.protocols import native
 from ingest.request import Head, Sender
 from logstore.errors import (
-    Busy,
     InvalidInput,
-    KeyConflict,
     LogstoreError,
-    TooLarge,
     Unavailable,
 )
 from server.asgi import response_of, sender_of
-from server.body import BodyLimits, BodyReader
-from server.errors import headers_of, status_of
+from server.body import BodyLimits, BodyReader, ClientGone
+from server.errors import SERVER_FAULT, headers_of, reason_of, status_of
 from server.mounts import Mount
 from server.params import Params, from_query_string
 from server.service import Service
@@ -37,13 +35,8 @@ DRAIN_MAX_BYTES: Final = 64 * 1024 * 1024
 DRAIN_MAX_S: Final = 10.0
 """What a refused client may still send, so that it gets to read why, before its connection is closed."""
 
-_REASONS: Final = (
-    (TooLarge, "too_large"),
-    (KeyConflict, "conflict"),
-    (Busy, "busy"),
-    (Unavailable, "unavailable"),
-    (InvalidInput, "invalid"),
-)
+
+log = structlog.get_logger()
 
 
 class IngestParams(Params):
@@ -72,10 +65,16 @@ class Ingest:
         try:
             answer = await self._respond(mount, head, scope, sender, reader)
         except LogstoreError as error:
-            self._sources.refuse(mount.protocol.name, sender, _reason(error), str(error), now_ns=time.time_ns())
+            self._sources.refuse(mount.protocol.name, sender, reason_of(error), str(error), now_ns=time.time_ns())
             refusal = Refusal(status_of(error), str(error), error)
             answer = mount.protocol.refuse(head, refusal)
             answer = replace(answer, headers={**headers_of(error), **answer.headers})
+        except ClientGone:
+            raise
+        except Exception as error:
+            log.error("request failed", path=head.path, method=head.method, exc_info=error)
+            self._sources.refuse(mount.protocol.name, sender, "fault", SERVER_FAULT, now_ns=time.time_ns())
+            answer = mount.protocol.refuse(head, Refusal(500, SERVER_FAULT))
         finally:
             reader.release()
         await _answer(response_of(answer), reader, scope, receive, send)
@@ -127,10 +126,6 @@ def _idempotency_key(head: Head) -> str | None:
     if key is not None and not 1 <= len(key) <= KEY_MAX_BYTES:
         raise InvalidInput(f"the header Idempotency-Key must have 1 to {KEY_MAX_BYTES} bytes")
     return key
-
-
-def _reason(error: LogstoreError) -> str:
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "fault")
 
 
 async def _answer(response: Response, reader: BodyReader, scope: Scope, receive: Receive, send: Send) -> None:

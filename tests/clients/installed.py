@@ -30,7 +30,8 @@ def program(name: str) -> str | None:
 
 def unpacked_environment() -> dict[str, str]:
     """The environment in which a program of UNPACKED finds its libraries."""
-    libraries = [str(folder) for usr in ("usr/lib/*", "lib/*") for folder in UNPACKED.glob(usr) if folder.is_dir()]
+    folders = (*UNPACKED.glob("usr/lib/*"), *UNPACKED.glob("lib/*"))
+    libraries = [str(folder) for folder in folders if folder.is_dir()]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
 
 

@@ -111,6 +111,8 @@ def test_each_level_is_one_of_the_six_severities_and_none_is_lost(level: int, se
         (b"<13>Jan  9 10:00:00 Message forwarded from aix: app[7]: x", "aix", "app", "x"),
         (b"<13>Jan  9 10:00:00 mac com.apple.xpc[1] (com.foo): x", "mac", "com.apple.xpc", "(com.foo): x"),
         (b"<13>Jan  9 10:00:00 h kernel: [    0.1] x", "h", "kernel", "[    0.1] x"),
+        (b"<13>Jan  9 10:00:00 h app-that-has-such-a-long-name[12 x", "h", "app-that-has-such-a-long-name", "x"),
+        (b"<13>Jan  9 10:00:00 h a-name-that-has-32-characters-or x", "h", "a-name-that-has-32-characters-or", "x"),
         (b"<13>Jan  9 10:00:00 h kernel:[0.1] x", "h", "kernel", "[0.1] x"),
         (b"Jan  9 10:00:00 h app: no priority", "h", "app", "no priority"),
         (b"<13>app: Python with ident", PEER, "app", "Python with ident"),
