@@ -10,6 +10,7 @@ from tests.serving import ServerProcess
 
 TOKEN = "alpha-token"
 HEC = b'{"event": "hello"}'
+BULK = b'{"create":{"_index":"logs"}}\n{"message":"hello"}\n'
 PUSH = b'{"streams": [{"stream": {"pod": "web-0"}, "values": [["1772366400000000000", "hello"]]}]}'
 
 
@@ -29,6 +30,10 @@ def post(server: ServerProcess, path: str, body: bytes, **headers: str) -> tuple
 
 def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def api_key(name: str, key: str) -> str:
+    return "ApiKey " + base64.b64encode(f"{name}:{key}".encode()).decode()
 
 
 @pytest.mark.parametrize("authorization", [f"Splunk {TOKEN}", basic("x", TOKEN), f"Bearer {TOKEN}"])
@@ -57,6 +62,28 @@ def test_otlp_answers_with_a_status(guarded: ServerProcess) -> None:
     assert status == 401
     assert '"message":"a token is needed' in text.replace(": ", ":")
     assert post(guarded, "/v1/logs", b'{"resourceLogs": []}', Authorization=f"Bearer {TOKEN}")[0] == 200
+
+
+@pytest.mark.parametrize("authorization", [basic("elastic", TOKEN), f"ApiKey {TOKEN}", api_key("id", TOKEN)])
+def test_elasticsearch_takes_its_tokens(guarded: ServerProcess, authorization: str) -> None:
+    status, text = post(guarded, "/_bulk", BULK, Authorization=authorization)
+    assert status == 200
+    assert '"errors":false' in text
+
+
+@pytest.mark.parametrize("path", ["/_bulk", "/elasticsearch/_bulk"])
+def test_elasticsearch_answers_as_its_security_does(guarded: ServerProcess, path: str) -> None:
+    answer = guarded.client.post(path, content=BULK)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == 'Basic realm="security", ApiKey'
+    assert answer.headers["x-elastic-product"] == "Elasticsearch"
+    assert answer.json()["error"]["type"] == "security_exception"
+
+
+def test_the_page_of_a_browser_is_open_and_the_root_of_elasticsearch_is_not(guarded: ServerProcess) -> None:
+    assert guarded.client.get("/", headers={"Accept": "text/html", "User-Agent": "Mozilla/5.0"}).status_code == 200
+    agent = {"Accept": "application/vnd.elasticsearch+json; compatible-with=9", "User-Agent": "elasticsearch-py/9"}
+    assert guarded.client.get("/", headers=agent).status_code == 401
 
 
 @pytest.mark.parametrize(
