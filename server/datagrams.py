@@ -63,7 +63,6 @@ class _Receiver(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         peer = str(addr[0])
-        self._received.inc(len(data))
         datagrams = self._listener.datagrams
         dropped = datagrams.dropped
         frame = datagrams.feed(data, peer)
