@@ -123,7 +123,9 @@ class _Reject(ctypes.Structure):
     )
 
 
-class _Words(ctypes.Structure):
+class WordColumn(ctypes.Structure):
+    """`struct word_column_buffers`: a dictionary column that a kernel wrote."""
+
     _fields_ = (
         ("validity", ColumnBuffer),
         ("codes", ColumnBuffer),
@@ -149,9 +151,9 @@ class _Result(ctypes.Structure):
         ("rejects", ColumnBuffer),
         ("time", ColumnBuffer),
         ("severity", ColumnBuffer),
-        ("words", _Words * _WORDS),
-        ("labels", _Words),
-        ("metadata", _Words),
+        ("words", WordColumn * _WORDS),
+        ("labels", WordColumn),
+        ("metadata", WordColumn),
         ("message", TextColumn),
         ("trace_id", TextColumn),
         ("span_id", TextColumn),

@@ -13,7 +13,7 @@ _PATIENCE_BYTES: Final = 8 << 10
 class Framer(Protocol):
     """Cuts what one connection sends into messages."""
 
-    def feed(self, chunk: bytes) -> list[Message]:
+    def feed(self, received: bytes | bytearray) -> list[Message]:
         """The messages that are complete with these bytes."""
 
     def finish(self) -> list[Message]:
@@ -34,7 +34,7 @@ class OneWay:
     def greeting(self) -> bytes:
         return b""
 
-    def feed(self, data: bytes) -> Iterator[Frame | bytes]:
+    def feed(self, data: bytes | bytearray) -> Iterator[Frame | bytes]:
         yield from self._frames(self._framer.feed(data))
 
     def end(self) -> Iterator[Frame]:

@@ -16,7 +16,8 @@ from ingest.identity_table import Table, default_table
 from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
-from ingest.request import Head, Limits, Reject, Request
+from ingest.request import Decoded, Head, Limits, Reject, Request
+from ingest.rules import Rules
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
 
@@ -54,7 +55,8 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What was taken, durable and visible, and what its sender is answered."""
+    """What was taken, durable and visible, and what its sender is answered, which counts what it sent: also lines that
+    became one record, and records that a rule dropped."""
 
     answer: Answer
     records: int
@@ -76,11 +78,16 @@ class Pipeline:
     """A few threads and a bounded amount of bodies waiting for them."""
 
     def __init__(
-        self, sink: Sink, settings: PipelineSettings | None = None, clock_ns: Callable[[], int] = time.time_ns
+        self,
+        sink: Sink,
+        settings: PipelineSettings | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+        rules: Rules | None = None,
     ) -> None:
         self._sink = sink
         self._settings = settings or PipelineSettings()
         self._clock_ns = clock_ns
+        self._rules = rules
         self._threads = ThreadPoolExecutor(self._settings.threads, "ingest")
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -143,12 +150,14 @@ class Pipeline:
         )
         decoded = arrival.take.decode(request)
         batch = lines.lines(decoded.batch, asked, now_ns=request.now_ns, max_line_bytes=settings.limits.max_line_bytes)
+        if self._rules is not None:
+            batch = self._rules.apply(batch)
         answered = arrival.take.answer(request, decoded)
         accepted = Accepted(answered, batch.num_rows, decoded.rejects, decoded.unread)
         if not accepted.records:
             answer.set_result(accepted)
             return
-        key = _key(arrival, decoded.key, body)
+        key = _key(arrival, decoded, body)
         receipt = accepted.answer.body if key and arrival.take.keeps_answer else b""
         appended = self._append(batch, receipt, key, deadline_s)
         appended.add_done_callback(lambda done: _resolve(answer, done, accepted))
@@ -182,12 +191,13 @@ def _inflate(arrival: Arrival, max_bytes: int) -> bytes:
     return bodies.inflate(arrival.body, arrival.head.headers.get("content-encoding", ""), max_bytes)
 
 
-def _key(arrival: Arrival, own: str, body: bytes) -> IdempotencyKey | None:
+def _key(arrival: Arrival, decoded: Decoded, body: bytes) -> IdempotencyKey | None:
     """The sender's key, or else the protocol's own name for the batch."""
-    name = arrival.idempotency_key or (f"{arrival.protocol}:{own}" if own else "")
+    own = f"{arrival.protocol}:{decoded.key}" if decoded.key else ""
+    name = arrival.idempotency_key or own
     if not name:
         return None
-    return IdempotencyKey(name, hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest())
+    return IdempotencyKey(name, decoded.digest or hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest())
 
 
 def _resolve(answer: Future[Accepted], appended: Future[Ack], accepted: Accepted) -> None:

@@ -75,7 +75,7 @@ def run_parsed(
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
-        is_large = reading.plain_bytes >= engine.settings.large_bytes or reading.files >= LARGE_SEGMENTS
+        is_large = reading.plain_bytes >= engine.settings.large_bytes or len(reading.files) >= LARGE_SEGMENTS
         with cost.stage(Stage.WAIT):
             session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
         session.measure(cost)

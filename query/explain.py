@@ -66,18 +66,19 @@ def _explained(
     reading = prepare(store, engine, snapshot, query, planned, limits, Cost())
     compiled = compiled_for(reading.query, request, limit, stored=reading.stored)
     groups = _Groups(reading.view)
-    for piece in reading.pieces[:MAX_FOOTERS]:
+    files = reading.files
+    for piece in files[:MAX_FOOTERS]:
         groups.add(piece, limits)
-    unread = reading.pieces[MAX_FOOTERS:]
+    unread = files[MAX_FOOTERS:]
     all_groups = groups.all + sum(reading.skipped.values())
     by_catalog = catalog_skipped(planned, reading)
-    by_index = len(snapshot.segments) - sum(by_catalog.values()) - len(reading.pieces)
+    by_index = len(snapshot.segments) - sum(by_catalog.values()) - len(files)
     explained: dict[str, object] = {
         "sql": compiled.sql,
         "params": compiled.params,
         "segments": {
             "all": len(snapshot.segments),
-            "read": len(reading.pieces),
+            "read": len(files),
             "skipped": by_catalog | ({"index": by_index} if by_index else {}),
         },
         "row_groups": {

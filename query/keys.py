@@ -13,11 +13,12 @@ from query.sql.value import Value, number
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """SQL of an attribute's text form, JSON text and number."""
+    """SQL of an attribute's text form, JSON text, number, and whether it has a text that is not empty."""
 
     text: str
     json: str
     number: str
+    present: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,15 @@ def forms_in_files(path: Path, key: Key) -> Forms:
         texts.append(f"CASE WHEN attributes IS NULL THEN line_text(message, {member}) END")
         jsons.append(f"CASE WHEN attributes IS NULL THEN line_json(message, {member}) END")
         numbers.append(_number_in(texts[-1]))
-    return Forms(_first(texts), _first(jsons), _first_number(texts, numbers))
+    return Forms(_first(texts), _first(jsons), _first_number(texts, numbers), _present(path, key, texts))
+
+
+def _present(path: Path, key: Key, texts: list[str]) -> str:
+    """Numbers and booleans of a column have a text, which need not be made to tell that."""
+    if key.kind in (None, Kind.TEXT):
+        return f"{_first(texts)} <> ''"
+    has_value = f"{quoted_name(path[0])} IS NOT NULL"
+    return f"({has_value} OR {_first(texts[1:])} <> '')" if len(texts) > 1 else has_value
 
 
 def _number_of(name: str, kind: Kind) -> str:
@@ -95,4 +104,4 @@ def forms_in_json(path: Path) -> Forms:
     """Read in the whole JSON text of `attributes`."""
     found = fields.in_json(Sql("attributes"), path)
     text = written(found.text)
-    return Forms(text, written(found.json), _number_in(text))
+    return Forms(text, written(found.json), _number_in(text), f"{text} <> ''")

@@ -70,12 +70,12 @@ class Reading:
     grouped: Known | None = None
     """Records whose patterns are known without reading them."""
     of_cells: int = 0
-    """How many of the pieces are read as cells."""
+    """How many of the pieces, which are the first, are read as cells."""
 
     @property
-    def files(self) -> int:
-        """How many files are read."""
-        return len(self.pieces) - self.of_cells
+    def files(self) -> Sequence[Piece]:
+        """The pieces that are read of files."""
+        return self.pieces[self.of_cells :]
 
     @property
     def plain_bytes(self) -> int:

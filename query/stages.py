@@ -66,7 +66,8 @@ def stages(
         ("counts", "counted", _counts(reading)),
     ):
         count = reading.skipped.get(by, 0)
-        why = reason if reading.asked is not None else _unasked(planned, reading)
+        is_told = reading.asked is not None or (name == "counts" and reading.of_cells)
+        why = reason if is_told else _unasked(planned, reading)
         stage = Stage(name, ROW_GROUPS, left, {by: count} if count else {}, why)
         found.append(stage)
         left = stage.left
@@ -120,6 +121,10 @@ def _words(reading: Reading) -> str:
 
 
 def _counts(reading: Reading) -> str:
+    if reading.of_cells:
+        return f"the indexes of {reading.of_cells:,} segments have counts of their records by what is asked for"
+    if reading.grouped is not None:
+        return "the indexes count the records of each pattern"
     if not reading.counted:
         return "nothing is counted by templates alone"
     return f"templates tell that {reading.counted:,} records count, without reading them"

@@ -195,6 +195,7 @@ def _aliases(path: Path, forms: Forms) -> list[str]:
         f"{forms.text} AS {column_name(path, 'text').text}",
         f"{forms.json} AS {column_name(path, 'json').text}",
         f"{forms.number} AS {column_name(path, 'number').text}",
+        f"{forms.present} AS {column_name(path, 'present').text}",
     ]
 
 

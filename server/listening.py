@@ -1,6 +1,7 @@
 """Protocols that are not HTTP: what is spoken where, by the settings; all listeners bound, started, stopped as one."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -9,9 +10,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from ingest.conversation import Conversation, Datagrams
+from ingest.conversation import Conversation, Datagrams, taking
 from ingest.protocol import Take
-from ingest.protocols import forward
+from ingest.protocols import forward, gelf, syslog
 from server.address import Address
 from server.auth import Tokens
 from server.datagrams import DatagramListener, Receivers
@@ -21,6 +22,7 @@ from server.listeners import bind_to
 from server.service import Service
 from server.settings import ServeSettings
 from server.streams import StreamListener, Streams
+from server.zones import zone_of
 
 log = structlog.get_logger()
 
@@ -40,7 +42,13 @@ class Spoken:
 def spoken(settings: ServeSettings, tokens: Tokens | None) -> tuple[Spoken, ...]:
     """One entry a protocol. Raises InvalidSettings for a file that one of them cannot use."""
     begin = forward.begin(settings.max_body, _keys(settings, tokens), f"logstore@{socket.gethostname()}", os.urandom)
-    return (Spoken(forward.NAME, forward.TAKE, "forward_listen", begin, "forward_listen", forward.Heartbeats),)
+    as_syslog = taking(syslog.decoder(zone_of(settings.syslog_zone)))
+    as_gelf = taking(gelf.decode_messages)
+    return (
+        Spoken(forward.NAME, forward.TAKE, "forward_listen", begin, "forward_listen", forward.Heartbeats),
+        Spoken(syslog.NAME, as_syslog, "syslog_tcp_listen", syslog.conversation, "syslog_udp_listen", syslog.Datagrams),
+        Spoken(gelf.NAME, as_gelf, "gelf_tcp_listen", gelf.conversation, "gelf_udp_listen", gelf.Datagrams),
+    )
 
 
 def _keys(settings: ServeSettings, tokens: Tokens | None) -> forward.Keys | None:
@@ -58,6 +66,7 @@ class Listening:
     ) -> None:
         """Binds every address, but those of gRPC. Raises InvalidSettings."""
         self._grpc = grpc
+        self._stop_timeout_s = service.settings.stop_timeout
         self._intakes: list[Intake] = []
         streams: list[StreamListener] = []
         datagrams: list[DatagramListener] = []
@@ -89,9 +98,13 @@ class Listening:
 
     async def stop(self) -> None:
         """Takes no more, and makes durable what was received, within the time that a stop may take."""
+        for intake in self._intakes:
+            intake.begin_to_stop()
         self._receivers.stop()
         await asyncio.gather(self._streams.stop(), self._grpc.stop())
-        await asyncio.gather(*(intake.drain() for intake in self._intakes))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._stop_timeout_s):
+                await asyncio.gather(*(intake.drain() for intake in self._intakes))
 
 
 def _announce(protocol: str, bound: socket.socket) -> None:

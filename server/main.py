@@ -139,6 +139,7 @@ COMMANDS: Final[dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]]
     "export": ("write records of a query to standard output; the server must not run", _add_admin("export")),
     "backup": ("copy everything stored to a new directory, also while the server runs", _add_admin("backup")),
     "healthcheck": ("ask a running server whether it is ready", _add_admin("healthcheck")),
+    "rules": ("try the rules of --rules-file on lines", _add_admin("rules")),
     "version": ("print the version", _add_version),
 }
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol, TypeVar
 
 from ingest.pipeline import Pipeline
+from ingest.rules import Rules
 from logstore.errors import LogstoreError
 from logstore.segment import footer_readings
 from logstore.store import Store
@@ -16,6 +17,7 @@ from query.execute import run
 from query.request import Request
 from query.tail import Hub
 from server.body import BodyBudget, BodyLimits
+from server.rules_metrics import RulesCollector
 from server.settings import ServeSettings
 from server.shares import pipeline_settings, query_settings, store_settings, tail_settings
 from server.sources import Sources
@@ -42,7 +44,10 @@ class Wakeable(Protocol):
 
 
 class Service:
-    """One server's working parts. `open` and `close` block; everything else is called on the event loop."""
+    """One server's working parts. `open` and `close` block; everything else is called on the event loop.
+
+    Raises InvalidSettings for rules that cannot be read.
+    """
 
     store: Store
     engine: Engine
@@ -52,6 +57,7 @@ class Service:
     def __init__(self, settings: ServeSettings, telemetry: Telemetry) -> None:
         self.settings = settings
         self.telemetry = telemetry
+        self.rules = Rules(settings.rules_file) if settings.rules_file is not None else None
         self.is_stopping = False
         """Tails end with a last cursor."""
         self.sources = Sources(telemetry.ingest)
@@ -74,7 +80,7 @@ class Service:
             self.store.catalog.secret(),
         )
         self.hub = Hub(self.store, self.engine, tail_settings(self.settings))
-        self.pipeline = Pipeline(self.store, pipeline_settings(self.settings))
+        self.pipeline = Pipeline(self.store, pipeline_settings(self.settings), rules=self.rules)
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
         for readings in (
@@ -84,6 +90,8 @@ class Service:
             footer_readings,
         ):
             self.telemetry.add_layer(readings, HELP, GAUGES)
+        if self.rules is not None:
+            self.telemetry.registry.register(RulesCollector(self.rules))
         self.admin_threads.submit(self._warm_up)
 
     def _warm_up(self) -> None:

@@ -20,12 +20,14 @@ from logstore.record import IDENTITY_MAX_BYTES
 from server import config_file
 from server.address import Address, Endpoint, parse_endpoints
 from server.quantities import Duration, Size
+from server.zones import Zone
 
 ENVIRONMENT_PREFIX: Final = "LOGSTORE_"
 MIB: Final = 1024 * 1024
 
 STREAM_LISTENERS: Final = ("otlp_grpc_listen", "forward_listen", "syslog_tcp_listen", "gelf_tcp_listen")
 DATAGRAM_LISTENERS: Final = ("syslog_udp_listen", "gelf_udp_listen")
+_OR_MORE: Final = "HOST:PORT, or several with commas between them"
 _OR_TLS: Final = "HOST:PORT, or tls://HOST:PORT, or several with commas between them"
 
 _SERVICE_LINK: Final = re.compile(r"LOGSTORE_(PORT(_.*)?|SERVICE_(HOST|PORT.*))")
@@ -87,13 +89,10 @@ class ServeSettings(BaseSettings):
     forward_shared_key_file: Path | None = setting(
         "Listeners", None, "shared keys of Fluent forward, one a line, of which a client must know one"
     )
-    syslog_udp_listen: str | None = setting(
-        "Listeners", None, "where to take syslog in datagrams: HOST:PORT, or several with commas between them"
-    )
+    syslog_udp_listen: str | None = setting("Listeners", None, f"where to take syslog in datagrams: {_OR_MORE}")
     syslog_tcp_listen: str | None = setting("Listeners", None, f"where to take syslog over TCP: {_OR_TLS}")
-    gelf_udp_listen: str | None = setting(
-        "Listeners", None, "where to take GELF in datagrams: HOST:PORT, or several with commas between them"
-    )
+    syslog_zone: Zone = setting("Listeners", "UTC", "time zone of syslog times that name none, such as Europe/Berlin")
+    gelf_udp_listen: str | None = setting("Listeners", None, f"where to take GELF in datagrams: {_OR_MORE}")
     gelf_tcp_listen: str | None = setting("Listeners", None, f"where to take GELF over TCP: {_OR_TLS}")
 
     max_body: Size = setting("Ingest", 64 * MIB, "largest request body, before and after it is inflated; over it: 413")
@@ -120,6 +119,11 @@ class ServeSettings(BaseSettings):
         "agents",
         "off, cri, docker or auto: take messages out of what container runtimes wrap them in; agents: auto, but off for"
         " POST /api/v1/logs; a request may say otherwise",
+    )
+    rules_file: Path | None = setting(
+        "Ingest",
+        None,
+        "YAML rules: what is dropped, sampled, masked, labelled, routed; read again when the file changes",
     )
     multiline: str = setting(
         "Ingest",

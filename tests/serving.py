@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -51,6 +52,13 @@ class ServerProcess:
         self._command = [*program, "serve", "--data", str(data), "--listen", f"127.0.0.1:{self.port}", *flags]
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
+
+    def use_tls(self, ca_file: Path) -> None:
+        """For a server with a certificate that this authority signed."""
+        self.client.close()
+        self.url = self.url.replace("http:", "https:")
+        context = ssl.create_default_context(cafile=str(ca_file))
+        self.client = httpx.Client(base_url=self.url, timeout=60.0, verify=context)
 
     @property
     def pid(self) -> int:

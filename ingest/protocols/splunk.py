@@ -23,7 +23,7 @@ from ingest.json_objects import Unread, objects
 from ingest.json_text import to_json
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Request
-from ingest.rows import Rows
+from ingest.rows import INGEST_ERROR, Rows
 from ingest.times import epoch_ns, time_ns
 from logstore.errors import Busy, InvalidInput, TooLarge
 
@@ -65,7 +65,7 @@ def decode_events(request: Request) -> Decoded:
         TooLarge: more records than `limits.max_records`.
     """
     rows = Rows(request)
-    groups = Groups(rows)
+    groups = Groups(rows, request.identity)
     defaults = {name: value for name in _META if (value := request.head.params.get(name))}
     poison: list[tuple[int, int, str, bytes]] = []
     number = -1
@@ -78,11 +78,12 @@ def decode_events(request: Request) -> Decoded:
     if number < 0:
         return rows.decoded(items=Outcome(5))
     if poison and not len(rows):
-        first, code, _, _ = poison[0]
+        first, code, error, _ = poison[0]
+        rows.reject(first + 1, error)
         return rows.decoded(items=Outcome(code, first))
     for _, _, error, text in poison:
         place = groups.place(defaults)
-        rows.add(place.group, None, text, attributes={**place.attributes, "_ingest_error": error})
+        rows.add(place.group, None, text, attributes={**place.attributes, INGEST_ERROR: error})
     return rows.decoded(items=Outcome())
 
 
@@ -90,7 +91,7 @@ def decode_raw(request: Request) -> Decoded:
     """The lines of a raw body; blank ones are none. Query parameters say the rest."""
     params = request.head.params
     rows = Rows(request)
-    place = Groups(rows).place({name: value for name in _META if (value := params.get(name))})
+    place = Groups(rows, request.identity).place({name: value for name in _META if (value := params.get(name))})
     when_ns = epoch_ns(params.get("time", ""))
     for line in request.body.split(b"\n"):
         if line.strip():
@@ -117,7 +118,7 @@ def refuse(head: Head, refusal: Refusal) -> Answer:
         return _json(413, {"text": refusal.message, "code": 27})
     if isinstance(refusal.error, InvalidInput):
         return _tell(400, 6, {"reason": refusal.message})
-    if refusal.status == 401 and "authorization" in head.headers:
+    if refusal.status == 401 and (head.headers.get("authorization") or _credential(head)):
         return _tell(403, 4)
     return _tell(refusal.status, _CODES.get(refusal.status, 8))
 
@@ -136,10 +137,8 @@ def acknowledge(head: Head, body: bytes) -> Answer:
     return _json(200, {"acks": {str(number): True for number in ids}})
 
 
-def credential(head: Head) -> str:
-    """The token of `Authorization: Splunk TOKEN`, or of the query parameter `token`."""
-    scheme, _, token = head.headers.get("authorization", "").strip().partition(" ")
-    return token.strip() if scheme.lower() == "splunk" else head.params.get("token", "")
+def _credential(head: Head) -> str:
+    return head.params.get("token", "")
 
 
 def _problem(found: dict[str, Any] | Unread) -> tuple[int, str] | None:
@@ -244,8 +243,9 @@ _HEALTH: Final = Probe(
     ("GET",),
     ("/services/collector/health", "/services/collector/health/1.0"),
     lambda _head, _body: _tell(200, 17),
+    is_open=True,
 )
-_OPTIONS: Final = Probe(("OPTIONS",), _PATHS, lambda _head, _body: Answer(200))
+_OPTIONS: Final = Probe(("OPTIONS",), _PATHS, lambda _head, _body: Answer(200), is_open=True)
 """Docker asks so, without a token, before it starts a container."""
 
-PROTOCOL: Final = Protocol(NAME, (_EVENTS, _RAW), refuse, (_ACKS, _HEALTH, _OPTIONS))
+PROTOCOL: Final = Protocol(NAME, (_EVENTS, _RAW), refuse, (_ACKS, _HEALTH, _OPTIONS), credential=_credential)

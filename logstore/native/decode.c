@@ -509,9 +509,13 @@ static void decode_body(struct decoder *d) {
         decode_text(d, at, end);
         return;
     }
+    if (d->request->form == FORM_LINES) {
+        decode_lines(d, at, end);
+        return;
+    }
     if (end - at >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3;
     const uint8_t *first = json_skip_space(at, end);
-    if (first < end && *first == '[' && d->request->form == FORM_JSON) decode_array(d, first + 1, end);
+    if (first < end && *first == '[') decode_array(d, first + 1, end);
     else decode_lines(d, at, end);
 }
 

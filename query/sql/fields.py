@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from logstore.record import COLUMNS
 from query import limits
@@ -31,6 +31,7 @@ TEMPLATE: Final = "template"
 
 SOURCES: Final = frozenset(source.value for source in Source)
 
+Form: TypeAlias = Literal["text", "json", "number", "present"]
 Path: TypeAlias = tuple[str, ...]
 """Where a value stands in `attributes` or `labels`: a key, and what is inside it."""
 
@@ -38,11 +39,12 @@ Path: TypeAlias = tuple[str, ...]
 @dataclass(frozen=True, slots=True)
 class Key:
     """A value of `attributes` or `labels`: its text form (null if it is missing or JSON null), its JSON text, and its
-    number (null where it is none) unless that is to be made of the text."""
+    number (null where it is none) and whether its text is not empty, unless these are to be made of the text."""
 
     text: Sql
     json: Sql
     number: Sql | None = None
+    present: Sql | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def _or_key(column: Value, name: str, stored: Stored) -> Value:
 def _keys(source: Source, name: str, stored: Stored) -> Iterator[Key]:
     for path in key_paths(name):
         if source is Source.ATTRIBUTES and path in stored.columns:
-            yield Key(column_name(path, "text"), column_name(path, "json"), column_name(path, "number"))
+            yield Key(*(column_name(path, form) for form in get_args(Form)))
         elif source is Source.ATTRIBUTES or stored.labels is None or path[0] in stored.labels:
             yield in_json(Sql(source.value), path)
 
@@ -173,7 +175,7 @@ def attribute_paths(name: str) -> list[Path]:
     return key_paths(name)
 
 
-def column_name(path: Path, form: Literal["text", "json", "number"]) -> Sql:
+def column_name(path: Path, form: Form) -> Sql:
     """What `records` calls the column of a path. DuckDB's names do not tell cases apart, so these say it otherwise."""
     told = re.sub(r"[A-Z^]", lambda found: f"^{found[0].lower()}" if found[0] != "^" else "^^", pointer(path))
     name = f"{form}:{told}".replace('"', '""')
@@ -185,7 +187,8 @@ def _dynamic(keys: list[Key], name: str) -> Value:
     if not keys:
         return Value(Sql("CAST(NULL AS VARCHAR)"), Kind.JSON, json=Sql("CAST(NULL AS VARCHAR)"), name=name)
     jsons = [sql("nullif({}, 'null')", key.json) for key in keys]
-    return Value(_first([key.text for key in keys]), Kind.JSON, json=_first(jsons), name=name, number=_number(keys))
+    text, present = _first([key.text for key in keys]), keys[0].present if len(keys) == 1 else None
+    return Value(text, Kind.JSON, json=_first(jsons), name=name, number=_number(keys), present=present)
 
 
 def _number(keys: list[Key]) -> Sql | None:

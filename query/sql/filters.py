@@ -34,7 +34,7 @@ def phrase(target: Value, node: ast.Phrase) -> Condition:
 def present(target: Value) -> Condition:
     if not target.nullable and target.kind not in ("text", "json"):
         return Condition(TRUE, nullable=False)
-    return Condition(sql("{} <> ''", text(target)), target.nullable)
+    return Condition(target.present or sql("{} <> ''", text(target)), target.nullable)
 
 
 def match(target: Value, node: ast.Match) -> Condition:

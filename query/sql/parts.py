@@ -109,7 +109,7 @@ def in_parts(pipe: ast.Stats, before: Relation) -> tuple[Sql, tuple[Column, ...]
 
 
 def _read(value: Value, name: str) -> Value:
-    return replace(value, sql=Sql(name), json=None, number=None)
+    return replace(value, sql=Sql(name), json=None, number=None, present=None)
 
 
 def _whole(made: list[_Part], names: tuple[str, ...], keys: int, first: int) -> tuple[Value, ...]:

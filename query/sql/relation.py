@@ -106,7 +106,7 @@ def stored_as(values: tuple[Value, ...], made: int) -> tuple[tuple[Value, ...], 
         if value.kind is Kind.JSON:
             as_json = Sql(f"{name}_json")
             columns.append(sql("{} AS " + as_json.text, json(value)))
-        stored.append(replace(value, sql=Sql(name), json=as_json, number=None))
+        stored.append(replace(value, sql=Sql(name), json=as_json, number=None, present=None))
     return tuple(stored), columns, made
 
 

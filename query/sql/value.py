@@ -24,7 +24,7 @@ class Value:
     """`name`: the field's, if it is one; its last letters may tell the unit of bare numbers.
 
     `verbatim`: a column that always compares as text. `nullable`: may be null. `number`: of kind JSON, its number where
-    that need not be made of the text: null where it is none.
+    that need not be made of the text: null where it is none. `present`: likewise, whether its text is not empty.
     """
 
     sql: Sql
@@ -34,6 +34,7 @@ class Value:
     verbatim: bool = False
     nullable: bool = True
     number: Sql | None = None
+    present: Sql | None = None
 
 
 @dataclass(frozen=True, slots=True)

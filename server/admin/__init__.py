@@ -11,6 +11,7 @@ MODULES = {
     "export": "export",
     "backup": "backup",
     "healthcheck": "healthcheck",
+    "rules": "rules",
 }
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ingest.pipeline import Accepted, Arrival, Pipeline
 from ingest.request import Head
+from ingest.rules import Rules
 from logstore.errors import InvalidInput
 from server.admin.data import STORE_SETTINGS, add_data, open_store
 from server.flags import given
@@ -40,7 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="NDJSON or .parquet; - is standard input")
     for name in ("cluster", "namespace", "pod", "container", "stream"):
         parser.add_argument(f"--{name}", default="", metavar="NAME", help=f"{name} of records that name none")
-    add_data(parser, STORE_SETTINGS)
+    add_data(parser, (*STORE_SETTINGS, "rules_file"))
     parser.epilog = EPILOG
     parser.set_defaults(command=run)
 
@@ -48,7 +49,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     params = {name: getattr(arguments, name) for name in ("cluster", "namespace", "pod", "container", "stream")}
     with open_store(arguments, must_exist=False) as store:
-        pipeline = Pipeline(store, pipeline_settings(load(given(arguments))))
+        settings = load(given(arguments))
+        rules = Rules(settings.rules_file) if settings.rules_file is not None else None
+        pipeline = Pipeline(store, pipeline_settings(settings), rules=rules)
         try:
             taken, rejected = _take_all(pipeline, arguments.files, params)
             store.flush()

@@ -30,8 +30,15 @@ def program(name: str) -> str | None:
 
 def unpacked_environment() -> dict[str, str]:
     """The environment in which a program of UNPACKED finds its libraries."""
-    libraries = [str(folder) for folder in UNPACKED.glob("usr/lib/*") if folder.is_dir()]
+    folders = (*UNPACKED.glob("usr/lib/*"), *UNPACKED.glob("lib/*"))
+    libraries = [str(folder) for folder in folders if folder.is_dir()]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
+
+
+def python_apart(name: str) -> Path | None:
+    """The folder of a Python package that cannot stand beside others of the environment; None where it is not there."""
+    folder = UNPACKED / "python" / name
+    return folder if folder.is_dir() else None
 
 
 def npm(package: str) -> Path | None:

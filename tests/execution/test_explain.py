@@ -94,7 +94,8 @@ def _analyzed(store: Store, engine: Engine, text: str, **asked: Any) -> tuple[di
         ("timeout failure", None, {"templates": {"template": None}}),
         ("h1n77", None, {"words": {"words": None}}),
         ("timeout | stats count()", None, {"counts": {"counted": None}}),
-        ("* | patterns", None, {}),
+        ("* | patterns", None, {"counts": {"counted": None}}),
+        ("stream=stderr | top 3 pod", None, {"counts": {"counted": None}}),
         ("* | stats count()", None, {"catalog": {"counted": HOURS}}),
     ],
 )
@@ -171,7 +172,7 @@ def test_a_needle_reads_its_row_group_alone(hours: Store, reader: Engine) -> Non
 
 
 def test_a_scan_of_everything_reads_one_column_of_all_row_groups(hours: Store, reader: Engine) -> None:
-    _, actual = _analyzed(hours, reader, "* | stats count() by stream")
+    _, actual = _analyzed(hours, reader, "* | stats max(stream)")
     files = list(_files(hours))
     assert actual["rows"] == 1
     assert actual["row_groups"] == sum(metadata.num_row_groups for _, metadata in files) > HOURS
@@ -194,6 +195,22 @@ def test_the_newest_records_leave_slices_of_time_unread(hours: Store, reader: En
     assert whole["slices"]["read"] == whole["slices"]["all"]
     assert whole["rows_scanned"] >= COUNT
     assert actual["rows_scanned"] < whole["rows_scanned"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "* | stats count() by bucket(5m), stream",
+        "level!=error | stats count() as n by level | where n > 1",
+        "stream=stdout pod=pod-1 | top 3 pod",
+        "* | patterns | fields pattern, count",
+    ],
+)
+def test_what_indexes_count_is_not_read(hours: Store, reader: Engine, text: str) -> None:
+    found, actual = _analyzed(hours, reader, text)
+    assert found["segments"]["read"] == found["row_groups"]["read"] == found["bytes"] == 0
+    assert actual["rows"] > 0
+    assert actual["bytes"] == 0
 
 
 @pytest.mark.parametrize(("text", "counted"), [("* | stats count()", COUNT), ("timeout | stats count()", COUNT // 100)])

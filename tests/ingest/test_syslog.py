@@ -111,6 +111,8 @@ def test_each_level_is_one_of_the_six_severities_and_none_is_lost(level: int, se
         (b"<13>Jan  9 10:00:00 Message forwarded from aix: app[7]: x", "aix", "app", "x"),
         (b"<13>Jan  9 10:00:00 mac com.apple.xpc[1] (com.foo): x", "mac", "com.apple.xpc", "(com.foo): x"),
         (b"<13>Jan  9 10:00:00 h kernel: [    0.1] x", "h", "kernel", "[    0.1] x"),
+        (b"<13>Jan  9 10:00:00 h app-that-has-such-a-long-name[12 x", "h", "app-that-has-such-a-long-name", "x"),
+        (b"<13>Jan  9 10:00:00 h a-name-that-has-32-characters-or x", "h", "a-name-that-has-32-characters-or", "x"),
         (b"<13>Jan  9 10:00:00 h kernel:[0.1] x", "h", "kernel", "[0.1] x"),
         (b"Jan  9 10:00:00 h app: no priority", "h", "app", "no priority"),
         (b"<13>app: Python with ident", PEER, "app", "Python with ident"),
@@ -200,18 +202,19 @@ ID = "0123456789ab"
     [
         (ID, ID, None, ID),
         (f"docker/{ID}", ID, None, ID),
+        (f"dockerd/{ID}", ID, None, ID),
         (f"web/{ID}", "web", None, ID),
         (f"nginx/web/{ID}", "web", "nginx", ID),
         (f"registry:5000/team/nginx:1.27/web/{ID}", "web", "registry:5000/team/nginx:1.27", ID),
         (ID * 5 + "0123", ID * 5 + "0123", None, ID * 5 + "0123"),
     ],
 )
-def test_containers_of_dockers_syslog_driver_are_no_log_of_their_host(
+def test_containers_of_dockers_syslog_driver_are_no_log_of_their_host_recorded_shapes(
     tag: str, container: str, image: str | None, identifier: str
 ) -> None:
     driver = (
         f"<30>Jan  9 10:00:00 worker {tag}[812]: x",
-        f"<30>2026-01-09T10:00:00Z worker {tag}[812]: x",
+        f"<30> 2026-01-09T10:00:00Z worker {tag}[812]: x",
         f"<30>1 2026-01-09T10:00:00.000000Z worker {tag} 812 {tag} - x",
     )
     for message in driver:
@@ -222,6 +225,14 @@ def test_containers_of_dockers_syslog_driver_are_no_log_of_their_host(
         assert (found["labels"].get("image"), found["labels"].get("container_id")) == (image, identifier)
         assert found["attributes"] == {"facility": "daemon", "procid": "812"}
     assert record(f"<27>Jan  9 10:00:00 worker {tag}[812]: x".encode())["stream"] == "stderr"
+
+
+def test_in_rfc_5424_any_tag_of_docker_is_told_by_standing_there_twice() -> None:
+    found = record(b"<30>1 2026-01-09T10:00:00Z worker shop-web 812 shop-web - x")
+    assert (found["namespace"], found["container"], found["stream"]) == ("default", "shop-web", "stdout")
+    assert found["attributes"] == {"facility": "daemon", "procid": "812"}
+    assert record(b"<28>1 2026-01-09T10:00:00Z worker a 812 a - x")["namespace"] == "_node"
+    assert record(b"<30>1 2026-01-09T10:00:00Z worker - 812 - - x")["namespace"] == "_node"
 
 
 def test_a_container_that_the_kubelet_named_is_of_its_pod() -> None:

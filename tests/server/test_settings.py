@@ -64,6 +64,7 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         ({"ingest_memory": "1MiB"}, "ingest_memory .* must hold a body of max_body"),
         ({"default_cluster": ""}, "--default-cluster: must have 1 to 253 bytes"),
         ({"default_namespace": "x" * 254}, "--default-namespace: must have 1 to 253 bytes"),
+        ({"syslog_zone": "Mars/Olympus"}, "--syslog-zone: there is no time zone 'Mars/Olympus' on this machine"),
         ({"query_timeout": "0s"}, "--query-timeout: must be more than 0"),
     ],
 )
@@ -95,7 +96,7 @@ def test_an_identity_file_reaches_the_decoders(tmp_path: Path) -> None:
     file = tmp_path / "identity.yaml"
     file.write_text("words: {namespace: [team.name]}")
     assert pipeline_settings(load({"identity_file": str(file)})).identity.targets["team_name"] == ("namespace", 0)
-    with pytest.raises(InvalidSettings, match="identity file .* cannot be read"):
+    with pytest.raises(InvalidSettings, match=r"identity file .* cannot be read"):
         pipeline_settings(load({"identity_file": str(tmp_path / "none")}))
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Final
 
 from ingest import body as bodies
+from ingest import documents as json_documents
 from ingest.conversation import taking
 from ingest.protocol import Take
-from ingest.protocols import native
-from ingest.protocols.forward.entries import SHOWN_BYTES, Documents, poison
+from ingest.protocols.forward.documents import Documents
 from ingest.protocols.forward.messages import Message, Messages
 from ingest.protocols.forward.options import Mode, mode_of, options_of, tag_of, unpack
 from ingest.request import Decoded, Head, Request
@@ -29,7 +29,7 @@ def decode(request: Request) -> Decoded:
     Raises:
         TooLarge: more than `max_records`.
     """
-    documents = Documents(request.limits.max_records)
+    documents = Documents(request.limits.max_records, request.identity)
     key, messages = "", 0
     for message in Messages(len(request.body)).feed(request.body):
         mode = mode_of(message)
@@ -38,7 +38,8 @@ def decode(request: Request) -> Decoded:
         documents.add(entries, tag_of(message), max_bytes)
         messages += 1
         key = options_of(message, mode).key
-    return replace(_decoded(documents.lines, request), key=key if messages == 1 else "")
+    decoded = json_documents.decode(b"\n".join(documents.lines), request, documents.groups())
+    return replace(decoded, key=key if messages == 1 else "", unread=decoded.unread + documents.unread)
 
 
 def inflate(body: bytes, _head: Head, max_bytes: int) -> bytes:
@@ -73,16 +74,6 @@ def _packed(message: Message) -> bytes:
     """The packed entries, whichever of msgpack's two kinds of strings they came as."""
     entries = unpack(message.element(1))
     return entries if isinstance(entries, bytes) else entries.encode("utf-8", "surrogateescape")
-
-
-def _decoded(lines: list[bytes], request: Request) -> Decoded:
-    """The documents' records; those that the kernel rejects are told as text."""
-    decoded = native.decode(replace(request, body=b"\n".join(lines)))
-    if not decoded.rejects:
-        return decoded
-    for reject in decoded.rejects:
-        lines[reject.line - 1] = poison(lines[reject.line - 1][:SHOWN_BYTES], reject.error)
-    return native.decode(replace(request, body=b"\n".join(lines)))
 
 
 TAKE: Final[Take] = taking(decode, inflate)

@@ -7,10 +7,11 @@ from typing import Any, Final
 import msgpack
 
 from ingest.conversation import Malformed
+from ingest.json_text import clean
 from ingest.protocols.forward.messages import NIL, Message
 
 OPTION_MAX_BYTES: Final = 64 << 10
-TAG_MAX_BYTES: Final = 4096
+TAG_MAX_BYTES: Final = 1024
 CHUNK_MAX_BYTES: Final = 512
 LOGS: Final = 0
 """The `fluent_signal` of Fluent Bit's logs; others are metrics and traces."""
@@ -62,7 +63,7 @@ def tag_of(message: Message) -> str:
     """Raises Malformed."""
     if not _is_text(message.first_byte(0)) or len(message.element(0)) > TAG_MAX_BYTES:
         raise Malformed(f"the first element of a message is a tag of at most {TAG_MAX_BYTES:,} bytes")
-    return text_of(unpack(message.element(0)))
+    return clean(text_of(unpack(message.element(0))))
 
 
 def options_of(message: Message, mode: Mode) -> Options:

@@ -20,12 +20,11 @@ from ingest.json_text import to_json
 from ingest.messages import Message, unpack
 from ingest.protocols.gelf.document import Document, documents_of, number_text
 from ingest.request import Decoded, Request
-from ingest.rows import Rows, Source
+from ingest.rows import INGEST_ERROR, Rows, Source
 from ingest.severity import severity_of, severity_of_syslog
 from logstore.errors import InvalidInput, TooLarge
 from logstore.record import NODE_NAMESPACE
 
-ERROR: Final = "_ingest_error"
 _OWN: Final = frozenset(("version", "host", "short_message", "full_message", "timestamp", "level"))
 _UNTOLD: Final = {0: "emerg", 1: "alert", 2: "crit", 5: "notice"}
 _STREAMS: Final = {3: "stderr", 6: "stdout"}
@@ -117,7 +116,7 @@ class _Gelf:
         )
 
     def _add_raw(self, content: bytes, peer: str, error: str) -> None:
-        self.rows.add(self._group(Source(pod=peer)), None, content[: self._max_bytes], attributes={ERROR: error})
+        self.rows.add(self._group(Source(pod=peer)), None, content[: self._max_bytes], attributes={INGEST_ERROR: error})
 
     def _place(self, attributes: dict[str, Any]) -> tuple[_Place, dict[str, Any]]:
         """Where the document comes from, and its attributes without what says so."""

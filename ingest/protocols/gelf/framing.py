@@ -24,8 +24,9 @@ class Framer:
         """Bytes in memory of a document that is not complete."""
         return len(self._open)
 
-    def feed(self, chunk: bytes) -> list[Message]:
+    def feed(self, received: bytes | bytearray) -> list[Message]:
         """The documents that are complete with these bytes."""
+        chunk = bytes(received)
         self._ends_with_nul = self._ends_with_nul or b"\0" in chunk
         messages: list[Message] = []
         at = 0
@@ -34,7 +35,7 @@ class Framer:
             is_complete = end >= 0
             end = end if is_complete else len(chunk)
             if is_complete and not self._open_bytes and end - at <= self._max_bytes:
-                _add(messages, bytes(chunk[at:end]), 0)
+                _add(messages, chunk[at:end], 0)
             else:
                 self._open += chunk[at : min(end, at + self._max_bytes - len(self._open))]
                 self._open_bytes += end - at
@@ -60,7 +61,7 @@ class Framer:
         return end
 
     def _is_after_brace(self, chunk: bytes, at: int, end: int) -> bool:
-        before = bytes(chunk[max(at, end - 2) : end])
+        before = chunk[max(at, end - 2) : end]
         if len(before) < 2:
             before = bytes(self._open[-2:]) + before
         return before.removesuffix(b"\r").endswith(b"}")

@@ -23,10 +23,9 @@ from ingest.protocols.syslog import origin
 from ingest.protocols.syslog.header import Parsed, parse
 from ingest.protocols.syslog.structured import elements
 from ingest.request import Decode, Decoded, Request
-from ingest.rows import Rows, Source
+from ingest.rows import INGEST_ERROR, Rows, Source
 from ingest.severity import severity_of_syslog
 
-ERROR: Final = "_ingest_error"
 _FACILITIES: Final = (
     *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
     *("ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"),
@@ -64,15 +63,17 @@ class _Syslog:
         self.rows = Rows(request)
         self._local = local
         self._now_ns = request.now_ns
+        self._max_bytes = request.limits.max_line_bytes
         self._common: dict[tuple[object, ...], _Common] = {}
         self._groups: dict[tuple[object, ...], int] = {}
 
     def add(self, peer: str, message: Message) -> None:
-        content = message.content
+        if len(message.content) > self._max_bytes:
+            message = Message(message.content[: self._max_bytes], message.whole_bytes)
         try:
-            text, is_text = content.decode(), True
-        except UnicodeDecodeError:
-            text, is_text = content.decode("utf-8", "surrogateescape"), False
+            text, is_text = message.content.decode(), True
+        except UnicodeDecodeError as error:
+            text, is_text = _undecodable(message, error)
         parsed = parse(text, self._local, self._now_ns)
         common = self._common_of(parsed, peer)
         attributes = common.attributes
@@ -81,8 +82,8 @@ class _Syslog:
             attributes = {**attributes, "sequence": parsed.sequence}
         if parsed.message.startswith(("@cee:", "{")):
             group, attributes = self._told_by_json(parsed.message, common, attributes)
-        if error := parsed.error or message.missing:
-            attributes = {**attributes, ERROR: error}
+        if wrong := parsed.error or message.missing:
+            attributes = {**attributes, INGEST_ERROR: wrong}
         line = parsed.message if is_text else parsed.message.encode("utf-8", "surrogateescape")
         self.rows.add(group, parsed.time_ns, line, severity=common.severity, attributes=attributes)
 
@@ -97,7 +98,7 @@ class _Syslog:
         host = parsed.host or peer.removeprefix(_MAPPED)
         level = parsed.priority & 7 if parsed.priority >= 0 else -1
         attributes = _attributes(parsed)
-        source = origin.of_docker(parsed.app, host, level)
+        source = origin.of_docker(parsed.app, parsed.msgid, host, level)
         if source is None:
             source = origin.of_host(host, parsed.app)
         elif attributes.get("msgid") == parsed.app:  # Docker says the tag twice
@@ -131,6 +132,13 @@ class _Syslog:
             members = {name: value for name, value in members.items() if name != "kubernetes"}
             members |= {"kubernetes": told[1]} if told[1] else {}
         return group, {**members, **attributes} if is_cee else attributes
+
+
+def _undecodable(message: Message, error: UnicodeDecodeError) -> tuple[str, bool]:
+    """The text, with lone surrogates for bytes that are none; and whether it has no such."""
+    if message.missing and error.end == len(message.content):
+        return message.content[: error.start].decode(), True  # cut off within a character
+    return message.content.decode("utf-8", "surrogateescape"), False
 
 
 def _attributes(parsed: Parsed) -> dict[str, Any]:

@@ -46,12 +46,13 @@ class Framer:
         """Bytes in memory of a message that is not complete."""
         return len(self._undecided) + len(self._open)
 
-    def feed(self, chunk: bytes) -> list[Message]:
+    def feed(self, received: bytes | bytearray) -> list[Message]:
         """The messages that are complete with these bytes."""
+        chunk = self._undecided + received
+        self._undecided = b""
         if chunk.endswith((b"\n", b"\0")):
             self._ends_with_nul = chunk.endswith(b"\0")
         self._has_nul = b"\0" in chunk
-        chunk, self._undecided = self._undecided + chunk, b""
         messages: list[Message] = []
         at = self._go_on(chunk, 0, messages) if self._open_bytes or self._due_bytes else 0
         while at < len(chunk):

@@ -7,6 +7,7 @@ HOST TAG[pid]: text` these are read:
 - RFC 3339 times, with a space for the `T` and without a zone too (rsyslog's forward format), epoch seconds (Meraki),
   a year before or after, decimals, a zone, an asterisk for a clock that is not set (Cisco);
 - sequence numbers and a host before the time, `%FACILITY-SEVERITY-MNEMONIC:` for a tag (Cisco);
+- tags that were cut after 32 characters, their colon too (rsyslog), so that their process ids are not whole;
 - `Message forwarded from HOST:` (AIX);
 - `<PRI>TAG: text` and `<PRI>text` without a header (Python's SysLogHandler).
 """
@@ -48,6 +49,7 @@ _TAG: Final = re.compile(
     r"(?P<app>[^\s:\[\]]{1,128}(?::[^\s:\[\]]{1,128}){0,8})"
     r"(?:\[(?P<procid>[^\]\s]{0,128})\](?::|(?=\ )|$)|:(?=[\ \[]|$))"
 )
+_CUT_TAG: Final = re.compile(r"(?=[^\s:]{32}\ )(?P<app>[^\s:\[]+)(?:\[(?P<procid>)\d*\]?)?(?=\ )")
 _MNEMONIC: Final = re.compile(r"%([A-Z0-9_]+)(?:-[A-Z0-9_]+)*-[0-7]-\w+(?=:)", re.ASCII)
 _HOST: Final = re.compile(r"(?:Message\ forwarded\ from\ )?(?P<host>[\w.:%-]+(?<!:)):?\ +(?::\ +)?", re.ASCII)
 _LONE_TAG: Final = re.compile(r"(?P<app>[A-Za-z_][\w./-]{0,47})(?:\[(?P<procid>\d{1,10})\])?:\ ", re.ASCII)
@@ -118,21 +120,23 @@ def _legacy(text: str, found: re.Match[str], local: tzinfo, now_ns: int) -> Pars
         time_ns = times.time_ns(date, clock, fraction or "", (zone or "").strip(), local, now_ns)
         if time_ns is None:
             return _unread(text, f"there is no time {date} {clock}")
-    at = found.end()
-    host = origin or ""
+    host, app, procid, msgid, at = _host_and_tag(text, found.end(), origin or "")
+    return Parsed(priority, time_ns, host, app, procid, msgid, sequence or "", "", _without_bom(text[at:]))
+
+
+def _host_and_tag(text: str, at: int, host: str) -> tuple[str, str, str, str, int]:
+    """Host, app, process id and message id of what follows the time at `at`, and where the message begins."""
     tag = _TAG.match(text, at)
     if tag is None and not host and (named := _HOST.match(text, at)):
         host, at = named["host"], named.end()
-        tag = _TAG.match(text, at)
-    app = procid = msgid = ""
+        tag = _TAG.match(text, at) or _CUT_TAG.match(text, at)
     if tag and text.startswith(" %", tag.end()) and _MNEMONIC.match(text, tag.end() + 1):
-        host, at = tag["app"], tag.end() + 1
+        host, at, tag = tag["app"], tag.end() + 1, None
     if text.startswith("%", at) and (mnemonic := _MNEMONIC.match(text, at)):
-        app, msgid = mnemonic[1], mnemonic[0][1:]
-    elif tag:
-        app, procid, at = tag["app"], tag["procid"] or "", tag.end()
-        at += text.startswith(" ", at)
-    return Parsed(priority, time_ns, host, app, procid, msgid, sequence or "", "", _without_bom(text[at:]))
+        return host, mnemonic[1], "", mnemonic[0][1:], at
+    if tag is None:
+        return host, "", "", "", at
+    return host, tag["app"], tag["procid"] or "", "", tag.end() + text.startswith(" ", tag.end())
 
 
 def _without_header(text: str) -> Parsed:

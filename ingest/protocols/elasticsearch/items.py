@@ -1,0 +1,111 @@
+"""The answer to `_bulk`: one item for each action, in their order, by the verb that was sent.
+
+Agents read it with little care: Fluent Bit looks for `"errors":false,"items":[`, Vector for `"errors":true`, so that
+there are no blanks and the order of keys is fixed; Logstash, Beats and Fluentd count the items.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from ingest.protocols.elasticsearch.bulk import VERBS, Bytes
+from ingest.protocols.elasticsearch.filter_path import filtered
+
+_ID: Final = "@id@"
+_ID_MEMBER: Final = f'"_id":"{_ID}"'
+
+Codes = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an action was not done."""
+
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What became of the actions. `ids` are JSON strings; an action without one gets one."""
+
+    verbs: Bytes
+    statuses: "np.ndarray[Any, np.dtype[np.int16]]"
+    index: Codes
+    """Places in `index_names`."""
+    index_names: Sequence[str]
+    ids: Sequence[str | None]
+    failures: Mapping[int, Failure]
+
+
+def body(items: Items, now_ns: int, filter_path: str) -> bytes:
+    """The answer's text; `now_ns` makes generated ids unique."""
+    whole = {"took": 1, "errors": bool(items.failures), "items": [{}]}
+    frame = filtered(whole | {"items": [{"index": {"status": 0}}]}, filter_path) if filter_path else whole
+    texts = _texts(items, now_ns, filter_path)
+    members = [f'"{key}":{orjson.dumps(frame[key]).decode()}' for key in ("took", "errors") if key in frame]
+    if texts or not filter_path:
+        members.append(f'"items":[{texts}]')
+    return ("{" + ",".join(members) + "}").encode("utf-8", "replace")
+
+
+def _texts(items: Items, now_ns: int, filter_path: str) -> str:
+    """All items, with commas between."""
+    count = len(items.verbs)
+    kinds = (items.index * 1024 + items.statuses) * len(VERBS) + items.verbs
+    distinct, first, kind_of = np.unique(kinds, return_index=True, return_inverse=True)
+    forms = [_form(items, int(row), None, filter_path) for row in first]
+    if len(distinct) == 1 and not items.failures:
+        before, after = forms[0] or ("", None)
+        if after is None:
+            return ",".join([before] * count) if before else ""
+        return before + f"{after},{before}".join(_ids(items, now_ns)) + after
+    ids = _ids(items, now_ns)
+    texts = []
+    for at, (kind, id_) in enumerate(zip(kind_of.tolist(), ids, strict=True)):
+        failure = items.failures.get(at)
+        form = _form(items, at, failure, filter_path) if failure else forms[kind]
+        if form:
+            texts.append(form[0] if form[1] is None else form[0] + id_ + form[1])
+    return ",".join(texts)
+
+
+def _ids(items: Items, now_ns: int) -> Sequence[str]:
+    prefix = f"{now_ns:016x}"[-14:]
+    if not items.ids:
+        return [f'"{prefix}{at:06x}"' for at in range(len(items.verbs))]
+    return [id_ or f'"{prefix}{at:06x}"' for at, id_ in enumerate(items.ids)]
+
+
+def _form(items: Items, row: int, failure: Failure | None, filter_path: str) -> tuple[str, str | None] | None:
+    """The text before and after the id; the whole text, if the filter leaves the id out; None, if it leaves out all."""
+    verb = VERBS[items.verbs[row]]
+    item = {"_index": items.index_names[items.index[row]], "_id": _ID}
+    item |= _failed(failure) if failure else _done(verb)
+    item["status"] = int(items.statuses[row])
+    told: dict[str, Any] = {"took": 1, "errors": False, "items": [{verb: item}]}
+    kept = filtered(told, filter_path).get("items") if filter_path else told["items"]
+    if not kept:
+        return None
+    text = orjson.dumps(kept[0]).decode()
+    before, found, after = text.partition(_ID_MEMBER)
+    return (before + '"_id":', after) if found else (text, None)
+
+
+def _done(verb: str) -> dict[str, Any]:
+    if verb == "delete":
+        return {"_version": 1, "result": "not_found"}
+    return {
+        "_version": 1,
+        "result": "updated" if verb == "update" else "created",
+        "_shards": {"total": 1, "successful": 1, "failed": 0},
+        "_seq_no": 0,
+        "_primary_term": 1,
+    }
+
+
+def _failed(failure: Failure) -> dict[str, Any]:
+    return {"error": {"type": failure.type, "reason": failure.reason}}

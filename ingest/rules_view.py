@@ -1,0 +1,37 @@
+"""A batch as rules see it."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from logstore.enrich import enrich
+
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+"""One truth value a record."""
+
+
+class View:
+    """A batch, and what its lines say of themselves: worked out once, and only if somebody asks."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+
+    @property
+    def rows(self) -> int:
+        return int(self.batch.num_rows)
+
+    @cached_property
+    def seen(self) -> "View":
+        """The batch with the severity and the attributes that queries will see."""
+        return View(enrich(self.batch))
+
+    def by_word(self, name: str, holds: Callable[[str | None], bool]) -> Mask:
+        """Which records' word in a dictionary column is such a one; each distinct word is asked about once."""
+        column = self.batch.column(name)
+        of_word = [holds(word) for word in column.dictionary.to_pylist()] + [holds(None)]
+        codes = column.indices.fill_null(len(of_word) - 1).to_numpy()
+        found: Mask = np.array(of_word, bool)[codes]
+        return found

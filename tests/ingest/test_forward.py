@@ -1,0 +1,443 @@
+"""Fluent forward without a network: what its messages become, what its senders hear, and what no bytes can do to it."""
+
+import gzip
+import hashlib
+import random
+import time
+import tracemalloc
+from collections.abc import Iterable
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.conversation import Conversation, Frame, Malformed
+from ingest.protocols.forward import TAKE, Keys, begin
+from ingest.request import Decoded, Head, Limits, Request
+from logstore.errors import InvalidInput, TooLarge
+from tests import forwarding
+from tests.forwarding import EPOCH_NS, entry, event_time
+from tests.ingest.decoded import records as told
+
+NOW_NS = 1_780_000_000_000_000_001
+MIB = 1 << 20
+
+
+def conversation(keys: Keys | None = None, max_bytes: int = MIB) -> Conversation:
+    return begin(max_bytes, keys, "server", random.Random(7).randbytes)("10.0.0.1")
+
+
+def frames(*pieces: bytes) -> list[Frame | bytes]:
+    talk = conversation()
+    return [item for piece in pieces for item in talk.feed(piece)]
+
+
+def decoded(body: bytes, limits: Limits | None = None) -> Decoded:
+    limits = limits or Limits()
+    assert TAKE.inflate is not None
+    inflated = TAKE.inflate(body, Head(), limits.max_body_bytes)
+    return TAKE.decode(Request(inflated, NOW_NS, limits=limits))
+
+
+def records(body: bytes) -> list[dict[str, Any]]:
+    return told(decoded(body))
+
+
+def one(body: bytes) -> dict[str, Any]:
+    (record,) = records(body)
+    return record
+
+
+RECORD = {"log": "GET /cart 200", "stream": "stderr", "level": "warn", "status": 200, "ok": True, "n": None, "at": 1.5}
+ENTRIES = [entry(event_time(EPOCH_NS + at), {**RECORD, "id": at}) for at in range(3)]
+PAIRS = [(event_time(EPOCH_NS + at), {**RECORD, "id": at}) for at in range(3)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"".join(forwarding.message("app", *pair) for pair in PAIRS),
+        forwarding.forward("app", PAIRS),
+        forwarding.forward("app", PAIRS, size=3),
+        forwarding.packed("app", b"".join(ENTRIES)),
+        bytes(msgpack.packb(["app", b"".join(ENTRIES)], use_bin_type=False)),
+        forwarding.gzipped("app", b"".join(ENTRIES), chunk="c"),
+        forwarding.zstd("app", b"".join(ENTRIES), size=3),
+    ],
+    ids=["message", "forward", "forward with size", "packed", "packed as raw", "gzip in two members", "zstd"],
+)
+def test_every_mode_carries_the_same_records(body: bytes) -> None:
+    found = records(body)
+    assert [record["time"] for record in found] == [EPOCH_NS, EPOCH_NS + 1, EPOCH_NS + 2]
+    assert [record["attributes"].pop("id") for record in found] == [0, 1, 2]
+    for record in found:
+        assert record["message"] == "GET /cart 200"
+        assert (record["stream"], record["severity"]) == ("stderr", "warn")
+        assert record["attributes"] == {"tag": "app", "status": 200, "ok": True, "n": None, "at": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("sent", "time_ns"),
+    [
+        (event_time(1), 1),
+        (1_770_000_000, 1_770_000_000_000_000_000),
+        (1_770_000_000.25, 1_770_000_000_250_000_000),
+        (0, NOW_NS),
+        (msgpack.Timestamp(1_770_000_000, 5), 1_770_000_000_000_000_005),
+        ([event_time(EPOCH_NS), {}], EPOCH_NS),
+        (None, NOW_NS),
+    ],
+)
+def test_times_are_read_to_the_nanosecond(sent: Any, time_ns: int) -> None:
+    assert one(forwarding.packed("t", entry(sent, {"log": "x"})))["time"] == time_ns
+    assert one(forwarding.message("t", sent, {"log": "x"}))["time"] == time_ns
+
+
+def test_a_time_far_ahead_is_the_receivers() -> None:
+    record = one(forwarding.packed("t", entry(event_time(4_294_967_293_999_999_999), {"log": "x"})))
+    assert record["time"] == NOW_NS
+    assert record["attributes"] == {"tag": "t", "_time": 4294967293.999999999}
+
+
+def test_an_event_time_may_be_of_either_form_of_extension() -> None:
+    content = (5).to_bytes(4, "big") + (6).to_bytes(4, "big")
+    for head in (b"\xd7\x00", b"\xc7\x08\x00"):
+        body = b"\x93\xa1t" + head + content + msgpack.packb({"log": "x"})
+        assert one(body)["time"] == 5_000_000_006
+
+
+def test_a_time_of_the_record_itself_is_kept() -> None:
+    for name in ("time", "@timestamp", "ts", "timestamp", "_time"):
+        sent = {"log": "x", name: "noon", "attributes": {"a": 1}}
+        record = one(forwarding.message("t", event_time(EPOCH_NS), sent))
+        assert record["time"] == EPOCH_NS
+        assert record["attributes"] == {"tag": "t", name: "noon", "a": 1}
+
+
+def test_what_the_record_says_of_its_time_is_dropped_where_the_entry_says_the_same() -> None:
+    time, cri = event_time(EPOCH_NS), "2026-02-02T02:40:00.123456789Z"
+    assert one(forwarding.message("t", time, {"log": "x", "time": cri}))["attributes"] == {"tag": "t"}
+    for other in (cri.replace("9Z", "8Z"), cri.replace("Z", "+01:00"), cri[:20] + "Z", "Z", ""):
+        assert one(forwarding.message("t", time, {"log": "x", "time": other}))["attributes"]["time"] == other
+
+
+CONTAINER_ID = "0123456789abcdef" * 4
+KUBERNETES = {
+    "pod_name": "web-0",
+    "namespace_name": "shop",
+    "pod_id": "uid-1",
+    "labels": {"app": "web"},
+    "host": "node-1",
+    "container_name": "nginx",
+    "docker_id": CONTAINER_ID,
+    "container_image": "nginx:1",
+}
+
+
+def test_the_tag_of_a_containers_file_tells_where_a_record_comes_from() -> None:
+    tag = f"kube.var.log.containers.web-0_shop_nginx-{CONTAINER_ID}.log"
+    record = one(forwarding.message(tag, 5, {"log": "hi\n", "stream": "stdout", "_p": "F"}))
+    assert (record["namespace"], record["pod"], record["container"]) == ("shop", "web-0", "nginx")
+    assert record["labels"] == {"container_id": CONTAINER_ID}
+    assert record["message"] == "hi"
+    assert record["attributes"] == {"tag": tag, "_p": "F"}
+
+
+def test_the_kubernetes_filter_tells_it_too() -> None:
+    tag = f"kube.var.log.containers.web-0_shop_nginx-{CONTAINER_ID}.log"
+    record = one(forwarding.packed(tag, entry(event_time(5), {"log": "hi", "kubernetes": KUBERNETES})))
+    assert (record["namespace"], record["pod"], record["container"]) == ("shop", "web-0", "nginx")
+    labels = {"app": "web", "container_id": CONTAINER_ID, "image": "nginx:1", "node": "node-1", "pod_uid": "uid-1"}
+    assert record["labels"] == labels
+    assert record["attributes"] == {"tag": tag}
+
+
+def test_a_record_of_dockers_driver() -> None:
+    sent = {"container_id": CONTAINER_ID, "container_name": "/web", "source": "stderr", "log": "ERROR: no"}
+    record = one(forwarding.message(CONTAINER_ID[:12], 1_770_000_000, sent))
+    assert (record["container"], record["stream"], record["message"]) == ("web", "stderr", "ERROR: no")
+    assert record["labels"] == {"container_id": CONTAINER_ID}
+    assert record["attributes"] == {"tag": CONTAINER_ID[:12]}
+
+
+def test_metadata_of_fluent_bit_is_kept_and_marks_of_groups_are_no_records() -> None:
+    group, end = ([msgpack.ExtType(0, bytes((255, 255, 255, last)) + bytes(4)), {}] for last in (255, 254))
+    entries = [
+        entry([event_time(EPOCH_NS), {"otlp": {"severity_number": 9}}], {"log": "with"}),
+        entry(group, {"resource": {"attributes": {"service.name": "shop"}}}),
+        entry([event_time(EPOCH_NS), {}], {"log": "within"}),
+        entry(end, {}),
+        entry([event_time(EPOCH_NS), {}], {"log": "without"}),
+    ]
+    found = {record["message"]: record["attributes"] for record in records(forwarding.packed("t", b"".join(entries)))}
+    assert found == {
+        "with": {"tag": "t", "metadata": {"otlp": {"severity_number": 9}}},
+        "within": {"tag": "t", "resource": {"attributes": {"service.name": "shop"}}},
+        "without": {"tag": "t"},
+    }
+
+
+def test_bytes_and_strings_are_the_same_and_what_is_no_utf8_is_escaped() -> None:
+    assert one(forwarding.message("t", 1, {b"log": b"caf\xc3\xa9", b"n": b"x"}))["message"] == "café"
+    raw = one(bytes(msgpack.packb([b"t", 1, {b"log": b"caf\xe9 \\", b"n": b"\xff"}], use_bin_type=False)))
+    assert raw["message"] == "caf\\xe9 \\\\"
+    assert raw["attributes"] == {"tag": "t", "_escape": "backslash", "n": "�"}
+    binary = one(forwarding.message("t", 1, {"log": "x", "n": b"\xff\x00", "o": {"deep": b"\xfe"}}))
+    assert binary["attributes"] == {"tag": "t", "n": "/wA=", "o": {"deep": "/g=="}}
+
+
+def test_numbers_that_json_does_not_have_and_keys_that_are_no_strings() -> None:
+    record = one(forwarding.message("t", 1, {"log": "x", "nan": float("nan"), 5: "five", "big": 2**64 - 1}))
+    assert record["attributes"] == {"tag": "t", "nan": "NaN", "5": "five", "big": 2**64 - 1}
+
+
+@pytest.mark.parametrize("bad", [b"\x01", b"\x92\x01\xa1x", b"\x93\x01\x02\x03", entry(1, {"log": "good"})[:-2]])
+def test_an_entry_that_is_no_record_is_text_and_its_neighbours_are_taken(bad: bytes) -> None:
+    before, after = entry(1, {"log": "before"}), entry(1, {"log": "after"})
+    found = records(forwarding.packed("t", before + bad))
+    assert found[0]["message"] == "before"
+    assert "_ingest_error" in found[1]["attributes"]
+    assert found[1]["attributes"]["tag"] == "t"
+    if bad[-1:] != b"o":
+        found = records(forwarding.packed("t", before + bad + after) + forwarding.message("t", 1, {"log": "next"}))
+        assert [found[0]["message"], found[-1]["message"]] == ["before", "next"]
+
+
+def test_a_record_nested_too_deep_is_text_and_its_neighbours_are_taken() -> None:
+    deep: Any = "bottom"
+    for _ in range(400):
+        deep = [deep]
+    entries = [entry(1, {"log": "before"}), entry(1, {"log": "x", "deep": deep}), entry(1, {"log": "after"})]
+    found = records(forwarding.packed("t", b"".join(entries)))
+    assert [found[0]["message"], found[2]["message"]] == ["before", "after"]
+    assert "nested" in found[1]["attributes"]["_ingest_error"]
+
+
+def test_a_chunk_is_acknowledged_by_the_name_that_it_came_under() -> None:
+    for chunk in ("p8n9gmxTQVC8/nh2wlKKeQ==", b"\x00\xff", "caf\udce9"):
+        packed = msgpack.packb(["t", b"", {"chunk": chunk}], unicode_errors="surrogateescape")
+        (frame,) = frames(packed)
+        assert isinstance(frame, Frame)
+        assert msgpack.unpackb(frame.ack, unicode_errors="surrogateescape") == {"ack": chunk}
+        assert decoded(packed).key != ""
+    (unnamed,) = frames(forwarding.packed("t", b""))
+    assert unnamed == Frame(forwarding.packed("t", b""))
+
+
+def test_a_chunk_is_known_again_however_it_was_compressed() -> None:
+    assert TAKE.inflate is not None
+    once, again = (
+        forwarding.packed("t", gzip.compress(ENTRIES[0] * 99, level, mtime=level), compressed="gzip", chunk="c")
+        for level in (1, 9)
+    )
+    assert once != again
+    assert TAKE.inflate(once, Head(), MIB) == TAKE.inflate(again, Head(), MIB)
+
+
+def test_heartbeats_metrics_and_traces_are_no_records() -> None:
+    assert frames(b"\xc0\xc0\xc0") == []
+    assert frames(forwarding.packed("t", b"\x80", fluent_signal=1)) == []
+    (ack,) = frames(forwarding.packed("t", b"\x80", fluent_signal=2, chunk="c"))
+    assert msgpack.unpackb(ack) == {"ack": "c"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "0x7b"),
+        (b"\x16\x03\x01", "0x16"),
+        (b"\x91\xa1t", "not 1"),
+        (b"\xdd\xff\xff\xff\xff", "not 4,294,967,295"),
+        (b"\x93\xc1", "0xc1 begins no msgpack value"),
+        (b"\x93\x01\x01\x80", "a tag"),
+        (b"\x92\xa1t\x01", "is \\[tag, time, record\\]"),
+        (b"\x93\xa1t\xc6\xff\xff\xff\xff", "max_body"),
+        (b"\x93\xa1t\xdb\xff\xff\xff\xff", "max_body"),
+        (b"\x93\xa1t\x01" + b"\x91" * 5000, "no msgpack"),
+        (b"\x93\xa1t\x01\xdd\xff\xff\xff\xff" + b"\xc0" * (MIB + 1), "max_body"),
+    ],
+)
+def test_what_is_no_message_is_malformed(content: bytes, message: str) -> None:
+    with pytest.raises(Malformed, match=message):
+        frames(content)
+
+
+def stream(chance: random.Random) -> tuple[bytes, list[bytes]]:
+    kinds = [
+        lambda: forwarding.message("t", 5, {"log": "x" * chance.randrange(300)}),
+        lambda: forwarding.forward("t", PAIRS[: chance.randrange(4)]),
+        lambda: forwarding.packed("t", b"".join(ENTRIES), chunk=str(chance.random())),
+        lambda: forwarding.gzipped("tag" * chance.randrange(20), b"".join(ENTRIES)),
+        lambda: b"\xdc\x00\x03\xa1t\x01" + msgpack.packb({"deep": [[[{}]]] * chance.randrange(40)}),
+    ]
+    messages = [chance.choice(kinds)() for _ in range(chance.randrange(12))]
+    return b"".join(message + b"\xc0" * chance.randrange(2) for message in messages), messages
+
+
+@given(st.integers(0, 1 << 32))
+def test_a_stream_is_the_same_however_it_is_split(seed: int) -> None:
+    chance = random.Random(seed)
+    content, messages = stream(chance)
+    cuts = sorted(chance.randrange(len(content) + 1) for _ in range(chance.randrange(30)))
+    pieces = [content[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+    talk = conversation()
+    found: list[bytes] = []
+    fed = 0
+    for piece in pieces:
+        fed += len(piece)
+        found += [item.body for item in talk.feed(piece) if isinstance(item, Frame)]
+        assert 0 <= talk.held_bytes <= fed - sum(map(len, found))
+        assert talk.is_midway == (talk.held_bytes > 0)
+    assert found == messages
+    assert talk.held_bytes == 0
+    assert list(talk.end()) == []
+
+
+def survive(content: bytes) -> None:
+    """Feeds it, and decodes what came out of it, as the server would."""
+    try:
+        for item in frames(content[:7], content[7:]):
+            if isinstance(item, Frame):
+                decoded(item.body)
+    except (InvalidInput, TooLarge):
+        return
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_do_harm(content: bytes) -> None:
+    survive(content)
+
+
+@given(st.integers(0, 1 << 32))
+def test_no_damage_to_a_good_stream_does_harm(seed: int) -> None:
+    chance = random.Random(seed)
+    content = bytearray(stream(chance)[0])
+    for _ in range(chance.randrange(1, 6)):
+        if content:
+            content[chance.randrange(len(content))] = chance.randrange(256)
+    survive(bytes(content))
+
+
+@given(st.lists(st.binary(max_size=60), max_size=8), st.sampled_from([None, "gzip", "zstd"]))
+def test_no_entries_do_harm(parts: list[bytes], coding: str | None) -> None:
+    entries = b"".join(ENTRIES[:1] + parts)
+    try:
+        body = decoded(forwarding.packed("t", entries, **({"compressed": coding} if coding else {})))
+    except InvalidInput:
+        assert coding
+        return
+    assert body.batch.num_rows >= 1
+
+
+BOMBS = {
+    "empty maps": b"\xdd" + (3 * MIB).to_bytes(4, "big") + b"\x80" * (3 * MIB),
+    "maps of one": b"\xdd" + MIB.to_bytes(4, "big") + b"\x81\xa0\xc0" * MIB,
+    "chains of arrays": b"\xdd" + (3 * 1024).to_bytes(4, "big") + (b"\x91" * 900 + b"\x90") * (3 * 1024),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=list(BOMBS))
+def test_a_small_record_cannot_become_a_large_one(bomb: bytes) -> None:
+    body = forwarding.packed("t", b"\x92\x01\x81\xa1b" + bomb)
+    tracemalloc.start()
+    try:
+        found = records(body)
+        assert tracemalloc.get_traced_memory()[1] < 64 * MIB
+    finally:
+        tracemalloc.stop()
+    assert "_ingest_error" in found[0]["attributes"]
+
+
+def test_many_objects_in_many_records_are_taken_one_record_at_a_time() -> None:
+    cell = {"log": "x", "rows": [[]] * 1000}
+    found = records(forwarding.packed("t", entry(1, cell) * 1200))
+    assert len(found) == 1200
+    assert found[0]["attributes"]["rows"] == [[]] * 1000
+
+
+def test_entries_that_become_too_much_text_are_cut_and_say_so() -> None:
+    body = forwarding.packed("t" * 1000, b"\x92\x00\x80" * 3000)
+    found = records(body)
+    assert len(found) < 1000
+    assert "bytes as JSON" in found[-1]["attributes"]["_ingest_error"]
+
+
+def test_a_chunk_that_inflates_past_the_limit_is_refused() -> None:
+    body = forwarding.packed("t", gzip.compress(bytes(20 * MIB)), compressed="gzip", chunk="c")
+    with pytest.raises(TooLarge, match="max_body"):
+        decoded(body, Limits(max_body_bytes=MIB))
+
+
+def test_a_damaged_chunk_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        decoded(forwarding.packed("t", gzip.compress(b"x" * 1000)[:-9], compressed="gzip"))
+
+
+class Client:
+    """The other side of the handshake."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.talk = conversation(keys)
+        kind, helo = msgpack.unpackb(self.talk.greeting())
+        assert kind == "HELO" and helo["keepalive"] is True
+        self.nonce, self.auth = helo["nonce"], helo["auth"] or b""
+
+    def ping(self, key: bytes, user: str = "", password: bytes = b"", salt: Any = b"\xffsalt") -> list[Any]:
+        raw = salt.encode() if isinstance(salt, str) else salt
+        digest = hashlib.sha512(raw + b"node" + self.nonce + key).hexdigest()
+        secret = hashlib.sha512(self.auth + user.encode() + password).hexdigest() if self.auth else ""
+        return self.say(msgpack.packb(["PING", "node", salt, digest, user, secret]))
+
+    def say(self, content: bytes) -> list[Any]:
+        """What is answered before the connection is closed, if it is."""
+        said: list[Any] = []
+        try:
+            said += self.talk.feed(content)
+        except Malformed as error:
+            return [False, str(error)]
+        answers = [msgpack.unpackb(item) for item in said if isinstance(item, bytes)]
+        return answers[0] if answers else []
+
+
+def keys(shared: Iterable[bytes] = (), passwords: Iterable[bytes] = ()) -> Keys:
+    return Keys(lambda: tuple(shared), lambda: tuple(passwords))
+
+
+@pytest.mark.parametrize("salt", [b"\xff\x00" * 8, "a salt that is a string"])
+def test_who_knows_the_key_is_told_that_we_do_too(salt: Any) -> None:
+    client = Client(keys([b"other", b"secret"]))
+    raw = salt.encode() if isinstance(salt, str) else salt
+    own = hashlib.sha512(raw + b"server" + client.nonce + b"secret").hexdigest()
+    assert client.talk.is_midway
+    assert client.ping(b"secret", salt=salt) == ["PONG", True, "", "server", own]
+    assert not client.talk.is_midway
+    (frame,) = client.talk.feed(forwarding.message("t", 1, {"log": "x"}))
+    assert isinstance(frame, Frame)
+
+
+def test_who_does_not_is_told_why_and_sent_away() -> None:
+    client = Client(keys([b"secret"]))
+    said = client.talk.feed(msgpack.packb(["PING", "node", "salt", "0" * 128, "", ""]))
+    assert msgpack.unpackb(next(iter(said))) == ["PONG", False, "shared_key mismatch", "", ""]
+    assert Client(keys([b"secret"])).ping(b"") == [False, "shared_key mismatch"]
+    assert Client(keys([b"secret"])).say(forwarding.message("t", 1, {"log": "x"})) == [False, "invalid ping message"]
+    assert Client(keys([b"secret"])).say(msgpack.packb(["PING", 1, 2, 3, 4, 5])) == [False, "shared_key mismatch"]
+    assert Client(keys([b"secret"])).say(b"\x93\xa1t\xc6\x00\xff\xff\xff")[0] is False
+
+
+def test_a_token_opens_as_the_shared_key_or_as_the_password_of_any_user() -> None:
+    tokens = keys([b"token"], [b"token"])
+    assert Client(tokens).ping(b"token")[1] is True
+    assert Client(tokens).ping(b"", "anybody", b"token")[1] is True
+    assert Client(tokens).ping(b"", "anybody", b"wrong") == [False, "username/password mismatch"]
+    assert Client(tokens).ping(b"") == [False, "shared_key mismatch"]
+    assert Client(tokens).ping(b"wrong", "anybody", b"token") == [False, "username/password mismatch"]
+
+
+def test_a_stream_of_many_small_messages_is_cut_in_linear_time() -> None:
+    content = forwarding.message("t", 1, {"log": "x"}) * 20_000
+    began_s = time.process_time()
+    assert len(frames(content)) == 20_000
+    assert time.process_time() - began_s < 5
