@@ -68,7 +68,7 @@ def test_tokens_are_enough_for_otlp_and_forward_and_shared_keys_for_forward() ->
     with_tokens = ("otlp_grpc_listen", "forward_listen")
     for name in with_tokens:
         require_security(load({name: ":5000", "token_file": "tokens"}))
-    with pytest.raises(InvalidSettings, match="otlp_grpc_listen :5000 .*set token_file"):
+    with pytest.raises(InvalidSettings, match=r"otlp_grpc_listen :5000 .*set token_file"):
         require_security(load({"otlp_grpc_listen": ":5000", "forward_shared_key_file": "keys"}))
     require_security(load({"forward_listen": ":5000", "forward_shared_key_file": "keys"}))
     for name in {*LISTENERS} - {*with_tokens}:
