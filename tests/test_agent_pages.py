@@ -18,7 +18,7 @@ PAGES: Final = sorted((DOCS / "agents").glob("*.md"))
 INDEX: Final = DOCS / "protocols.md"
 WITH_INDEX: Final = [*PAGES, INDEX]
 
-PLANNED: Final = frozenset({"/upload", "/api/v2/logs", "/v2/entries:write", "--otlp-grpc-listen"})
+PLANNED: Final = frozenset({"/upload", "/api/v2/logs", "/v2/entries:write"})
 """Endpoints and settings that the pages may name before they are there."""
 
 
