@@ -162,7 +162,8 @@ const client = new FluentClient('org', {
   ...(key ? { security: { clientHostname: 'node-client', sharedKey: key } } : {}),
 })
 const record = (i) => ({ message: `line ${i}`, level: 'warn', number: i, nested: { ok: true } })
-const sent = Array.from({ length: 100 }, (_, i) => client.emit(mode, record(i), new EventTime(1770000000, 123456789 + i)))
+const time = (i) => new EventTime(1770000000, 123456789 + i)
+const sent = Array.from({ length: 100 }, (_, i) => client.emit(mode, record(i), time(i)))
 Promise.all(sent).then(() => { console.log('acknowledged'); return client.shutdown() }).then(() => process.exit(0))
 """
 
