@@ -18,6 +18,10 @@ class Malformed(InvalidInput):
     """What cannot be part of the protocol: its connection is closed, the message says why."""
 
 
+class Unwelcome(Malformed):
+    """A client that does not know what it should; its connection is closed too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Records as they came. Bodies of frames, one after the other, are one body that the protocol's `Take` decodes."""
