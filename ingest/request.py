@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pyarrow as pa
 
 from ingest.identity_table import Table, default_table
 
+_MAPPED: Final = "::ffff:"
 OVERRIDES: Final = ("cluster", "namespace", "pod", "container", "stream")
 """What query parameters and headers may say of all records of a request."""
 
@@ -48,6 +49,11 @@ class Sender:
 
     address: str = ""
     name: str = ""
+
+    @classmethod
+    def at(cls, peer: str, name: str = "") -> Self:
+        """Who is at the other end of a socket; IPv4 that came over one of IPv6 is written as IPv4."""
+        return cls(peer.removeprefix(_MAPPED), name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def refuse(head: Head, refusal: Refusal) -> Answer:
         return _json(413, {"text": refusal.message, "code": 27})
     if isinstance(refusal.error, InvalidInput):
         return _tell(400, 6, {"reason": refusal.message})
-    if refusal.status == 401 and head.headers.get("authorization"):
+    if refusal.status == 401 and (head.headers.get("authorization") or _credential(head)):
         return _tell(403, 4)
     return _tell(refusal.status, _CODES.get(refusal.status, 8))
 
