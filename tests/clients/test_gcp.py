@@ -92,7 +92,8 @@ def test_the_client_of_npm_over_rest(server: ServerProcess) -> None:
     });
     const log = logging.log('js');
     const resource = { type: 'k8s_container', labels: { namespace_name: 'shop', pod_name: 'web-0' } };
-    const metadata = { resource, severity: 'ERROR', timestamp: '2026-09-21T14:13:20.123456789Z', labels: { team: 'a' } };
+    const metadata = { resource, severity: 'ERROR', labels: { team: 'a' } };
+    metadata.timestamp = '2026-09-21T14:13:20.123456789Z';
     log.write(log.entry(metadata, { message: 'from node', n: 7 })).then(() => console.log('written'));
     """
     assert run_node(script, str(server.port)) == "written\n"
