@@ -18,14 +18,7 @@ PAGES: Final = sorted((DOCS / "agents").glob("*.md"))
 INDEX: Final = DOCS / "protocols.md"
 WITH_INDEX: Final = [*PAGES, INDEX]
 
-PLANNED: Final = frozenset(
-    {
-        *("/loki/api/v1/push", "/api/prom/push", "/ready", "/_bulk", "/elasticsearch/_bulk", "/v1/logs", "/upload"),
-        *("/services/collector", "/services/collector/event", "/services/collector/event/1.0", "/gelf"),
-        *("/api/v2/logs", "/v2/entries:write", "--otlp-grpc-listen", "--forward-listen", "--forward-shared-key-file"),
-        *("--syslog-udp-listen", "--syslog-tcp-listen", "--gelf-udp-listen", "--gelf-tcp-listen"),
-    }
-)
+PLANNED: Final = frozenset({"/upload", "/api/v2/logs", "/v2/entries:write", "--otlp-grpc-listen"})
 """Endpoints and settings that the pages may name before they are there."""
 
 
