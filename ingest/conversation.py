@@ -18,6 +18,10 @@ class Malformed(InvalidInput):
     """What cannot be part of the protocol: its connection is closed, the message says why."""
 
 
+class Unwelcome(Malformed):
+    """A client that does not know what it should; its connection is closed too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Records as they came. Bodies of frames, one after the other, are one body that the protocol's `Take` decodes."""
@@ -61,6 +65,10 @@ class Datagrams(Protocol):
 
     def feed(self, datagram: bytes, peer: str) -> Frame | None:
         """The frame that is complete with this one; its `ack` is sent to the peer at once. Never raises."""
+
+    @property
+    def dropped(self) -> int:
+        """What was given up so far, since its other datagrams did not come in time or there was no room for it."""
 
 
 def taking(decode: Decode, inflate_body: Callable[[bytes, Head, int], bytes] | None = None) -> Take:

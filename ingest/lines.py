@@ -16,7 +16,8 @@ piece that waited for its rest would break that promise (or need a second log of
 to find it), and a record that was acknowledged is never taken back. So a line whose rest is not in the request is a
 record with the attribute `_partial` = true: *this line goes on in the next record of its container and stream*. Nothing
 is lost or doubled, the pieces stand in order, and whoever prints them without a newline after such a record has the
-exact line.
+exact line. A sender that can read its file again waits for the rest itself: `logq push --unwrap` ends no batch between
+two pieces.
 
 **Stack traces** (on request): lines of one source that are a trace in one of the languages become one record, joined by
 newlines, at the place and with the time and attributes of the first. Joined within a request, up to `TRACE_MAX_BYTES`.

@@ -94,6 +94,8 @@ class Decoded:
     """What the protocol's own answer needs besides."""
     unread: int = 0
     """Records of the batch that were stored as they came, with the attribute `_ingest_error`."""
+    digest: bytes = b""
+    """What tells a repeat from another batch of this name, where that is not the body."""
 
 
 Decode = Callable[[Request], Decoded]

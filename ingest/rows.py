@@ -114,14 +114,14 @@ class Rows:
         else:
             self._untold += 1
 
-    def decoded(self, key: str = "", items: object = None) -> Decoded:
+    def decoded(self, key: str = "", items: object = None, digest: bytes = b"") -> Decoded:
         """What was collected."""
         rejects = self._rejects
         if self._untold:
             last = rejects[-1]
             told = f"{last.error}; {self._untold:,} after this one were rejected too"
             rejects[-1] = Reject(last.line, told, last.reason)
-        return Decoded(self._batch(), tuple(rejects), key, items, self._unread)
+        return Decoded(self._batch(), tuple(rejects), key, items, self._unread, digest)
 
     def _batch(self) -> pa.RecordBatch:
         severities = pa.array(np.array(self._severities, np.int32))

@@ -55,28 +55,29 @@ class _Receiver(asyncio.DatagramProtocol):
         self._listener = listener
         self._lane = listener.intake.lane()
         self._bodies = service.bodies
-        metrics = service.telemetry.streams
-        self._received = metrics.bytes.labels(listener.intake.name)
-        self._dropped = metrics.dropped.labels(listener.intake.name)
+        self._dropped = service.telemetry.streams.dropped.labels(listener.intake.name)
         self._transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self._received.inc(len(data))
-        frame = self._listener.datagrams.feed(data, str(addr[0]))
+        peer = str(addr[0])
+        datagrams = self._listener.datagrams
+        dropped = datagrams.dropped
+        frame = datagrams.feed(data, peer)
+        self._dropped.inc(datagrams.dropped - dropped)
         if frame is None:
             return
         if frame.body:
-            self._take(frame)
+            self._take(frame, peer)
         if frame.ack:
             self._transport.sendto(frame.ack, addr)
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame, peer: str) -> None:
         share_bytes = len(frame.body) + OVERHEAD_BYTES
         if not self._bodies.acquire_now(share_bytes):
             self._dropped.inc()
-        elif not self._lane.offer(frame, share_bytes):
+        elif not self._lane.offer(frame, peer, share_bytes):
             self._bodies.release(share_bytes)
             self._dropped.inc()

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import itertools
-from collections import deque
-from collections.abc import Callable, Coroutine
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import structlog
 from ingest.conversation import Frame
 from ingest.pipeline import Accepted, Arrival
 from ingest.protocol import Take
+from ingest.request import Decoded, Request, Sender
 from logstore.errors import Busy, CallerError, KeyConflict, TooLarge, Unavailable
 from server.service import Service
 
@@ -26,15 +28,8 @@ RETRY_S: Final = 0.2
 
 log = structlog.get_logger()
 
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    frame: Frame
-    share_bytes: int
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self.frame.body)
+Senders = Mapping[str, int]
+"""How many bytes of a body came from which address."""
 
 
 class Intake:
@@ -44,7 +39,7 @@ class Intake:
         self.name = name
         self._take = take
         self._service = service
-        self._metrics = service.telemetry.streams
+        self._held = service.telemetry.streams.held.labels(name)
         self._lanes = [Lane(self.store, service.bodies.release) for _ in range(max(1, service.settings.ingest_threads))]
         self._turns = itertools.cycle(self._lanes)
         self._is_held = False
@@ -54,7 +49,7 @@ class Intake:
         """A lane for a new connection: what goes through one lane keeps its order."""
         return next(self._turns)
 
-    async def store(self, body: bytes) -> bool:
+    async def store(self, body: bytes, senders: Senders) -> bool:
         """Whether what the body holds is durable, or never can be: else it may be sent again.
 
         While there is no room, or the disk is full, it waits.
@@ -68,15 +63,15 @@ class Intake:
                     return False
             except KeyConflict:
                 # The protocol's name for this batch was used for another one: no two are taken for the same.
-                arrival = replace(arrival, take=replace(self._take, decode=_without_key(self._take)))
+                arrival = replace(arrival, take=_without_key(self._take))
             except CallerError as error:
-                self._refuse("too_large" if isinstance(error, TooLarge) else "invalid", str(error))
+                self._refuse(senders, "too_large" if isinstance(error, TooLarge) else "invalid", str(error))
                 return True
             except Exception as error:
-                self._refuse("fault", "a fault of the server", error)
+                self._refuse(senders, "fault", f"a fault of the server: {error}", error)
                 return False
             else:
-                self._count(accepted)
+                self._count(accepted, senders)
                 return True
 
     def begin_to_stop(self) -> None:
@@ -94,24 +89,54 @@ class Intake:
         if not self._is_held:
             self._is_held = True
             log.warning("held back: senders wait", protocol=self.name, error=str(error))
-        self._metrics.held.labels(self.name).inc()
+        self._held.inc()
         await asyncio.sleep(RETRY_S)
         return True
 
-    def _count(self, accepted: Accepted) -> None:
+    def _count(self, accepted: Accepted, senders: Senders) -> None:
+        """What senders have in one body is told apart by their bytes; what was wrong in it is told of the first."""
         self._is_held = False
-        self._metrics.records.labels(self.name).inc(accepted.records)
-        self._metrics.rejected.labels(self.name).inc(accepted.rejected)
+        now_ns = time.time_ns()
+        left_records, left_bytes = accepted.records, sum(senders.values())
+        rejects, unread = accepted.rejects, accepted.unread
+        for address, size_bytes in senders.items():
+            records = left_records * size_bytes // max(left_bytes, 1)
+            self._service.sources.record(
+                self.name, Sender(address), records, size_bytes, rejects, now_ns=now_ns, unread=unread
+            )
+            left_records, left_bytes = left_records - records, left_bytes - size_bytes
+            rejects, unread = (), 0
 
-    def _refuse(self, reason: str, message: str, error: Exception | None = None) -> None:
-        self._metrics.refused.labels(self.name, reason).inc()
-        log.error("a batch was not stored", protocol=self.name, reason=reason, error=message, exc_info=error)
+    def _refuse(self, senders: Senders, reason: str, message: str, fault: Exception | None = None) -> None:
+        sender = Sender(next(iter(senders), ""))
+        self._service.sources.refuse(self.name, sender, reason, message, now_ns=time.time_ns())
+        log.error(
+            "a batch was not stored",
+            protocol=self.name,
+            peer=sender.address,
+            reason=reason,
+            error=message,
+            exc_info=fault,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    frame: Frame
+    peer: str
+    share_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.frame.body)
 
 
 class Lane:
     """Frames in the order in which they came, one body of them in the pipeline at a time."""
 
-    def __init__(self, store: Callable[[bytes], Coroutine[Any, Any, bool]], release: Callable[[int], None]) -> None:
+    def __init__(
+        self, store: Callable[[bytes, Senders], Coroutine[Any, Any, bool]], release: Callable[[int], None]
+    ) -> None:
         self._store = store
         self._release = release
         self._waiting: deque[_Waiting] = deque()
@@ -122,17 +147,17 @@ class Lane:
         self._work: asyncio.Task[None] | None = None
         self._is_draining = False
 
-    async def put(self, frame: Frame, share_bytes: int) -> None:
+    async def put(self, frame: Frame, peer: str, share_bytes: int) -> None:
         """Waits for room. `share_bytes` of the budget are given back when the frame is durable."""
         while not self._room.is_set():
             await self._room.wait()
-        self._add(frame, share_bytes)
+        self._add(_Waiting(frame, peer, share_bytes))
 
-    def offer(self, frame: Frame, share_bytes: int) -> bool:
+    def offer(self, frame: Frame, peer: str, share_bytes: int) -> bool:
         """Whether there was room."""
         if not self._room.is_set():
             return False
-        self._add(frame, share_bytes)
+        self._add(_Waiting(frame, peer, share_bytes))
         return True
 
     async def drain(self) -> None:
@@ -142,9 +167,9 @@ class Lane:
         if self._work is not None:
             await self._work
 
-    def _add(self, frame: Frame, share_bytes: int) -> None:
-        self._waiting.append(_Waiting(frame, share_bytes))
-        self._waiting_bytes += len(frame.body)
+    def _add(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        self._waiting_bytes += waiting.size_bytes
         self._signal()
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._empty())
@@ -154,16 +179,19 @@ class Lane:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER_S):
                     await self._enough.wait()
-            bodies, share_bytes = self._take()
+            taken = self._take()
+            senders: Counter[str] = Counter()
+            for item in taken:
+                senders[item.peer] += item.size_bytes
             try:
-                await self._store(b"".join(bodies))
+                await self._store(b"".join(item.frame.body for item in taken), senders)
             finally:
-                self._release(share_bytes)
+                self._release(sum(item.share_bytes for item in taken))
 
-    def _take(self) -> tuple[list[bytes], int]:
-        first = self._waiting.popleft()
-        taken, size_bytes = [first], first.size_bytes
-        while not first.frame.is_alone and self._waiting:
+    def _take(self) -> list[_Waiting]:
+        taken = [self._waiting.popleft()]
+        size_bytes = taken[0].size_bytes
+        while self._waiting and not taken[0].frame.is_alone:
             following = self._waiting[0]
             if following.frame.is_alone or size_bytes + following.size_bytes > BATCH_BYTES:
                 break
@@ -171,7 +199,7 @@ class Lane:
             size_bytes += following.size_bytes
         self._waiting_bytes -= size_bytes
         self._signal()
-        return [item.frame.body for item in taken], sum(item.share_bytes for item in taken)
+        return taken
 
     def _signal(self) -> None:
         _set(self._enough, self._waiting_bytes >= BATCH_BYTES or self._is_draining)
@@ -182,5 +210,8 @@ def _set(event: asyncio.Event, is_so: bool) -> None:
     (event.set if is_so else event.clear)()
 
 
-def _without_key(take: Take) -> Any:
-    return lambda request: replace(take.decode(request), key="")
+def _without_key(take: Take) -> Take:
+    def decode(request: Request) -> Decoded:
+        return replace(take.decode(request), key="")
+
+    return replace(take, decode=decode)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.protocol import Probe, Protocol, Take
+from ingest.protocol import Probe, Protocol, Stream, Take
 from ingest.request import Head
 
 _NAME: Final = re.compile(r"\{(\w+)\}")
@@ -17,7 +17,7 @@ class Mount:
     """An endpoint at a path; `pattern` is its name in metrics."""
 
     protocol: Protocol
-    endpoint: Take | Probe
+    endpoint: Take | Stream | Probe
     pattern: str
 
 
@@ -38,7 +38,7 @@ class Mounts:
         """By the number of their segments."""
         for protocol in protocols:
             for prefix in protocol.prefixes:
-                endpoints: tuple[Take | Probe, ...] = (*protocol.takes, *protocol.probes)
+                endpoints: tuple[Take | Stream | Probe, ...] = (*protocol.takes, *protocol.streams, *protocol.probes)
                 for endpoint in endpoints:
                     for pattern in endpoint.patterns:
                         self._add(Mount(protocol, endpoint, prefix + pattern))

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from ingest.conversation import Conversation, Frame, Malformed
+from ingest.conversation import Conversation, Frame, Malformed, Unwelcome
 from logstore.errors import Busy
 from server.intake import Intake
 from server.listeners import BACKLOG
@@ -100,7 +100,7 @@ class Streams:
         try:
             await served.run()
         except Malformed as error:
-            self._cut(wire, listener, "malformed", str(error))
+            self._cut(wire, listener, "refused" if isinstance(error, Unwelcome) else "malformed", str(error))
         except TimeoutError as error:
             self._cut(wire, listener, str(error) or "unread", "it stood still")
         except Busy as error:
@@ -128,7 +128,6 @@ class _Served:
         self._conversation = listener.begin(wire.peer)
         self._bodies = service.bodies
         self._settings = service.settings
-        self._received = service.telemetry.streams.bytes.labels(listener.intake.name)
         self._share_bytes = 0
 
     async def run(self) -> None:
@@ -136,7 +135,6 @@ class _Served:
         if greeting := self._conversation.greeting():
             await self._send(greeting)
         while received := await self._read():
-            self._received.inc(len(received))
             await self._bodies.acquire(len(received), self._settings.receive_timeout)
             self._share_bytes += len(received)
             await self._pass_on(self._conversation.feed(received))
@@ -163,13 +161,13 @@ class _Served:
             elif item.ack:
                 await self._store(item)
             else:
-                await self._lane.put(item, self._freed())
+                await self._lane.put(item, self._wire.peer, self._freed())
         self._bodies.release(self._freed())
 
     async def _store(self, frame: Frame) -> None:
         share_bytes = self._freed()
         try:
-            is_stored = await self._intake.store(frame.body)
+            is_stored = await self._intake.store(frame.body, {self._wire.peer: len(frame.body)})
         finally:
             self._bodies.release(share_bytes)
         if is_stored:

@@ -111,16 +111,10 @@ class StreamMetrics:
     """Of protocols that are not HTTP, each by its name."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.connections = Gauge("logstore_stream_connections", "Connections open.", ["protocol"], registry=registry)
-        self.bytes = Counter("logstore_stream_bytes", "Bytes received.", ["protocol"], registry=registry)
-        self.records = Counter("logstore_stream_records", "Records that are durable.", ["protocol"], registry=registry)
-        self.rejected = Counter(
-            "logstore_stream_records_rejected", "Records that were none.", ["protocol"], registry=registry
-        )
-        self.refused = Counter(
-            "logstore_stream_batches_refused",
-            "Batches not stored, by reason: invalid, too_large, fault.",
-            ["protocol", "reason"],
+        self.connections = Gauge(
+            "logstore_stream_connections",
+            "Connections of protocols that are not HTTP.",
+            ["protocol"],
             registry=registry,
         )
         self.closed = Counter(
@@ -137,7 +131,7 @@ class StreamMetrics:
         )
         self.dropped = Counter(
             "logstore_datagrams_dropped",
-            "Datagrams dropped since nothing could be taken.",
+            "Datagrams dropped, and what came of several, since there was no room or the rest did not come.",
             ["protocol"],
             registry=registry,
         )

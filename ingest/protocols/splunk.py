@@ -65,7 +65,7 @@ def decode_events(request: Request) -> Decoded:
         TooLarge: more records than `limits.max_records`.
     """
     rows = Rows(request)
-    groups = Groups(rows)
+    groups = Groups(rows, request.identity)
     defaults = {name: value for name in _META if (value := request.head.params.get(name))}
     poison: list[tuple[int, int, str, bytes]] = []
     number = -1
@@ -91,7 +91,7 @@ def decode_raw(request: Request) -> Decoded:
     """The lines of a raw body; blank ones are none. Query parameters say the rest."""
     params = request.head.params
     rows = Rows(request)
-    place = Groups(rows).place({name: value for name in _META if (value := params.get(name))})
+    place = Groups(rows, request.identity).place({name: value for name in _META if (value := params.get(name))})
     when_ns = epoch_ns(params.get("time", ""))
     for line in request.body.split(b"\n"):
         if line.strip():

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from ingest.conversation import Conversation, Frame
-from ingest.protocols.forward.handshake import NONCE_BYTES, PING_MAX_BYTES, Handshake, Keys, Refused
+from ingest.conversation import Conversation, Frame, Unwelcome
+from ingest.protocols.forward.handshake import NONCE_BYTES, PING_MAX_BYTES, Handshake, Keys
 from ingest.protocols.forward.messages import Message, Messages
 from ingest.protocols.forward.options import LOGS, mode_of, options_of, tag_of
 
@@ -54,7 +54,7 @@ class Forward:
         pong, reason = self._handshake.pong(message)
         yield pong
         if reason:
-            raise Refused(reason)
+            raise Unwelcome(reason)
         self._handshake = None
         self._messages.max_bytes = self._max_bytes
 
@@ -70,6 +70,8 @@ class Forward:
 
 class Heartbeats:
     """Fluentd's over UDP: a byte for whatever comes."""
+
+    dropped = 0
 
     def feed(self, datagram: bytes, peer: str) -> Frame | None:
         return Frame(b"", b"\0")

@@ -11,15 +11,10 @@ from typing import Final
 
 import msgpack
 
-from ingest.conversation import Malformed
 from ingest.protocols.forward.messages import Message
 
 NONCE_BYTES: Final = 16
 PING_MAX_BYTES: Final = 16 << 10
-
-
-class Refused(Malformed):
-    """A client that does not know what it should."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class _Syslog:
         host = parsed.host or peer.removeprefix(_MAPPED)
         level = parsed.priority & 7 if parsed.priority >= 0 else -1
         attributes = _attributes(parsed)
-        source = origin.of_docker(parsed.app, host, level)
+        source = origin.of_docker(parsed.app, parsed.msgid, host, level)
         if source is None:
             source = origin.of_host(host, parsed.app)
         elif attributes.get("msgid") == parsed.app:  # Docker says the tag twice
