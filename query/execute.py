@@ -161,7 +161,8 @@ def _narrowed(
     query = replace(reading.query, pipes=(*pipes, Fields((Name("time"),))))
     columns = analyse.columns(query) | ({"message"} if reading.view.leaves else set())
     compiled = compiled_for(query, request, wanted, after, stored=reading.stored)
-    return Times(compiled, replace(reading.view, columns=columns), wanted, request.order).narrowed(session, parts)
+    view = replace(reading.view, columns=columns)
+    return Times(compiled, view, wanted, request.order, columns < reading.view.columns).narrowed(session, parts)
 
 
 def _slices(

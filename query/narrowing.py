@@ -30,12 +30,17 @@ class Times:
     view: View
     wanted: int
     order: Order
+    is_less: bool
+    """Whether it needs fewer columns than the whole records."""
 
     def narrowed(self, session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
         """The same slices, each without what cannot be among the first `wanted` of its records."""
         return (self._narrowed(session, part) if self._is_worth(part) else part for part in parts)
 
     def _is_worth(self, part: Slice) -> bool:
+        """Row groups that are picked are read with all columns that the query has, whatever templates decide."""
+        if not self.is_less and all(piece.groups is not None for piece in part.pieces):
+            return False
         rows = part.buffer.num_rows + sum(piece.rows for piece in part.pieces)
         return part.between_ns is not None and rows > WORTH * self.wanted
 
