@@ -16,7 +16,7 @@ from logstore.errors import QueryTooExpensive
 from query.engine import Session
 from query.slices import Order, Slice
 from query.sql import Compiled
-from query.view import View, define_records
+from query.view import View, define_records, pieces_between
 
 WORTH: Final = 8
 """A slice is narrowed if it has more than so many times the rows that are wanted."""
@@ -39,10 +39,13 @@ class Times:
 
     def _is_worth(self, part: Slice) -> bool:
         """Row groups that are picked are read with all columns that the query has, whatever templates decide."""
-        if not self.is_less and all(piece.groups is not None for piece in part.pieces):
+        if part.between_ns is None:
             return False
-        rows = part.buffer.num_rows + sum(piece.rows for piece in part.pieces)
-        return part.between_ns is not None and rows > WORTH * self.wanted
+        pieces = pieces_between(part.pieces, self.view, part.between_ns)
+        if not self.is_less and all(piece.groups is not None for piece in pieces):
+            return False
+        rows = part.buffer.num_rows + sum(piece.rows for piece in pieces)
+        return bool(rows > WORTH * self.wanted)
 
     def _narrowed(self, session: Session, part: Slice) -> Slice:
         assert part.between_ns is not None
