@@ -150,8 +150,7 @@ def test_cells_have_the_minutes_of_their_records_but_no_time_before_the_first(op
     store, _ = opened
     append(store, [record(START_NS + after_s * S_NS, "line") for after_s in (7, 59, 60, 150, 179)])
     with store.snapshot() as snapshot:
-        cells = count(snapshot.buffer.combine_chunks(), By.TIME)
-    assert cells is not None
+        cells = count(snapshot.buffer.combine_chunks())[By.TIME]
     assert cells.column("time").cast(pa.int64()).to_pylist() == [START_NS + after * S_NS for after in (7, 60, 120)]
     assert cells.column(WEIGHT).to_pylist() == [2, 1, 2]
 
