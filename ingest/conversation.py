@@ -66,6 +66,10 @@ class Datagrams(Protocol):
     def feed(self, datagram: bytes, peer: str) -> Frame | None:
         """The frame that is complete with this one; its `ack` is sent to the peer at once. Never raises."""
 
+    @property
+    def dropped(self) -> int:
+        """What was given up so far, since its other datagrams did not come in time or there was no room for it."""
+
 
 def taking(decode: Decode, inflate_body: Callable[[bytes, Head, int], bytes] | None = None) -> Take:
     """A `Take` for bodies that come over no HTTP: joined frames, which by themselves have no content coding."""

@@ -23,6 +23,7 @@ from ingest.decoding import WORD_COLUMNS, Columns, Form, RawReject, decode_colum
 from ingest.document_names import names_of
 from ingest.placing import Groups, members_text, place
 from ingest.request import Decoded, Reject, Request
+from ingest.rows import INGEST_ERROR
 from logstore.attributes import prepend
 from logstore.errors import TooLarge
 from logstore.native import canonical_json
@@ -111,7 +112,11 @@ class _Mending:
             self._give_up(line.place, _TIME)
         for error, places in self.poison.items():
             self._keep_raw(error, places)
-        return Decoded(_in_order(self.batches, self.places), tuple(sorted(self.rejects, key=lambda r: r.line)))
+        return Decoded(
+            _in_order(self.batches, self.places),
+            tuple(sorted(self.rejects, key=lambda reject: reject.line)),
+            unread=sum(map(len, self.poison.values())),
+        )
 
     def _take(self, lines: Sequence[_Line], body: bytes, columns: Columns) -> list[_Line]:
         """Keeps the records of a reading; returns the lines that are to be read again."""
@@ -130,7 +135,9 @@ class _Mending:
     def _give_up(self, place: int, cause: int) -> None:
         if cause == _TOO_LONG:
             size, limit = len(self.texts[place]), self.request.limits.max_line_bytes
-            self.rejects.append(Reject(place + 1, f"{size:,} bytes, over the limit of {limit:,} (max_line)"))
+            self.rejects.append(
+                Reject(place + 1, f"{size:,} bytes, over the limit of {limit:,} (max_line)", "too_long")
+            )
         else:
             self.poison.setdefault(_ERRORS[cause], []).append(place)
 
@@ -142,7 +149,7 @@ class _Mending:
             limits=self.request.limits,
             defaults=_NO_WORDS,
         )
-        self._keep(columns, places, [members_text({"_ingest_error": error})] * len(places))
+        self._keep(columns, places, [members_text({INGEST_ERROR: error})] * len(places))
 
     def _keep(self, columns: Columns, places: list[int], notes: Sequence[str | None]) -> None:
         groups = Groups(self.groups.codes[places], self.groups.attributes) if self.groups else None

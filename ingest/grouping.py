@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from ingest.identity import resolve
-from ingest.identity_table import RECORD, default_table, normal
+from ingest.identity_table import RECORD, Table, normal
 from ingest.rows import Rows
 from ingest.severity import severity_of
 
@@ -32,8 +32,9 @@ class Place:
 class Groups:
     """The groups of one request's rows."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, table: Table) -> None:
         self._rows = rows
+        self._table = table
         self._known: dict[bytes, tuple[int, dict[str, Any]]] = {}
 
     def place(self, told: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> Place:
@@ -44,7 +45,7 @@ class Groups:
         record: dict[str, tuple[int, str, Any]] = {}
         for members, kind_of in ((told, _kind_told), (own, _kind_own)):
             for name, value in members.items() if members else ():
-                kind, rank = kind_of(name, isinstance(value, dict))
+                kind, rank = kind_of(self._table, name, isinstance(value, dict))
                 if kind == _SOURCE:
                     source[name] = value
                 elif kind and _says(kind, value) and rank < record.get(kind, (rank + 1,))[0]:
@@ -68,7 +69,7 @@ class Groups:
         if known is None:
             if len(self._known) >= _REMEMBERED_MAX:
                 self._known.clear()
-            resolved = resolve(source)
+            resolved = resolve(source, self._table)
             known = self._known[key] = (self._rows.group(resolved.source), resolved.rest)
         return known
 
@@ -93,9 +94,8 @@ def _let_go(former: tuple[int, str, Any] | None, attributes: dict[str, Any]) -> 
 
 
 @lru_cache(1 << 16)
-def _kind_told(name: str, is_object: bool) -> tuple[str, int]:
+def _kind_told(table: Table, name: str, is_object: bool) -> tuple[str, int]:
     """What a member of this name tells, and the place of the name among those that tell the same."""
-    table = default_table()
     path = normal(name)
     if any(f"{path}_".startswith(f"{prefix}_") for prefix in table.pod_labels):
         return _SOURCE, 0
@@ -109,5 +109,5 @@ def _kind_told(name: str, is_object: bool) -> tuple[str, int]:
 
 
 @lru_cache(1 << 16)
-def _kind_own(name: str, is_object: bool) -> tuple[str, int]:
-    return (_OWN, 0) if normal(name) in default_table().ambiguous else _kind_told(name, is_object)
+def _kind_own(table: Table, name: str, is_object: bool) -> tuple[str, int]:
+    return (_OWN, 0) if normal(name) in table.ambiguous else _kind_told(table, name, is_object)

@@ -16,7 +16,7 @@ from ingest.identity_table import Table, default_table
 from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
-from ingest.request import Head, Limits, Reject, Request
+from ingest.request import Decoded, Head, Limits, Reject, Request
 from ingest.rules import Rules
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
@@ -157,7 +157,7 @@ class Pipeline:
         if not accepted.records:
             answer.set_result(accepted)
             return
-        key = _key(arrival, decoded.key, body)
+        key = _key(arrival, decoded, body)
         receipt = accepted.answer.body if key and arrival.take.keeps_answer else b""
         appended = self._append(batch, receipt, key, deadline_s)
         appended.add_done_callback(lambda done: _resolve(answer, done, accepted))
@@ -191,12 +191,13 @@ def _inflate(arrival: Arrival, max_bytes: int) -> bytes:
     return bodies.inflate(arrival.body, arrival.head.headers.get("content-encoding", ""), max_bytes)
 
 
-def _key(arrival: Arrival, own: str, body: bytes) -> IdempotencyKey | None:
+def _key(arrival: Arrival, decoded: Decoded, body: bytes) -> IdempotencyKey | None:
     """The sender's key, or else the protocol's own name for the batch."""
-    name = arrival.idempotency_key or (f"{arrival.protocol}:{own}" if own else "")
+    own = f"{arrival.protocol}:{decoded.key}" if decoded.key else ""
+    name = arrival.idempotency_key or own
     if not name:
         return None
-    return IdempotencyKey(name, hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest())
+    return IdempotencyKey(name, decoded.digest or hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest())
 
 
 def _resolve(answer: Future[Accepted], appended: Future[Ack], accepted: Accepted) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from ingest.request import Decode, Decoded, Head, Request
+from ingest.reader import Reader
+from ingest.request import Decode, Decoded, Head, Limits, Request
 from logstore.errors import LogstoreError
 
 CHALLENGE: Final = 'Bearer realm="logstore"'
@@ -37,6 +38,17 @@ class Take:
     """Takes content codings off a body, at most so many bytes of content; None: as `ingest.body.inflate` does."""
     keeps_answer: bool = False
     """A repeat of a keyed batch is sent the first one's answer, byte for byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Requests whose bodies may never end: their records are durable and visible while they still come."""
+
+    methods: tuple[str, ...]
+    patterns: tuple[str, ...]
+    open: Callable[[Head, Limits], Reader]
+    answer: Callable[[Head], Answer]
+    """What is sent once the body is over and all its records are durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +90,4 @@ class Protocol:
     """The token, where clients carry it elsewhere than in `Authorization`; '' if they do not."""
     challenge: str = CHALLENGE
     """`WWW-Authenticate` of a 401."""
+    streams: tuple[Stream, ...] = ()

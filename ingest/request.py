@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pyarrow as pa
 
 from ingest.identity_table import Table, default_table
 
+_MAPPED: Final = "::ffff:"
 OVERRIDES: Final = ("cluster", "namespace", "pod", "container", "stream")
 """What query parameters and headers may say of all records of a request."""
 
@@ -49,6 +50,11 @@ class Sender:
     address: str = ""
     name: str = ""
 
+    @classmethod
+    def at(cls, peer: str, name: str = "") -> Self:
+        """Who is at the other end of a socket; IPv4 that came over one of IPv6 is written as IPv4."""
+        return cls(peer.removeprefix(_MAPPED), name)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -88,6 +94,8 @@ class Decoded:
     """What the protocol's own answer needs besides."""
     unread: int = 0
     """Records of the batch that were stored as they came, with the attribute `_ingest_error`."""
+    digest: bytes = b""
+    """What tells a repeat from another batch of this name, where that is not the body."""
 
 
 Decode = Callable[[Request], Decoded]

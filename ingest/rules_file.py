@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest import rules_actions as actions
+from ingest.lines_kernels import Mask
 from ingest.rules_actions import Action
 from ingest.rules_mask import DETECTORS, AnyMasker, Masker
-from ingest.rules_view import Mask, View
+from ingest.rules_view import View
 from ingest.rules_where import Condition, Place, condition_of, regex_of
 from logstore.errors import InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES
@@ -77,15 +78,15 @@ def _rule(item: Any, number: int, place: Place) -> Rule:
         raise place.fail(f"a name is a text of 1 to {NAME_MAX} characters")
     kinds = [str(key) for key in item if key not in _ABOUT]
     for kind in kinds:
-        if kind not in _ACTIONS:
-            raise place.fail(f"unknown key {kind!r}; there are {', '.join((*_ABOUT, *_ACTIONS))}")
+        if kind not in ACTIONS:
+            raise place.fail(f"unknown key {kind!r}; there are {', '.join((*_ABOUT, *ACTIONS))}")
     if len(kinds) != 1:
-        raise place.fail(f"must have exactly one of {', '.join(_ACTIONS)}; for two actions write two rules")
+        raise place.fail(f"must have exactly one of {', '.join(ACTIONS)}; for two actions write two rules")
     kind = kinds[0]
     where: Condition = _every
     if "where" in item:
         where = condition_of(item["where"], place.into("where"))
-    return Rule(name, kind, where, _ACTIONS[kind](item[kind], place.into(kind)))
+    return Rule(name, kind, where, ACTIONS[kind](item[kind], place.into(kind)))
 
 
 def _every(view: View) -> Mask:
@@ -174,7 +175,7 @@ def _parse(value: Any, place: Place) -> Action:
     return actions.parse_as_access
 
 
-_ACTIONS: Final[dict[str, Callable[[Any, Place], Action]]] = {
+ACTIONS: Final[dict[str, Callable[[Any, Place], Action]]] = {
     "drop": _drop,
     "keep": _keep,
     "sample": _sample,

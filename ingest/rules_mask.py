@@ -29,8 +29,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.json_text import clean
-from ingest.rules_texts import mask_cards, rows_holding
-from ingest.rules_view import Mask
+from ingest.lines_kernels import Mask, rows_holding
+from ingest.rules_texts import mask_cards
 
 CARD_MASK: Final = "[card]"
 
@@ -70,7 +70,7 @@ DETECTORS: Final[dict[str, AnyMasker]] = {
     "card": CardMasker(),
     "bearer": Masker(
         r"(?i)(\bauthorization\W{1,6}(?:basic|token)\s+|\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"
-        r"|((?:^|\")basic\s+)[A-Za-z0-9+/=]{16,}",
+        r"|((?:\A|\")basic\s+)[A-Za-z0-9+/=]{16,}",
         r"\1\2[bearer]",
         ("earer", "EARER", "asic", "ASIC", "oken", "OKEN"),
     ),
@@ -99,6 +99,7 @@ DETECTORS: Final[dict[str, AnyMasker]] = {
     "email": Masker(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}", "[email]", ("@",)),
 }
 
+_ANCHOR: Final = re.compile(r"(?<!\[)\^|\$|\\[Az]")
 _SCALAR: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|-?\d[\d.eE+-]*')
 """A string or number of a JSON text that is known to be one; the group is there if it is a key."""
 
@@ -169,8 +170,12 @@ def _replaced(texts: pa.StringArray, pattern: str, replacement: str) -> pa.Strin
 
 
 def _may_change(attributes: pa.StringArray, maskers: tuple[AnyMasker, ...]) -> Mask:
-    """Texts in which something would be replaced as they stand, or which have escapes, behind which anything may be."""
-    if any(isinstance(masker, Masker) and not masker.literals for masker in maskers):
+    """Texts in which something would be replaced as they stand, or which have escapes, behind which anything may be.
+
+    All texts, if a pattern of the user's asks where a value begins or ends: its JSON text does not tell.
+    """
+    own = [masker.pattern for masker in maskers if isinstance(masker, Masker) and not masker.literals]
+    if any(_ANCHOR.search(pattern) for pattern in own):
         return pc.is_valid(attributes).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     found = rows_holding(attributes, ("\\",))
     for masker in maskers:

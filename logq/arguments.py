@@ -224,6 +224,8 @@ def _add_push(parser: Parser) -> None:
     parser.value("--pod", metavar="NAME", text="their pod")
     parser.value("-c", "--container", metavar="NAME", text="their container")
     parser.value("--stream", metavar="NAME", text="stdout, stderr or a word of your own")
+    parser.value("--unwrap", metavar="FORMAT", text="auto, cri or docker: the file is a container runtime's")
+    parser.value("--multiline", metavar="LANGUAGES", text="auto, or some of java,python,…: traces become one record")
     parser.switch("--json", text="each line is a record (a JSON object), not a message")
     parser.switch("--follow", "-f", text="go on as the files grow, over rotation and truncation")
     parser.value("--position", metavar="DIR", text="where to remember what was sent (default: under ~/.local/state)")

@@ -2,9 +2,11 @@
 
 import os
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from logq.pieces import whole
 
 READ_BYTES: Final = 1 << 18
 LINGER_S: Final = 0.1
@@ -17,6 +19,24 @@ class Run:
 
     first_line: int
     lines: tuple[bytes, ...]
+
+
+def in_whole_lines(runs: Iterable[Run], held_bytes: int) -> Iterator[Run]:
+    """The same lines; a run does not end between two pieces of one line of a container runtime, as long as no more than
+    `held_bytes` wait for the rest of it."""
+    held: tuple[bytes, ...] = ()
+    for run in runs:
+        lines = (*held, *run.lines)
+        first_line = run.first_line - len(held)
+        count = whole(lines)
+        if sum(map(len, lines[count:])) > held_bytes:
+            count = len(lines)
+        held = lines[count:]
+        if count:
+            yield Run(first_line, lines[:count])
+        last_line = first_line + len(lines)
+    if held:
+        yield Run(last_line - len(held), held)
 
 
 class Feed:

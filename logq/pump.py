@@ -9,6 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from logq.errors import LogqError, Refusal
+from logq.pieces import whole
 from logq.position import Flight, PositionFile
 from logq.sending import Receipt, Sender
 from logq.source import Batch, Oversize, Replaced, Source
@@ -17,6 +18,8 @@ from logq.trail import Trail
 BATCH_BYTES: Final = 1 << 20
 BATCH_MIN_BYTES: Final = 1 << 12
 TOO_LARGE: Final = 413
+REST_WAIT_S: Final = 5.0
+"""How long a piece of a line waits for the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Pump:
         self._max_line = max_line
         self._rotate_wait_s = rotate_wait_s
         self._batch_bytes = BATCH_BYTES
+        self._long_bytes = 2 * max_line
         self._trail = Trail(path, tally.tell, follows=follow)
         self._is_stored = False
 
@@ -95,7 +99,7 @@ class Pump:
         for source in list(self._trail.sources):
             is_final = self._is_final(source)
             try:
-                item = source.read(self._batch_bytes, self._max_line, is_final=is_final)
+                item = self._read(source, is_final=is_final)
             except Replaced:
                 self._trail.replaced(source)
                 return True
@@ -124,6 +128,25 @@ class Pump:
             return True
         return source.is_rotated and source.is_quiet(time.monotonic(), self._rotate_wait_s)
 
+    def _read(self, source: Source, *, is_final: bool) -> Batch | Oversize | None:
+        """The next lines; where the server joins pieces of lines, which it does within a batch, no batch ends between
+        two of them, unless the rest does not come in time."""
+        item = source.read(self._batch_bytes, self._max_line, is_final=is_final)
+        if not isinstance(item, Batch) or self._route.params.get("unwrap", "off") == "off":
+            return item
+        count = whole(item.split_lines())
+        if not count:  # a line of more pieces than one batch holds
+            item = source.read(self._long_bytes, self._max_line, is_final=is_final)
+            if not isinstance(item, Batch):
+                return item
+            count = whole(item.split_lines())
+        if count:
+            return item.first(count)
+        now_s = time.monotonic()
+        source.held_since = now_s if source.held_since is None else source.held_since
+        is_over = is_final or now_s - source.held_since >= REST_WAIT_S
+        return item if is_over else None
+
     def _deliver(self, source: Source, item: Batch | Oversize) -> None:
         self._is_stored = False
         if isinstance(item, Oversize):
@@ -147,6 +170,7 @@ class Pump:
                 raise
             if item.lines > 1:
                 self._batch_bytes = max(BATCH_MIN_BYTES, min(self._batch_bytes, len(item.body)) // 2)
+                self._long_bytes = self._batch_bytes
                 return
             self._skip(source, item, str(refusal))
             return

@@ -15,7 +15,7 @@ from uuid import uuid4
 from logq.client import Client
 from logq.config import Target, target
 from logq.errors import FAILED, FOUND, LogqError, Refusal, UsageError
-from logq.feed import Feed, Run
+from logq.feed import Feed, Run, in_whole_lines
 from logq.notes import Progress, note
 from logq.position import PositionFile
 from logq.pump import BATCH_BYTES, TOO_LARGE, Pump, Route, Tally
@@ -106,7 +106,12 @@ def _push_pipe(
         options.max_line,
         lambda line: tally.skip(name, line, f"longer than --max-line ({options.max_line:,} bytes)"),
     )
-    for lines in feed.runs():
+    runs = (
+        feed.runs()
+        if not options.unwrap or options.unwrap == "off"
+        else in_whole_lines(feed.runs(), 2 * options.max_line)
+    )
+    for lines in runs:
         _send_lines(lines, name, sender, route, tally)
         progress.text = f"{tally.accepted:,} lines sent"
 
@@ -169,6 +174,8 @@ def _route(options: Namespace, server: Target) -> Route:
         "pod": options.pod,
         "container": options.container,
         "stream": options.stream,
+        "unwrap": options.unwrap,
+        "multiline": options.multiline,
     }
     params = {name: value for name, value in named.items() if value}
     return Route(params, "application/x-ndjson" if options.json else "text/plain; charset=utf-8")

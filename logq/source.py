@@ -24,6 +24,15 @@ class Batch:
     first_line: int
     lines: int
 
+    def split_lines(self) -> list[bytes]:
+        """The lines with their newlines."""
+        return _lines(self.body)
+
+    def first(self, count: int) -> "Batch":
+        """The first lines alone."""
+        body = b"".join(self.split_lines()[:count])
+        return Batch(self.start, self.start + len(body), body, self.first_line, count)
+
 
 @dataclass(frozen=True, slots=True)
 class Oversize:
@@ -48,6 +57,7 @@ class Source:
         self.guard = b""
         self.quiet_since: float | None = None
         self.quiet_bytes = -1
+        self.held_since: float | None = None
         self._searched = 0
 
     def resume(self, place: Place) -> None:
@@ -124,6 +134,7 @@ class Source:
         else:
             self.guard = os.pread(self.fd, batch.end - start, start)
         self.offset = batch.end
+        self.held_since = None
         self.line += batch.lines if isinstance(batch, Batch) else 1
         self._searched = 0
 

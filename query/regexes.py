@@ -31,6 +31,8 @@ _FEW: Final = re.compile(r"\[([^\]\\\[^-]{1,4})\]")
 _CLASS: Final = re.compile(r"\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*+\]", re.DOTALL)
 _PROPERTY: Final = re.compile(r"\\[pP](?:\{[^}]*\}|.)")
 _CODE: Final = re.compile(r"\\x(?:\{([0-9A-Fa-f]{1,6})\}|([0-9A-Fa-f]{2}))")
+_ASSERTION: Final = re.compile(r"(?<![^\\]\[)(?<!^\[)\^|\$|\\[bBAzQ]")
+"""A `^` that does not begin a class for sure, and all else that might be one."""
 _CONTROLS: Final = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -64,6 +66,12 @@ def needed(pattern: str) -> Needed:
 def plain(pattern: str) -> tuple[str, ...] | None:
     """The texts of a pattern that means just to find one of them, as `timeout|refused`; None for all others."""
     return tuple(pattern.split("|")) if _PLAIN.fullmatch(pattern) else None
+
+
+def is_local(pattern: str) -> bool:
+    """Whether a match depends on nothing but what is matched, so that a text has one where a part of it has: for sure
+    where the pattern has neither `^`, `$` nor an escape that looks at what is next to it."""
+    return _ASSERTION.search(pattern) is None
 
 
 def fold(text: str) -> str:

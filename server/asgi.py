@@ -34,8 +34,9 @@ def sender_of(scope: Scope, head: Head) -> Sender:
 
 
 def sender_named(address: str, user_agent: str) -> Sender:
+    """The same, of a peer's address and what it says of itself."""
     product = _PRODUCT.match(user_agent)
-    return Sender(address, product.group()[:NAME_MAX] if product else "")
+    return Sender.at(address, product.group()[:NAME_MAX] if product else "")
 
 
 def response_of(answer: Answer) -> Response:

@@ -10,6 +10,8 @@ from starlette.types import Receive, Scope
 
 from logstore.errors import Busy, InvalidInput, TooLarge
 
+LOOK_UP_S: Final = 1.0
+"""How often one who waits for a body looks whether it still should."""
 STEP_BYTES: Final = 1024 * 1024
 """What a body of unknown length takes from the budget at a time."""
 
@@ -88,6 +90,16 @@ class BodyLimits:
     wait_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class PieceLimits:
+    """Of a body that may never end: a piece is ready at so many bytes, or so long after its first; a client that is
+    silent for longer is cut."""
+
+    size_bytes: int
+    linger_s: float
+    silence_s: float
+
+
 class BodyReader:
     """Reads one request's body into memory; `release` gives its share of the budget back."""
 
@@ -116,6 +128,39 @@ class BodyReader:
             chunks.append(chunk)
         return b"".join(chunks)
 
+    async def piece(self, limits: PieceLimits, goes_on: Callable[[], bool]) -> bytes:
+        """What comes of the body until it is a piece; nothing once the body is over, or should not go on.
+
+        Raises:
+            Busy: no room for it in memory.
+            ClientGone: the client went, or was silent for too long.
+        """
+        clock = asyncio.get_running_loop().time
+        silent_at_s, ready_at_s = clock() + limits.silence_s, 0.0
+        chunks: list[bytes] = []
+        size_bytes = 0
+        while not self.is_complete and size_bytes < limits.size_bytes and (chunks or goes_on()):
+            try:
+                chunk = await self._within(max(0.0, ready_at_s - clock()) if chunks else LOOK_UP_S)
+            except TimeoutError:
+                if chunks:
+                    break
+                if clock() > silent_at_s:
+                    raise ReceiveTimeout(f"no byte of the body for {limits.silence_s:g} s") from None
+                continue
+            if chunk:
+                ready_at_s = ready_at_s or clock() + limits.linger_s
+                await self._reserve(len(chunk))
+                size_bytes += len(chunk)
+                chunks.append(chunk)
+        return b"".join(chunks)
+
+    def keep(self, held_bytes: int) -> None:
+        """Give back the share of what was read, less what is still held of it."""
+        freed = max(0, self._taken_bytes - held_bytes)
+        self._budget.release(freed)
+        self._taken_bytes -= freed
+
     async def drain(self, max_bytes: int) -> None:
         """Read and drop what the client still sends, up to `max_bytes`, so that it reads its answer."""
         try:
@@ -133,12 +178,15 @@ class BodyReader:
         self._taken_bytes += size_bytes
 
     async def _next(self) -> bytes:
-        self.is_begun = True
         try:
-            async with asyncio.timeout(self._limits.receive_timeout_s):
-                message = await self._receive()
+            return await self._within(self._limits.receive_timeout_s)
         except TimeoutError:
             raise ReceiveTimeout(f"no byte of the body for {self._limits.receive_timeout_s:g} s") from None
+
+    async def _within(self, seconds: float) -> bytes:
+        self.is_begun = True
+        async with asyncio.timeout(seconds):
+            message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         self.is_complete = not message.get("more_body", False)

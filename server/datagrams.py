@@ -63,7 +63,10 @@ class _Receiver(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         peer = str(addr[0])
-        frame = self._listener.datagrams.feed(data, peer)
+        datagrams = self._listener.datagrams
+        dropped = datagrams.dropped
+        frame = datagrams.feed(data, peer)
+        self._dropped.inc(datagrams.dropped - dropped)
         if frame is None:
             return
         if frame.body:

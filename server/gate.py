@@ -19,7 +19,7 @@ from server.sources import Sources
 from server.telemetry import Telemetry
 
 HEAD_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
-UNTIMED_PATHS: Final = frozenset({"/api/v1/tail"})
+UNTIMED_PATHS: Final = frozenset({"/api/v1/tail", "/upload", "/journald/upload"})
 
 ROUTE, HEAD, FOUND = "logstore.route", "logstore.head", "logstore.found"
 """Keys of a scope: the pattern of its path where that has one, its head, and the endpoint of a protocol or None."""

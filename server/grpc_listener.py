@@ -70,6 +70,7 @@ class GrpcListener:
         """Takes no more calls, and lets those that run end, within the time that a stop may take."""
         if self._server is not None:
             await self._server.stop(self._service.settings.stop_timeout)
+            self._server = None
 
     def _bind(self, endpoint: Endpoint) -> int:
         address = endpoint.address

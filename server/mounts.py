@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.protocol import Probe, Protocol, Take
+from ingest.protocol import Probe, Protocol, Stream, Take
 from ingest.request import Head
 
 _NAME: Final = re.compile(r"\{(\w+)\}")
@@ -17,7 +17,7 @@ class Mount:
     """An endpoint at a path; `pattern` is its name in metrics."""
 
     protocol: Protocol
-    endpoint: Take | Probe
+    endpoint: Take | Stream | Probe
     pattern: str
 
 
@@ -34,10 +34,11 @@ class Mounts:
 
     def __init__(self, protocols: Iterable[Protocol]) -> None:
         self._exact: defaultdict[str, list[Mount]] = defaultdict(list)
-        self._patterns: list[tuple[re.Pattern[str], Mount]] = []
+        self._patterns: defaultdict[int, list[tuple[re.Pattern[str], Mount]]] = defaultdict(list)
+        """By the number of their segments."""
         for protocol in protocols:
             for prefix in protocol.prefixes:
-                endpoints: tuple[Take | Probe, ...] = (*protocol.takes, *protocol.probes)
+                endpoints: tuple[Take | Stream | Probe, ...] = (*protocol.takes, *protocol.streams, *protocol.probes)
                 for endpoint in endpoints:
                     for pattern in endpoint.patterns:
                         self._add(Mount(protocol, endpoint, prefix + pattern))
@@ -45,21 +46,26 @@ class Mounts:
     @property
     def paths(self) -> frozenset[str]:
         """Patterns of all endpoints."""
-        return frozenset(self._exact) | {mount.pattern for _, mount in self._patterns}
+        return frozenset(self._exact) | {mount.pattern for some in self._patterns.values() for _, mount in some}
 
     def find(self, head: Head) -> Found | None:
         """The first endpoint, in the order of registration, that is for such a request."""
         for mount in self._exact.get(head.path, ()):
             if _is_for(mount, head):
                 return Found(mount, {})
-        for pattern, mount in self._patterns:
-            if _is_for(mount, head) and (matched := pattern.fullmatch(head.path)):
+        for pattern, mount in self._patterns.get(head.path.count("/"), ()):
+            if (
+                head.method in mount.endpoint.methods
+                and (matched := pattern.fullmatch(head.path))
+                and _is_for(mount, head)
+            ):
                 return Found(mount, matched.groupdict())
         return None
 
     def methods(self, path: str) -> tuple[str, ...]:
         """Methods that the path knows, but for those of probes that are only for some of its requests."""
-        mounts = [*self._exact.get(path, ()), *(mount for pattern, mount in self._patterns if pattern.fullmatch(path))]
+        patterns = self._patterns.get(path.count("/"), ())
+        mounts = [*self._exact.get(path, ()), *(mount for pattern, mount in patterns if pattern.fullmatch(path))]
         return tuple(sorted({method for mount in mounts if _is_for_all(mount) for method in mount.endpoint.methods}))
 
     def _add(self, mount: Mount) -> None:
@@ -68,7 +74,7 @@ class Mounts:
             return
         parts = _NAME.split(mount.pattern)
         regex = "".join(f"(?P<{part}>[^/]+)" if at % 2 else re.escape(part) for at, part in enumerate(parts))
-        self._patterns.append((re.compile(regex), mount))
+        self._patterns[mount.pattern.count("/")].append((re.compile(regex), mount))
 
 
 def _is_for_all(mount: Mount) -> bool:

@@ -30,6 +30,7 @@ from server.tls import server_context
 KEEP_ALIVE_S: Final = 75
 """Longer than the pools of common clients keep idle connections, so that they close them, not we."""
 CANCELLED_WAIT_S: Final = 3.0
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger()
 
@@ -94,6 +95,9 @@ class _Server(uvicorn.Server):
             # What was still running has been cancelled; its queries are being interrupted.
             await asyncio.wait(self.server_state.tasks, timeout=CANCELLED_WAIT_S)
         await self._close()
+        # gRPC keeps the loop for ever, and the loop what its handlers lead to: everything.
+        for number in SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await asyncio.gather(super().shutdown(sockets), self._listening.stop())
@@ -101,7 +105,7 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._stop, number)
         yield
 

@@ -7,6 +7,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final
 
 from ingest.request import Reject, Sender
@@ -43,6 +44,7 @@ class Sources:
 
     def __init__(self, metrics: IngestMetrics, senders_max: int = SENDERS_MAX) -> None:
         self._metrics = metrics
+        self._taken_records, self._taken_bytes = cache(metrics.records.labels), cache(metrics.bytes.labels)
         self._senders_max = senders_max
         self._lock = threading.Lock()
         self._sources: OrderedDict[tuple[str, Sender], Source] = OrderedDict()
@@ -65,7 +67,7 @@ class Sources:
         unread: int = 0,
     ) -> None:
         """Something was taken: so many records, of so many bytes as sent, and these were not."""
-        rejected = Counter(reject.reason for reject in rejects)
+        rejected = Counter(reject.reason for reject in rejects) if rejects else {}
         with self._lock:
             source = self._source(protocol, sender, now_ns)
             source.last_seen_ns = now_ns
@@ -75,13 +77,12 @@ class Sources:
             if rejects:
                 source.rejected.update(rejected)
                 _tell(source, rejects[0].error, now_ns)
-        metrics = self._metrics
-        metrics.records.labels(protocol).inc(records)
-        metrics.bytes.labels(protocol).inc(size_bytes)
+        self._taken_records(protocol).inc(records)
+        self._taken_bytes(protocol).inc(size_bytes)
         if unread:
-            metrics.unread.labels(protocol).inc(unread)
+            self._metrics.unread.labels(protocol).inc(unread)
         for reason, count in rejected.items():
-            metrics.rejected.labels(protocol, reason).inc(count)
+            self._metrics.rejected.labels(protocol, reason).inc(count)
 
     def refuse(self, protocol: str, sender: Sender, reason: str, error: str, *, now_ns: int) -> None:
         """A whole request was not taken."""

@@ -131,7 +131,7 @@ class StreamMetrics:
         )
         self.dropped = Counter(
             "logstore_datagrams_dropped",
-            "Datagrams dropped since nothing could be taken.",
+            "Datagrams dropped, and what came of several, since there was no room or the rest did not come.",
             ["protocol"],
             registry=registry,
         )

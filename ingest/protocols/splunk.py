@@ -19,6 +19,7 @@ from typing import Any, Final
 import orjson
 
 from ingest.grouping import Groups
+from ingest.json_body import as_sent
 from ingest.json_objects import Unread, objects
 from ingest.json_text import to_json
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
@@ -65,7 +66,7 @@ def decode_events(request: Request) -> Decoded:
         TooLarge: more records than `limits.max_records`.
     """
     rows = Rows(request)
-    groups = Groups(rows)
+    groups = Groups(rows, request.identity)
     defaults = {name: value for name in _META if (value := request.head.params.get(name))}
     poison: list[tuple[int, int, str, bytes]] = []
     number = -1
@@ -91,7 +92,7 @@ def decode_raw(request: Request) -> Decoded:
     """The lines of a raw body; blank ones are none. Query parameters say the rest."""
     params = request.head.params
     rows = Rows(request)
-    place = Groups(rows).place({name: value for name in _META if (value := params.get(name))})
+    place = Groups(rows, request.identity).place({name: value for name in _META if (value := params.get(name))})
     when_ns = epoch_ns(params.get("time", ""))
     for line in request.body.split(b"\n"):
         if line.strip():
@@ -118,7 +119,7 @@ def refuse(head: Head, refusal: Refusal) -> Answer:
         return _json(413, {"text": refusal.message, "code": 27})
     if isinstance(refusal.error, InvalidInput):
         return _tell(400, 6, {"reason": refusal.message})
-    if refusal.status == 401 and head.headers.get("authorization"):
+    if refusal.status == 401 and (head.headers.get("authorization") or _credential(head)):
         return _tell(403, 4)
     return _tell(refusal.status, _CODES.get(refusal.status, 8))
 
@@ -171,7 +172,7 @@ def _add(rows: Rows, groups: Groups, envelope: dict[str, Any], text: bytes, defa
     rows.add(
         place.group,
         when_ns,
-        message,
+        as_sent(message),
         severity=place.severity,
         attributes=attributes,
         trace_id=place.trace_id,

@@ -102,14 +102,22 @@ def _equals_any(values: Sequence[str]) -> Sql:
 
 
 def _match(node: ast.Match) -> tuple[Sql, Sql]:
-    """A template without wildcards is the message itself; in others, what each match contains has to be possible."""
+    """A template without wildcards is the message itself; in others, what each match contains has to be possible, and a
+    match in what is between wildcards is one in all their messages."""
     exact = filters.match(_MESSAGE, node).sql
     texts = regexes.plain(node.pattern)
     if texts is not None and len(texts) <= regexes.WAYS_MAX:
         each = [_contains(ast.Contains(node.target, ast.Affix.ANYWHERE, text)) for text in texts]
         return _any(must for must, _ in each), _any(may for _, may in each)
-    must = sql("(NOT {} AND {})", _HAS_WILDCARD, exact)
+    between = _between_wildcards(node) if regexes.is_local(node.pattern) else FALSE
+    must = sql("CASE WHEN {} THEN {} ELSE {} END", _HAS_WILDCARD, between, exact)
     return must, sql("CASE WHEN {} THEN {} ELSE {} END", _HAS_WILDCARD, _possible(node.pattern), exact)
+
+
+def _between_wildcards(node: ast.Match) -> Sql:
+    found = filters.match(replace(_MESSAGE, sql=Sql("part")), node).sql
+    parts = sql("string_split(message, {})", bind(WILDCARD))
+    return sql("len(list_filter({}, lambda part: {})) > 0", parts, found)
 
 
 def _possible(pattern: str) -> Sql:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ingest.pipeline import Accepted, Arrival
-from ingest.protocol import Answer, Probe, Refusal, Take
+from ingest.protocol import Answer, Probe, Refusal, Stream, Take
 from ingest.protocols import native
 from ingest.request import Head, Sender
 from logstore.errors import (
@@ -25,6 +26,7 @@ from server.body import BodyLimits, BodyReader, ClientGone
 from server.errors import SERVER_FAULT, headers_of, reason_of, status_of
 from server.mounts import Mount
 from server.params import Params, from_query_string
+from server.routes.uploads import Uploads
 from server.service import Service
 
 ACK_TIMEOUT_S: Final = 60.0
@@ -33,6 +35,7 @@ KEY_MAX_BYTES: Final = 1024
 PROBE_MAX_BYTES: Final = 1 << 20
 DRAIN_MAX_BYTES: Final = 64 * 1024 * 1024
 DRAIN_MAX_S: Final = 10.0
+STOPPING_DRAIN_S: Final = 0.5
 """What a refused client may still send, so that it gets to read why, before its connection is closed."""
 
 
@@ -56,6 +59,7 @@ class Ingest:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._uploads = Uploads(service)
         self._sources = service.sources
         self._seconds = service.telemetry.ingest.seconds
 
@@ -77,11 +81,16 @@ class Ingest:
             answer = mount.protocol.refuse(head, Refusal(500, SERVER_FAULT))
         finally:
             reader.release()
-        await _answer(response_of(answer), reader, scope, receive, send)
+        drain_s = STOPPING_DRAIN_S if self._service.is_stopping else DRAIN_MAX_S
+        await _answer(response_of(answer), reader, scope, receive, send, drain_s)
 
     async def _respond(self, mount: Mount, head: Head, scope: Scope, sender: Sender, reader: BodyReader) -> Answer:
         if isinstance(mount.endpoint, Probe):
             return mount.endpoint.answer(head, await reader.read())
+        if isinstance(mount.endpoint, Stream):
+            name = mount.protocol.name
+            on_batch = partial(self._record, name, sender)
+            return await self._uploads.take(mount.endpoint, name, head, reader, self._accept, on_batch)
         if mount.protocol.name == native.NAME:
             from_query_string(IngestParams, scope["query_string"])
         return await self._take(mount.endpoint, mount.protocol.name, head, sender, reader)
@@ -128,7 +137,9 @@ def _idempotency_key(head: Head) -> str | None:
     return key
 
 
-async def _answer(response: Response, reader: BodyReader, scope: Scope, receive: Receive, send: Send) -> None:
+async def _answer(
+    response: Response, reader: BodyReader, scope: Scope, receive: Receive, send: Send, drain_s: float
+) -> None:
     """Send the answer; if the client is still sending, let it do so for a while first: one that is cut off while it
     writes never reads what was wrong."""
     if reader.is_complete:
@@ -140,5 +151,5 @@ async def _answer(response: Response, reader: BodyReader, scope: Scope, receive:
     is_waiting = not reader.is_begun and b"100-continue" in dict(scope["headers"]).get(b"expect", b"").lower()
     if not is_waiting:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reader.drain(DRAIN_MAX_BYTES), DRAIN_MAX_S)
+            await asyncio.wait_for(reader.drain(DRAIN_MAX_BYTES), drain_s)
     await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.installed import npm, program
+from tests.clients.installed import npm, program, python_apart
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -22,3 +22,5 @@ def _missing(item: pytest.Item) -> Iterator[str]:
         yield from (f"npm's {name}" for name in mark.args if npm(name) is None)
     for mark in item.iter_markers("needs_program"):
         yield from (name for name in mark.args if program(name) is None)
+    for mark in item.iter_markers("needs_python_apart"):
+        yield from (f"Python's {name}" for name in mark.args if python_apart(name) is None)

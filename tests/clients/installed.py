@@ -35,6 +35,12 @@ def unpacked_environment() -> dict[str, str]:
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
 
 
+def python_apart(name: str) -> Path | None:
+    """The folder of a Python package that cannot stand beside others of the environment; None where it is not there."""
+    folder = UNPACKED / "python" / name
+    return folder if folder.is_dir() else None
+
+
 def npm(package: str) -> Path | None:
     """The folder of a package of package.json; None where it is not installed."""
     folder = HERE / "node_modules" / package

@@ -37,16 +37,18 @@ class Listening:
         return found
 
 
-def listening(directory: Path, protocol: str) -> Listening:
-    """Not started yet."""
+def listening(directory: Path, protocol: str, *, is_tls: bool = True) -> Listening:
+    """Not started yet. With TLS, HTTP has it too."""
     udp, tcp, tls = free_port(), free_port(), free_port()
     ca = authority(directory, "ca")
     pair = signed(directory, "server", ca)
+    addresses = f"127.0.0.1:{tcp},tls://127.0.0.1:{tls}" if is_tls else f"127.0.0.1:{tcp}"
+    certificate = ("--tls-cert-file", str(pair.cert), "--tls-private-key-file", str(pair.key)) if is_tls else ()
     server = ServerProcess(
         directory / "data",
-        *("--tls-cert-file", str(pair.cert), "--tls-private-key-file", str(pair.key)),
-        *(f"--{protocol}-udp-listen", f"127.0.0.1:{udp}"),
-        *(f"--{protocol}-tcp-listen", f"127.0.0.1:{tcp},tls://127.0.0.1:{tls}"),
+        *certificate,
+        *(f"--{protocol}-udp-listen", f"127.0.0.1:{udp}", f"--{protocol}-tcp-listen", addresses),
     )
-    server.use_tls(ca.cert)
+    if is_tls:
+        server.use_tls(ca.cert)
     return Listening(server, udp, tcp, tls, ca)

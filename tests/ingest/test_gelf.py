@@ -122,7 +122,7 @@ def test_levels_are_severities(level: object, severity: str, attributes: dict[st
 CONTAINER = "5790672ab6a09d2c16a2ab1b3c2d9b8a8a1e6e3e6c8ff4e0e5b1b4a3c1d2e3f4"
 
 
-def test_a_container_of_dockers_gelf_driver() -> None:
+def test_a_container_of_dockers_gelf_driver_recorded_shape() -> None:
     sent = {
         "version": "1.1",
         "host": "worker-3",

@@ -98,6 +98,13 @@ def test_a_regular_expression_of_ones_own_may_refer_to_its_groups() -> None:
     assert masked_attributes(pa.array(['{"a":"password=\\"x"}']), own).to_pylist() == ['{"a":"password=***"}']
 
 
+@pytest.mark.parametrize("pattern", [r"pass\w+", r"^pass\w+", r"pass\w+$", r"\Apass\w+\z", r"\bpass[^!]+", "passw.*rd"])
+def test_a_pattern_meets_attributes_as_values(pattern: str) -> None:
+    texts = ['{"a":"password"}', '{"a":["password"]}', '{"b":"\\u0070assword"}', '{"password":1}', None]
+    found = masked_attributes(pa.array(texts), (Masker(pattern, "X"),)).to_pylist()
+    assert found == ['{"a":"X"}', '{"a":["X"]}', '{"b":"X"}', '{"password":1}', None]
+
+
 DIGITS = st.text(st.sampled_from("0123456789444455 -."), max_size=40)
 CARDS = st.sampled_from(
     ("4111 1111 1111 1111", "378282246310005", "6011-1111-1111-1117", "3056 930902 5904", "50000000005")
@@ -113,7 +120,7 @@ def test_cards_are_those_of_the_reference(text: str) -> None:
 JSON = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers()
+    | st.integers(-(10**9), 10**9)
     | st.text(max_size=5)
     | st.sampled_from(("ann@x.org", "a\n4111111111111111")),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

@@ -202,18 +202,19 @@ ID = "0123456789ab"
     [
         (ID, ID, None, ID),
         (f"docker/{ID}", ID, None, ID),
+        (f"dockerd/{ID}", ID, None, ID),
         (f"web/{ID}", "web", None, ID),
         (f"nginx/web/{ID}", "web", "nginx", ID),
         (f"registry:5000/team/nginx:1.27/web/{ID}", "web", "registry:5000/team/nginx:1.27", ID),
         (ID * 5 + "0123", ID * 5 + "0123", None, ID * 5 + "0123"),
     ],
 )
-def test_containers_of_dockers_syslog_driver_are_no_log_of_their_host(
+def test_containers_of_dockers_syslog_driver_are_no_log_of_their_host_recorded_shapes(
     tag: str, container: str, image: str | None, identifier: str
 ) -> None:
     driver = (
         f"<30>Jan  9 10:00:00 worker {tag}[812]: x",
-        f"<30>2026-01-09T10:00:00Z worker {tag}[812]: x",
+        f"<30> 2026-01-09T10:00:00Z worker {tag}[812]: x",
         f"<30>1 2026-01-09T10:00:00.000000Z worker {tag} 812 {tag} - x",
     )
     for message in driver:
@@ -224,6 +225,14 @@ def test_containers_of_dockers_syslog_driver_are_no_log_of_their_host(
         assert (found["labels"].get("image"), found["labels"].get("container_id")) == (image, identifier)
         assert found["attributes"] == {"facility": "daemon", "procid": "812"}
     assert record(f"<27>Jan  9 10:00:00 worker {tag}[812]: x".encode())["stream"] == "stderr"
+
+
+def test_in_rfc_5424_any_tag_of_docker_is_told_by_standing_there_twice() -> None:
+    found = record(b"<30>1 2026-01-09T10:00:00Z worker shop-web 812 shop-web - x")
+    assert (found["namespace"], found["container"], found["stream"]) == ("default", "shop-web", "stdout")
+    assert found["attributes"] == {"facility": "daemon", "procid": "812"}
+    assert record(b"<28>1 2026-01-09T10:00:00Z worker a 812 a - x")["namespace"] == "_node"
+    assert record(b"<30>1 2026-01-09T10:00:00Z worker - 812 - - x")["namespace"] == "_node"
 
 
 def test_a_container_that_the_kubelet_named_is_of_its_pod() -> None:
@@ -336,6 +345,41 @@ def test_any_message_is_a_record(messages: list[bytes]) -> None:
     found = records(*messages)
     assert len(found) == len(messages)
     assert all(row["namespace"] in ("_node", "default") or row["pod"] or row["container"] for row in found)
+
+
+HEADERS = (
+    *("<13>Jan  9 10:00:00 h app: ", "<13>Jan  9 10:00:01 h app: ", "<13>Jan  9 10:00:00 h app[7]: ", "<13>h app: "),
+    *("<13>2026-01-09T10:00:00.5Z h app: ", "<13>1 2026-01-09T10:00:00Z h app - - - ", "<13>Jan  9 10:00:00 h app:"),
+    *('<13>1 2026-01-09T10:00:00.25+25:00 h app - - [a b="]"] ', "<13>Feb 30 10:00:00 h app: ", "<13>Jan  9 10:00:00 "),
+    *('<13>1 2026-01-09T10:00:00.25+01:00 h app - - [a b="]"] ', "<13>1 2026-01-09T10:00:00Z h app - - [a b] "),
+    *("<13>Jan  9 10:00:00 2024 app: ", "<13>Jan  9 10:00:00 UTC app: ", "<199>Jan  9 10:00:00 h app: "),
+    *(
+        "<13>1 2026-01-09T10:00:00Z h app - - -",
+        "<13>1 2026-01-09T10:00:00Z h app - - [a b=x] ",
+        "<999>1 - h app - - - ",
+    ),
+)
+ENDS = (
+    *(
+        "x",
+        "",
+        " x",
+        "x\n",
+        "%SYS-5-CONFIG_I: x",
+        '{"kubernetes":{"pod_name":"p"}}',
+        "@cee: {}",
+        "\ufeffx",
+        "[x]: y",
+        "[a b] x",
+    ),
+    *("last message", "b: c", "\xff", "{}", ": x", "-", "- x", "h2 app2: x"),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(HEADERS), st.sampled_from(ENDS)), min_size=2, max_size=8))
+def test_what_a_message_says_does_not_depend_on_those_before_it(messages: list[tuple[str, str]]) -> None:
+    texts = [(header + end).encode("latin-1" if end == "\xff" else "utf-8") for header, end in messages]
+    assert records(*texts) == [record(text) for text in texts]
 
 
 @given(st.text(max_size=200), st.integers(0, 191))

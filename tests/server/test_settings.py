@@ -64,6 +64,7 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         ({"ingest_memory": "1MiB"}, "ingest_memory .* must hold a body of max_body"),
         ({"default_cluster": ""}, "--default-cluster: must have 1 to 253 bytes"),
         ({"default_namespace": "x" * 254}, "--default-namespace: must have 1 to 253 bytes"),
+        ({"syslog_zone": "Mars/Olympus"}, "--syslog-zone: there is no time zone 'Mars/Olympus' on this machine"),
         ({"query_timeout": "0s"}, "--query-timeout: must be more than 0"),
     ],
 )

@@ -12,4 +12,7 @@ from ingest.protocols.elasticsearch.probes import PROBES
 from ingest.protocols.elasticsearch.writes import BULK, ONE
 
 NAME: Final = "elasticsearch"
-PROTOCOL: Final = Protocol(NAME, (BULK, ONE), refuse, PROBES, prefixes=("/elasticsearch", "/es", ""))
+CHALLENGE: Final = 'Basic realm="security", ApiKey'
+PROTOCOL: Final = Protocol(
+    NAME, (BULK, ONE), refuse, PROBES, prefixes=("/elasticsearch", "/es", ""), challenge=CHALLENGE
+)

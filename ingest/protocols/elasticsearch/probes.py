@@ -9,7 +9,7 @@ from ingest.protocols.elasticsearch import answers
 from ingest.request import Head
 
 VERSION: Final = "8.17.0"
-_BEAT: Final = re.compile(r"(?:beat|Elastic Agent|Elastic-\w+)\S*/(\d+\.\d+\.\d+)", re.IGNORECASE)
+_BEAT: Final = re.compile(r"Elastic-(?:\w*beat|agent)/(\d+\.\d+\.\d+)", re.IGNORECASE)
 _CLIENTS: Final = re.compile("elastic|opensearch|logstash|beat|fluent|vector|rsyslog|manticore|faraday", re.IGNORECASE)
 _ANY: Final = ("GET", "POST")
 _NEVER_MS: Final = 4_102_444_800_000

@@ -71,5 +71,7 @@ class Forward:
 class Heartbeats:
     """Fluentd's over UDP: a byte for whatever comes."""
 
+    dropped = 0
+
     def feed(self, datagram: bytes, peer: str) -> Frame | None:
         return Frame(b"", b"\0")

@@ -31,6 +31,10 @@ class Datagrams:
         document = self._chunks.feed(datagram, peer)
         return Frame(pack([whole(document)], peer)) if document else None
 
+    @property
+    def dropped(self) -> int:
+        return self._chunks.dropped
+
 
 def answer(_request: Request, _decoded: Decoded) -> Answer:
     """As Graylog answers."""

@@ -21,6 +21,8 @@ def conversation(peer: str) -> OneWay:
 class Datagrams:
     """One message a datagram (RFC 5426 §3.1)."""
 
+    dropped = 0
+
     def feed(self, datagram: bytes, peer: str) -> Frame | None:
         messages = of_datagram(datagram)
         return Frame(pack(messages, peer)) if messages else None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ingest.identity import resolve
+from ingest.identity_table import Table
 from ingest.protocols.syslog.structured import Values
 from ingest.rows import Source
 from logstore.record import NODE_NAMESPACE
@@ -12,7 +13,7 @@ from logstore.record import NODE_NAMESPACE
 _DOCKER_TAG: Final = re.compile(
     r"(?:(?:(?P<image>\S+)/)?(?P<name>[^\s/]+)/)?(?P<id>[0-9a-f]{12}|[0-9a-f]{64})|(?P<kubelet>k8s_\S+)"
 )
-_DOCKER_ITSELF: Final = "docker"
+_DOCKER_ITSELF: Final = ("docker", "dockerd")
 _STREAMS: Final = {3: "stderr", 6: "stdout"}
 """What Docker's driver tells by its two levels."""
 
@@ -22,25 +23,26 @@ def of_host(host: str, app: str) -> Source:
     return Source(namespace=NODE_NAMESPACE, pod=host, container=app, labels={"node": host} if host else {})
 
 
-def of_docker(tag: str, host: str, level: int) -> Source | None:
+def of_docker(tag: str, msgid: str, host: str, level: int, table: Table) -> Source | None:
     """The container that a tag of Docker's syslog driver is of; None if it is no such tag.
 
-    Known are `{{.ID}}` (the default), `docker/{{.ID}}`, `{{.Name}}/{{.ID}}`, `{{.ImageName}}/{{.Name}}/{{.ID}}`, and of
-    `{{.Name}}` the names that the kubelet gives.
+    Known are `{{.ID}}` (the default), `docker/{{.ID}}` (before Docker 1.12), `{{.Name}}/{{.ID}}`,
+    `{{.ImageName}}/{{.Name}}/{{.ID}}`, and names that the kubelet gives. In RFC 5424 the driver says its tag twice, as
+    app and as `msgid`, so that any other is then the name of a container.
     """
     found = _DOCKER_TAG.fullmatch(tag)
-    if found is None:
+    if found is None and not (tag and tag == msgid and level in _STREAMS):
         return None
-    image, name, identifier, kubelet = found.groups()
-    name = "" if name == _DOCKER_ITSELF else name
+    image, name, identifier, kubelet = found.groups() if found else (None, tag, None, None)
+    name = None if name in _DOCKER_ITSELF else name
     told = {"container_name": kubelet or name or identifier, "container_id": identifier, "container_image": image}
-    source = resolve({key: value for key, value in told.items() if value}).source
+    source = resolve({key: value for key, value in told.items() if value}, table).source
     return _on(source, host, stream=_STREAMS.get(level, ""))
 
 
-def of_kubernetes(told: Mapping[str, Any], host: str) -> tuple[Source, Any] | None:
+def of_kubernetes(told: Mapping[str, Any], host: str, table: Table) -> tuple[Source, Any] | None:
     """The container that a `kubernetes` object is of, and what else the object says; None if it names none."""
-    resolved = resolve({"kubernetes": told})
+    resolved = resolve({"kubernetes": told}, table)
     source = resolved.source
     if not (source.namespace or source.pod or source.container):
         return None

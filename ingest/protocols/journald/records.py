@@ -1,0 +1,133 @@
+"""Journal entries as records. Fields: systemd.journal-fields(7); those of containers: the journald logging drivers of
+Docker and Podman.
+"""
+
+from typing import Any, Final
+
+from ingest.identity import resolve
+from ingest.identity_table import Table
+from ingest.json_text import to_json
+from ingest.protocols.journald.export import Entry, Value
+from ingest.rows import Rows, Source
+from ingest.severity import severity_of_syslog
+from logstore.record import NODE_NAMESPACE
+
+CURSOR: Final = "__CURSOR"
+_NS_PER_US: Final = 1000
+_TIMES: Final = ("_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP")
+_UNITS: Final = ("_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER", "_COMM")
+_HOST_LABELS: Final = {"_HOSTNAME": "node", "_MACHINE_ID": "machine_id", "_BOOT_ID": "boot_id"}
+_CONTAINER: Final = {
+    "CONTAINER_NAME": "docker.name",
+    "CONTAINER_ID_FULL": "container.id",
+    "CONTAINER_TAG": "tag",
+    "IMAGE_NAME": "image",
+    "_HOSTNAME": "node",
+}
+_PLACE: Final = ("_HOSTNAME", "_MACHINE_ID", "_BOOT_ID", "_TRANSPORT", *_UNITS[:2])
+_STDERR: Final = "3"
+_NUMBERS: Final = frozenset(
+    {
+        *("PRIORITY", "ERRNO", "TID", "SYSLOG_FACILITY", "SYSLOG_PID", "CODE_LINE", "EXIT_STATUS", "LEADER"),
+        *("_PID", "_UID", "_GID", "_AUDIT_SESSION", "_AUDIT_LOGINUID", "_SYSTEMD_OWNER_UID"),
+        *("__MONOTONIC_TIMESTAMP", "_SOURCE_MONOTONIC_TIMESTAMP", "_SOURCE_BOOTTIME_TIMESTAMP", "__SEQNUM"),
+        *("COREDUMP_PID", "COREDUMP_UID", "COREDUMP_GID", "COREDUMP_SIGNAL"),
+    }
+)
+_DIGITS_MAX: Final = 18
+
+
+class Records:
+    """Entries of one batch, put into its rows."""
+
+    def __init__(self, rows: Rows, table: Table) -> None:
+        self._rows = rows
+        self._table = table
+        self._groups: dict[tuple[str, ...], int] = {}
+
+    def add(self, entry: Entry) -> None:
+        is_container = "CONTAINER_NAME" in entry or "CONTAINER_ID_FULL" in entry
+        group = self._group(entry, is_container)
+        priority = entry.get("PRIORITY")
+        level = int(priority) if isinstance(priority, str) and len(priority) == 1 and priority.isdecimal() else -1
+        message, attributes = _message(entry), _attributes(entry, is_container)
+        # A container's priority only says on which of its streams the line was.
+        severity = "" if is_container else severity_of_syslog(level)
+        self._rows.add(group, _time_ns(entry), message, severity=severity, attributes=attributes)
+
+    def _group(self, entry: Entry, is_container: bool) -> int:
+        names = (*_CONTAINER, "PRIORITY") if is_container else (*_PLACE, *_UNITS[2:])
+        key = (str(is_container), *(_text(entry.get(name)) for name in names))
+        group = self._groups.get(key)
+        if group is None:
+            source = _container(entry, self._table) if is_container else _node(entry)
+            group = self._groups[key] = self._rows.group(source)
+        return group
+
+
+def cursor_of(entry: Entry) -> str:
+    """The place of an entry among all that its journal has had or will have; '' if it does not say."""
+    return _text(entry.get(CURSOR))
+
+
+def _node(entry: Entry) -> Source:
+    """A log of the node itself: the pod is the host, the container the unit."""
+    labels = {label: word for name, label in _HOST_LABELS.items() if (word := _text(entry.get(name)))}
+    return Source(
+        "",
+        NODE_NAMESPACE,
+        labels.get("node", ""),
+        _text(entry.get(_unit(entry))),
+        _text(entry.get("_TRANSPORT")),
+        labels,
+    )
+
+
+def _container(entry: Entry, table: Table) -> Source:
+    """A log of a container that Docker or Podman put into the journal."""
+    told = {path: word for name, path in _CONTAINER.items() if (word := _text(entry.get(name)))}
+    source = resolve(told, table).source
+    stream = "stderr" if entry.get("PRIORITY") == _STDERR else "stdout"
+    container = source.container or told.get("docker.name", "")
+    return Source(source.cluster, source.namespace, source.pod, container, stream, source.labels)
+
+
+def _message(entry: Entry) -> str | bytes:
+    """`MESSAGE`; of an entry that has none, all its fields."""
+    message = entry.get("MESSAGE")
+    if isinstance(message, list):
+        return b"\n".join(part if isinstance(part, bytes) else part.encode() for part in message)
+    if message is not None:
+        return message
+    return to_json({name: value for name, value in entry.items() if not name.startswith("__")})
+
+
+def _attributes(entry: Entry, is_container: bool) -> dict[str, Any]:
+    """All fields but those that the record's other columns hold."""
+    place = _CONTAINER if is_container else (*_HOST_LABELS, "_TRANSPORT", _unit(entry))
+    said = {CURSOR, "MESSAGE", *_TIMES, *place}
+    return {name: _number(value) if name in _NUMBERS else value for name, value in entry.items() if name not in said}
+
+
+def _unit(entry: Entry) -> str:
+    """The field that names what wrote the entry."""
+    return next((name for name in _UNITS if _text(entry.get(name))), "")
+
+
+def _number(value: Value) -> int | Value:
+    """A text of digits as a number; what is none as it is."""
+    is_number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _DIGITS_MAX
+    return int(value) if is_number and isinstance(value, str) else value
+
+
+def _time_ns(entry: Entry) -> int | None:
+    """When the source says that it happened, else when journald received it."""
+    for name in _TIMES:
+        time_us = _number(entry.get(name, ""))
+        if isinstance(time_us, int):
+            return time_us * _NS_PER_US
+    return None
+
+
+def _text(value: Value | None) -> str:
+    return value if isinstance(value, str) else ""
