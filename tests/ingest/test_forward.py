@@ -7,6 +7,7 @@ import random
 import time
 import tracemalloc
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -439,6 +440,22 @@ def test_a_chunk_that_inflates_past_the_limit_is_refused() -> None:
 def test_a_damaged_chunk_is_refused() -> None:
     with pytest.raises(InvalidInput):
         decoded(forwarding.packed("t", gzip.compress(b"x" * 1000)[:-9], compressed="gzip"))
+
+
+RECORDED = sorted((Path(__file__).parents[1] / "data" / "forward").glob("*.msgpack"))
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+def test_what_a_real_client_once_sent(file: Path) -> None:
+    sent = [item for item in frames(file.read_bytes()) if isinstance(item, Frame)]
+    found = [row for item in sent for row in records(item.body)]
+    assert [row["message"] for row in found] == [f"line {number}" for number in range(5)]
+    for number, row in enumerate(found):
+        tag = row["attributes"].pop("tag")
+        assert tag == "python.app" if file.stem.startswith("python") else tag.endswith(file.stem.rpartition("-")[2])
+        assert row["attributes"] == {"number": number, "nested": {"ok": True}}
+        assert (row["time"], row["severity"]) == (EPOCH_NS + number, "warn")
+    assert all(item.ack for item in sent) == (not file.stem.startswith("python"))
 
 
 class Client:
