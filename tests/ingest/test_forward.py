@@ -519,6 +519,13 @@ def test_a_token_opens_as_the_shared_key_or_as_the_password_of_any_user() -> Non
     assert Client(tokens).ping(b"wrong", "anybody", b"token") == [False, "username/password mismatch"]
 
 
+def test_a_token_may_be_a_users_own_password() -> None:
+    tokens = keys([b"ann:secret"], [b"ann:secret"])
+    assert Client(tokens).ping(b"", "ann", b"secret")[1] is True
+    assert Client(tokens).ping(b"", "bob", b"secret") == [False, "username/password mismatch"]
+    assert Client(tokens).ping(b"", "", b"secret") == [False, "shared_key mismatch"]
+
+
 def test_a_stream_of_many_small_messages_is_cut_in_linear_time() -> None:
     content = forwarding.message("t", 1, {"log": "x"}) * 20_000
     began_s = time.process_time()
