@@ -223,6 +223,14 @@ def test_recorded_requests(recorded: Path) -> None:
     assert events(recorded.read_bytes()) == expected
 
 
+@pytest.mark.parametrize("recorded", sorted(DATA.glob("*.body")), ids=lambda path: path.stem)
+def test_an_event_is_read_alike_beside_poison(recorded: Path) -> None:
+    sent = recorded.read_bytes()
+    *good, poison = events(sent + b"\n{poison}")
+    assert good == events(sent)
+    assert poison["message"] == "{poison}"
+
+
 MEMBERS = st.dictionaries(
     st.sampled_from(["event", "time", "host", "source", "fields", "index", "k8s.pod.name", "line", "level", "labels"]),
     st.recursive(
