@@ -6,9 +6,9 @@ it came, with the attribute `_ingest_error`: the agent would send all of its bat
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 import pyarrow as pa
@@ -41,8 +41,10 @@ _SHAPE: Final = documents.Shape(
         *((name, Role.METADATA) for name in ("ddtags", "ddsource", "service", "hostname")),
     )
 )
-_UNUSUAL: Final = re.compile(rb'\{\s*\}|"lambda"')
+_UNUSUAL: Final = (b"{}", b'"lambda"')
 """Empty logs, which are none, and those of Lambda."""
+_REMEMBERED: Final = 2048
+_REMEMBERED_MAX_CHARACTERS: Final = 4096
 _TAG_TO_PATH: Final = {"host": "hostname", "container_image": "image", "docker_image": "image"}
 _TITLES: Final = {
     400: "Bad Request",
@@ -67,7 +69,7 @@ def decode(request: Request) -> Decoded:
             if line.strip():
                 logs.add_text(line.removesuffix(b"\r"))
         return logs.rows.decoded()
-    if not logs.defaults and not _UNUSUAL.search(request.body):
+    if not logs.defaults and not any(text in request.body for text in _UNUSUAL):
         columns = documents.decode_at_once(request.body, request, _SHAPE)
         if columns is not None and columns.batch.column("labels").null_count == columns.batch.num_rows:
             return Decoded(place(_with_tags(columns, request.identity), request))
@@ -93,7 +95,7 @@ def _decode_one_by_one(request: Request, logs: "_Logs") -> Decoded:
 def _with_tags(columns: Columns, table: Table) -> Columns:
     """Tags as identity and labels, done once for all logs that have the same."""
     codes, texts = columns.metadata.indices, columns.metadata.dictionary.to_pylist()
-    told = [_of_metadata(text, table) for text in texts]
+    told = [(_remembered if len(text) <= _REMEMBERED_MAX_CHARACTERS else _of_metadata)(text, table) for text in texts]
     metadata = pa.DictionaryArray.from_arrays(codes, pa.array([text for text, _ in told], pa.string()))
     labels = pa.DictionaryArray.from_arrays(codes, pa.array([text for _, text in told], pa.string()))
     at = columns.batch.schema.get_field_index("labels")
@@ -111,6 +113,9 @@ def _of_metadata(text: str, table: Table) -> tuple[str, str]:
     own = {name: _text(told.pop(name)) for name in ("service", "ddsource") if told.get(name)}
     told |= {name: value for name, value in tags.items() if name not in others}
     return f"{{{members_text(told) or ''}}}", to_json({**others, **own}, is_sorted=True)
+
+
+_remembered: Final = lru_cache(_REMEMBERED)(_of_metadata)
 
 
 def answer(_request: Request, decoded: Decoded) -> Answer:
