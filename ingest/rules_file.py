@@ -23,6 +23,7 @@ RULES_MAX: Final = 200
 VALUES_MAX: Final = 20_000
 MASKERS_MAX: Final = 50
 LABELS_MAX: Final = 50
+REPLACEMENT_MAX: Final = 100
 NAME_MAX: Final = 100
 _ABOUT: Final = ("name", "where")
 
@@ -165,6 +166,8 @@ def _masker(item: Any, place: Place) -> AnyMasker:
     if not isinstance(item, Mapping) or not {"regex"} <= item.keys() <= {"regex", "with"}:
         raise place.fail("must be detectors, or {regex: …, with: …}")
     pattern, replacement = regex_of(item["regex"], place.into("regex")), item.get("with", "[masked]")
+    if isinstance(replacement, str) and len(replacement) > REPLACEMENT_MAX:
+        raise place.fail(f"`with` is longer than {REPLACEMENT_MAX} characters")
     try:
         pc.replace_substring_regex(pa.array([""]), pattern, replacement)
     except (TypeError, pa.ArrowInvalid) as error:

@@ -212,6 +212,7 @@ WRONG = [
     ("rules: [{mask: {regex: '(a', with: b}}]", "mask: regex: no regular expression"),
     ("rules: [{mask: {regex: '(a)', with: '\\2'}}]", "`with` does not fit the regex"),
     ("rules: [{mask: {regex: a, with: 5}}]", "`with` does not fit the regex"),
+    ("rules: [{mask: {regex: a, with: " + "x" * 101 + "}}]", "`with` is longer than 100 characters"),
     ("rules: [{labels: {a: 1}}]", "labels: names and values of labels are texts"),
     ("rules: [{namespace: ''}]", "namespace: must be the name of a namespace"),
     ("rules: [{parse: apache}]", "parse: must be access"),
