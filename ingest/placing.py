@@ -18,7 +18,7 @@ from ingest.rows import Source, within_limits
 from logstore.attributes import prepend
 from logstore.record import SCHEMA, SEVERITIES
 
-Codes = np.ndarray[Any, np.dtype[np.int64]]
+Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 _MEMO_TEXT_MAX: Final = 8 << 10
 _MEMO_ENTRIES: Final = 2048
@@ -58,14 +58,19 @@ def place(columns: Columns, request: Request, groups: Groups | None = None) -> p
     if not batch.num_rows:
         return batch
     parts = [columns.metadata, batch.column("labels"), *(batch.column(name) for name in WORD_COLUMNS)]
-    combined = _combined([*map(_codes, parts), *([groups.codes] if groups else [])])
+    combined = _combined([*map(_codes, parts), *([groups.codes] if groups and len(groups.attributes) > 1 else [])])
     _, first, which = np.unique(combined, return_index=True, return_inverse=True)
-    which = which if len(combined) == batch.num_rows else np.zeros(batch.num_rows, np.int64)
-    rows = zip(*(part.take(first).dictionary_decode().to_pylist() for part in parts), strict=True)
+    which = which.astype(np.int32) if len(combined) == batch.num_rows else np.zeros(batch.num_rows, np.int32)
+    rows = zip(*(_values(part, first) for part in parts), strict=True)
     placed = [_place(request.identity, metadata or "", labels or "", words) for metadata, labels, *words in rows]
     if groups:
         texts = [members_text(attributes) for attributes in groups.attributes]
         placed = [_with_members(one, texts[groups.codes[row]]) for one, row in zip(placed, first, strict=True)]
+    return _rebuilt(batch, placed, which, request)
+
+
+def _rebuilt(batch: pa.RecordBatch, placed: Sequence[Placed], which: Codes, request: Request) -> pa.RecordBatch:
+    """The records with what `which` says of each is its own."""
     arrays = dict(zip(SCHEMA.names, batch.columns, strict=True))
     for name in WORD_COLUMNS:
         arrays[name] = _dictionary([_word(one.source, name, request) for one in placed], which)
@@ -76,7 +81,7 @@ def place(columns: Columns, request: Request, groups: Groups | None = None) -> p
             arrays[name] = pc.coalesce(arrays[name], pa.array([getattr(one, name) for one in placed]).take(which))
     if any(one.members for one in placed):
         members = pa.array([one.members for one in placed], pa.string())
-        arrays["attributes"] = prepend(members, pa.array(which, pa.int32()), arrays["attributes"])
+        arrays["attributes"] = prepend(members, pa.array(which), arrays["attributes"])
     return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
@@ -89,8 +94,19 @@ def _codes(column: pa.DictionaryArray) -> Codes:
     """A number for each row, equal for equal values; empty where there is nothing to tell apart."""
     if len(column.dictionary) + (column.null_count > 0) <= 1:
         return np.empty(0, np.int64)
-    codes: Codes = pc.fill_null(column.indices, len(column.dictionary)).to_numpy().astype(np.int64)
-    return codes
+    return _indices(column).astype(np.int64)
+
+
+def _indices(column: pa.DictionaryArray) -> "np.ndarray[Any, np.dtype[np.int32]]":
+    """Places in the dictionary; of null the one after its end."""
+    indices = column.indices.fill_null(len(column.dictionary)) if column.null_count else column.indices
+    found: np.ndarray[Any, np.dtype[np.int32]] = indices.to_numpy()
+    return found
+
+
+def _values(column: pa.DictionaryArray, rows: Codes) -> list[str | None]:
+    words: list[str | None] = [*column.dictionary.to_pylist(), None]
+    return [words[code] for code in _indices(column)[rows]]
 
 
 def _combined(columns: Sequence[Codes]) -> Codes:
@@ -159,7 +175,7 @@ def _dictionary(words: Sequence[str | None], which: Codes) -> pa.DictionaryArray
     distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
     codes = np.array([-1 if word is None else distinct[word] for word in words], np.int32)[which]
     indices = pa.array(codes, mask=codes < 0) if None in words else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()))
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()), safe=False)
 
 
 def _severities(column: pa.DictionaryArray, told: Sequence[str], which: Codes) -> pa.DictionaryArray:

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.json_text import to_json
+from ingest.lines_kernels import Mask
 from ingest.rules_mask import AnyMasker, changed_rows, masked_attributes, masked_messages
 from ingest.rules_texts import lasting_hashes, parse_access
-from ingest.rules_view import Mask, View
+from ingest.rules_view import View
 from logstore.record import SCHEMA
 
 _TOP: Final = float(1 << 64)

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest import rules_actions as actions
+from ingest.lines_kernels import Mask
 from ingest.rules_actions import Action
 from ingest.rules_mask import DETECTORS, AnyMasker, Masker
-from ingest.rules_view import Mask, View
+from ingest.rules_view import View
 from ingest.rules_where import Condition, Place, condition_of, regex_of
 from logstore.errors import InvalidSettings
 from logstore.record import IDENTITY_MAX_BYTES

@@ -21,7 +21,7 @@ WITH_INDEX: Final = [*PAGES, INDEX]
 PLANNED_PAGES: Final = frozenset(("loki", "elasticsearch", "otlp", "forward", "gcp"))
 """Pages of protocols that may be linked before they are there."""
 
-PLANNED: Final = frozenset(("/v2/entries:write", "--otlp-grpc-listen"))
+PLANNED: Final = frozenset(("/v2/entries:write",))
 """Endpoints and settings that the pages may name before they are there."""
 
 

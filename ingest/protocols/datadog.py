@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ingest.identity import resolve
+from ingest.json_body import as_sent
 from ingest.json_objects import Unread, objects
 from ingest.json_text import to_json
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
@@ -93,7 +94,7 @@ class _Logs:
         group = self._group({**self._defaults, **{name: log.pop(name) for name in _PLACE if log.get(name) is not None}})
         when_ns = _take_time(log)
         severity = _take_severity(log)
-        message = _take_message(log)
+        message = as_sent(_take_message(log))
         trace_id, span_id = _take_id(log, "trace_id"), _take_id(log, "span_id")
         self.rows.add(group, when_ns, message, severity=severity, attributes=log, trace_id=trace_id, span_id=span_id)
 

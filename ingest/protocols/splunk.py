@@ -19,6 +19,7 @@ from typing import Any, Final
 import orjson
 
 from ingest.grouping import Groups
+from ingest.json_body import as_sent
 from ingest.json_objects import Unread, objects
 from ingest.json_text import to_json
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
@@ -171,7 +172,7 @@ def _add(rows: Rows, groups: Groups, envelope: dict[str, Any], text: bytes, defa
     rows.add(
         place.group,
         when_ns,
-        message,
+        as_sent(message),
         severity=place.severity,
         attributes=attributes,
         trace_id=place.trace_id,

@@ -32,6 +32,7 @@ from tests.server.certificates import Pair, authority, signed
 from tests.serving import ServerProcess, free_port
 
 TIME_NS = 1_780_000_000_123_456_789
+RETRY_S = 120
 TOKEN = (("authorization", "Bearer secret"),)
 
 
@@ -52,11 +53,12 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 def exporters(serving: Serving) -> dict[str, Any]:
+    """They send again what may be sent again for `RETRY_S`, and then give up."""
     url = serving.server.url
     return {
-        "http": lambda: HttpExporter(endpoint=f"{url}/v1/logs"),
+        "http": lambda: HttpExporter(endpoint=f"{url}/v1/logs", timeout=RETRY_S),
         "http-gzip": lambda: HttpExporter(endpoint=f"{url}/otlp/v1/logs", compression=Compression.Gzip),
-        "grpc": lambda: GrpcExporter(endpoint=serving.grpc, insecure=True),
+        "grpc": lambda: GrpcExporter(endpoint=serving.grpc, insecure=True, timeout=RETRY_S),
         "grpc-gzip": lambda: GrpcExporter(endpoint=serving.grpc, insecure=True, compression=grpc.Compression.Gzip),
     }
 
@@ -270,7 +272,7 @@ def test_the_sdk_sends_again_what_a_kill_interrupted(tmp_path: Path, how: str) -
         running.start()
         written.join()
         logger.removeHandler(handler)
-        provider.force_flush(30_000)
+        provider.force_flush(RETRY_S * 1000)
         records = found(running, 'pod="kept"', 600)
         provider.shutdown()
         assert {record["message"] for record in records} == {f"line {number}" for number in range(600)}

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import random
 import time
 import tracemalloc
@@ -14,7 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.conversation import Conversation, Frame, Malformed
+from ingest.identity_table import default_table
 from ingest.protocols.forward import TAKE, Keys, begin
+from ingest.protocols.forward.documents import Documents
+from ingest.protocols.forward.kernel import common_documents
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, TooLarge
 from tests import forwarding
@@ -338,23 +342,87 @@ BOMBS = {
 }
 
 
+NOT_COMMON = entry(1, {"log": "x", "n": float("nan")})
+
+
+@pytest.mark.parametrize("more", [b"", NOT_COMMON], ids=["by the kernel", "one by one"])
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=list(BOMBS))
-def test_a_small_record_cannot_become_a_large_one(bomb: bytes) -> None:
-    body = forwarding.packed("t", b"\x92\x01\x81\xa1b" + bomb)
+def test_a_small_record_cannot_become_a_large_one(bomb: bytes, more: bytes) -> None:
+    body = forwarding.packed("t", b"\x92\x01\x81\xa1b" + bomb + more)
     tracemalloc.start()
     try:
-        found = records(body)
+        rows = decoded(body).batch.num_rows
         assert tracemalloc.get_traced_memory()[1] < 64 * MIB
     finally:
         tracemalloc.stop()
-    assert "_ingest_error" in found[0]["attributes"]
+    assert rows == 1 + len(more[:1])
 
 
 def test_many_objects_in_many_records_are_taken_one_record_at_a_time() -> None:
     cell = {"log": "x", "rows": [[]] * 1000}
-    found = records(forwarding.packed("t", entry(1, cell) * 1200))
-    assert len(found) == 1200
-    assert found[0]["attributes"]["rows"] == [[]] * 1000
+    found = records(forwarding.packed("t", entry(1, cell) * 1200 + NOT_COMMON))
+    assert len(found) == 1201
+    assert found[1199]["attributes"]["rows"] == [[]] * 1000
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**64 - 1),
+    st.floats(width=64),
+    st.floats(width=32),
+    st.text(max_size=20),
+    st.text(max_size=9).map(str.encode),
+    st.binary(max_size=4),
+    st.sampled_from(["2026-02-02T02:40:00.123456789Z", "2026-02-02T04:40:00.123456789+02:00", "2026-02-02T02:40:00Z"]),
+)
+KEYS = st.one_of(st.text(max_size=5), st.sampled_from(["log", "message", "time", "@timestamp", "kubernetes"]))
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=9,
+)
+TIMES = st.one_of(
+    st.sampled_from(
+        [event_time(EPOCH_NS), [event_time(EPOCH_NS), {}], [event_time(EPOCH_NS), {"a": 1}], 0, 5, -5, 1.5]
+    ),
+    st.integers(0, 4_294_967_295_999_999_999).map(event_time),
+)
+
+
+@given(st.lists(st.tuples(TIMES, st.dictionaries(KEYS, VALUES, max_size=5)), min_size=1, max_size=4))
+def test_the_kernel_says_what_is_said_of_entries_one_by_one(pairs: list[tuple[Any, dict[str, Any]]]) -> None:
+    entries = b"".join(entry(*pair) for pair in pairs)
+    found = common_documents(entries, b',"origin":"x"', 0, MIB, 100)
+    if found is None:
+        return
+    exact = Documents(100, default_table())
+    exact.add_one_by_one(entries, exact.tag("t"), 0, MIB)
+    assert found.count == exact.count == len(pairs)
+    assert [plain(line) for line in found.text.splitlines()] == [plain(line) for line in exact.text().splitlines()]
+
+
+def plain(line: bytes) -> Any:
+    told = json.loads(line.decode("utf-8", "surrogateescape"))
+    told.pop("origin", None)
+    return told
+
+
+@given(st.lists(st.text(max_size=9), max_size=9), st.integers(-(2**63), 2**64 - 1), st.floats(1e-4, 1e14))
+def test_the_kernel_takes_what_is_common(texts: list[str], whole: int, broken: float) -> None:
+    record = {"log": '\x00\x1f\n\t"\\é\U0001f600', "s": texts, "n": whole, "f": broken, "o": {"a": {"b": [None, True]}}}
+    found = common_documents(entry(event_time(EPOCH_NS), record), b',"origin":"x"', 0, MIB, 100)
+    assert found is not None
+    assert json.loads(found.text) == {**record, "@timestamp": EPOCH_NS / 1e9, "origin": "x"}
+    assert b'"@timestamp":1770000000.123456789' in found.text
+    assert common_documents(entry(0, record) * 101, b"", 0, MIB, 100) is None
+    assert common_documents(entry(0, record), b"", MIB, MIB, 100) is None
+
+
+@given(st.binary(max_size=60))
+def test_no_entries_harm_the_kernel(content: bytes) -> None:
+    for entries in (content, ENTRIES[0] + content, b"\x92\x01\x81\xa1a" + content, ENTRIES[0][: len(content)]):
+        common_documents(entries, b"", 0, MIB, 100)
 
 
 def test_entries_that_become_too_much_text_are_cut_and_say_so() -> None:

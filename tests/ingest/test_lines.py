@@ -117,6 +117,45 @@ def test_pieces_of_different_files_are_not_joined() -> None:
     assert messages(taken(decoded(body.encode(), "application/x-ndjson"))) == ["14", "23"]
 
 
+def told(*records: dict[str, object]) -> pa.RecordBatch:
+    return decoded("\n".join(map(json.dumps, records)).encode(), "application/x-ndjson")
+
+
+def test_pieces_that_an_agents_parser_tells_of_are_joined() -> None:
+    def piece(tag: str, text: str, stream: str = "stdout") -> dict[str, object]:
+        return {"time": TIME, "message": text, "stream": stream, "logtag": tag, "n": 1}
+
+    batch = told(piece("F", "one"), piece("P", "tw"), piece("F", "err", "stderr"), piece("F", "o"), piece("P", "op"))
+    found = taken(batch)
+    assert messages(found) == ["one", "two", "err", "op"]
+    assert attributes(found) == [
+        {"logtag": "F", "n": 1},
+        {"n": 1},
+        {"logtag": "F", "n": 1},
+        {"logtag": "P", "n": 1, "_partial": True},
+    ]
+    assert found.column("stream").to_pylist() == ["stdout", "stdout", "stderr", "stdout"]
+    assert taken(batch, Asked(formats_of("docker"))).to_pylist() == batch.to_pylist()
+
+
+def test_pieces_that_dockers_drivers_tell_of_are_joined() -> None:
+    def piece(text: str, number: str, is_last: str, own: str) -> dict[str, object]:
+        told_so = {"partial_message": "true", "partial_id": own, "partial_ordinal": number, "partial_last": is_last}
+        return {"log": text, "source": "stdout", **told_so}
+
+    plain = {"log": "plain", "source": "stdout"}
+    batch = told(piece("a", "1", "false", "x"), piece("1", "1", "false", "y"), plain, piece("b", "2", "true", "x"))
+    found = taken(batch)
+    assert messages(found) == ["ab", "1", "plain"]
+    assert attributes(found)[0] == attributes(found)[2] == {"source": "stdout"}
+    assert attributes(found)[1]["_partial"] is True and attributes(found)[1]["partial_id"] == "y"
+    journal = {"CONTAINER_PARTIAL_MESSAGE": "true"}
+    found = taken(
+        told({"msg": "a", **journal}, {"msg": "b", **journal, "CONTAINER_PARTIAL_LAST": "true"}, {"msg": "c"})
+    )
+    assert (messages(found), attributes(found)) == (["ab", "c"], [{}, {}])
+
+
 def test_a_line_whose_rest_is_in_the_next_request_says_so() -> None:
     first = taken(decoded(f"{TIME} stdout F whole\n{TIME} stdout P begin".encode()))
     second = taken(decoded(f"{TIME} stdout P ning\n{TIME} stdout F  end".encode()))

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,8 @@ from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, LogstoreError, TooLarge
 from tests.ingest.pushes import Entry, Stream, push, snappy
 
-NOW_NS = 1_790_000_000_000_000_000
+DATA = Path(__file__).parents[1] / "data" / "loki"
+NOW_NS = 1_800_000_000_000_000_000
 TIME_NS = 1_780_000_000_123_456_789
 JSON = {"content-type": "application/json"}
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -144,6 +146,12 @@ def test_labels_as_text(text: str, labels: dict[str, str]) -> None:
 def test_what_is_no_labels(text: str) -> None:
     with pytest.raises(InvalidInput, match="labels"):
         parse_labels(text)
+
+
+@pytest.mark.parametrize("recorded", sorted(DATA.glob("*.body")), ids=lambda path: path.stem)
+def test_recorded_requests(recorded: Path) -> None:
+    headers = json.loads(recorded.with_suffix(".head.json").read_text())["headers"]
+    assert records(recorded.read_bytes(), headers) == json.loads(recorded.with_suffix(".json").read_text())
 
 
 def test_what_loki_answers() -> None:

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +25,8 @@ from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, LogstoreError, TooLarge
 from tests.ingest.pushes import snappy
 
-NOW_NS = 1_790_000_000_000_000_000
+DATA = Path(__file__).parents[1] / "data" / "otlp"
+NOW_NS = 1_800_000_000_000_000_000
 TIME_NS = 1_780_000_000_123_456_789
 TRACE_ID = bytes.fromhex("4bf92f3577b34da6a3ce929d0e0e4736")
 SPAN_ID = bytes.fromhex("00f067aa0ba902b7")
@@ -415,6 +417,13 @@ def test_codings(coding: str) -> None:
     encoded = encode.get(coding, bytes)(body)
     (record,) = records_of(decoded(encoded, {**PROTOBUF, "content-encoding": coding}))
     assert record["message"] == "a"
+
+
+@pytest.mark.parametrize("recorded", sorted(DATA.glob("*.body")), ids=lambda path: path.stem)
+def test_recorded_requests(recorded: Path) -> None:
+    headers = json.loads(recorded.with_suffix(".head.json").read_text())["headers"]
+    found = records_of(decoded(recorded.read_bytes(), headers))
+    assert found == json.loads(recorded.with_suffix(".json").read_text())
 
 
 def test_empty_requests_are_fine_and_others_are_refused() -> None:

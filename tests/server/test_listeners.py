@@ -64,10 +64,14 @@ def test_client_certificates_are_enough_where_tls_asks_for_them(name: str) -> No
         require_security(load({name: "tls://:5000,:5001", **CLIENT_CA}))
 
 
-def test_tokens_and_shared_keys_are_enough_for_forward_only() -> None:
-    require_security(load({"forward_listen": ":5000", "token_file": "tokens"}))
+def test_tokens_are_enough_for_otlp_and_forward_and_shared_keys_for_forward() -> None:
+    with_tokens = ("otlp_grpc_listen", "forward_listen")
+    for name in with_tokens:
+        require_security(load({name: ":5000", "token_file": "tokens"}))
+    with pytest.raises(InvalidSettings, match=r"otlp_grpc_listen :5000 .*set token_file"):
+        require_security(load({"otlp_grpc_listen": ":5000", "forward_shared_key_file": "keys"}))
     require_security(load({"forward_listen": ":5000", "forward_shared_key_file": "keys"}))
-    for name in (*STREAM_LISTENERS[1:], *DATAGRAM_LISTENERS):
+    for name in {*LISTENERS} - {*with_tokens}:
         with pytest.raises(InvalidSettings, match=r"neither tokens nor keys|nothing that could be asked for"):
             require_security(load({name: ":5000", "token_file": "tokens", "forward_shared_key_file": "keys"}))
 

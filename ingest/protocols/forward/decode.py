@@ -38,7 +38,7 @@ def decode(request: Request) -> Decoded:
         documents.add(entries, tag_of(message), max_bytes)
         messages += 1
         key = options_of(message, mode).key
-    decoded = json_documents.decode(b"\n".join(documents.lines), request, documents.groups())
+    decoded = json_documents.decode(documents.text(), request, documents.groups())
     return replace(decoded, key=key if messages == 1 else "", unread=decoded.unread + documents.unread)
 
 

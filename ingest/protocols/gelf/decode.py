@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from ingest.body import inflate
 from ingest.identity import Resolved, resolve
-from ingest.identity_table import Table, default_table, normal
+from ingest.identity_table import Table, normal
 from ingest.json_text import to_json
 from ingest.messages import Message, unpack
 from ingest.protocols.gelf.document import Document, documents_of, number_text
@@ -71,7 +71,7 @@ class _Gelf:
         self._max_bytes = request.limits.max_line_bytes
         self._places: dict[tuple[object, ...], _Place] = {}
         self._groups: dict[tuple[object, ...], int] = {}
-        self._table = default_table()
+        self._table = request.identity
         self._tells: dict[str, bool] = {}
 
     def add(self, message: Message, peer: str) -> None:
