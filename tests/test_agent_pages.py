@@ -18,18 +18,9 @@ PAGES: Final = sorted((DOCS / "agents").glob("*.md"))
 INDEX: Final = DOCS / "protocols.md"
 WITH_INDEX: Final = [*PAGES, INDEX]
 
-<<<<<<< HEAD
 PLANNED_PAGES: Final = frozenset(("forward",))
 """Pages of protocols that may be linked before they are there."""
 
-=======
-PLANNED_PAGES: Final = frozenset(("loki", "elasticsearch", "otlp", "forward", "gcp"))
-"""Pages of protocols that may be linked before they are there."""
-
-PLANNED: Final = frozenset(("/v2/entries:write", "--otlp-grpc-listen"))
-"""Endpoints and settings that the pages may name before they are there."""
-
->>>>>>> main
 
 def name(path: Path) -> str:
     return path.stem
