@@ -18,7 +18,8 @@ _BETWEEN: Final = re.compile(rb"\}[\s,]*\{")
 _NEXT: Final = re.compile(r"\}[\s,]*(?=\{)|\n(?=\{)")
 _SPACE: Final = re.compile(r"[\s,]*")
 _AROUND: Final = b" \t\r\n,"
-_DEPTH_MAX: Final = 128
+DEPTH_MAX: Final = 128
+"""Levels of a value that is read at all."""
 _SCANS_MAX: Final = 8
 """How many times the length of a body may be read in search of objects in it."""
 _COUNTED_PER_READ: Final = 64
@@ -85,14 +86,15 @@ def _search(text: str) -> Iterator[Found]:
 def _judged(value: Any, text: bytes) -> dict[str, Any] | Unread:
     if not isinstance(value, dict):
         return Unread("not an object")
-    if text.count(b"{") + text.count(b"[") > _DEPTH_MAX and _is_deep(value):
-        return Unread(f"nested deeper than {_DEPTH_MAX} levels")
+    if text.count(b"{") + text.count(b"[") > DEPTH_MAX and is_deeper(value, DEPTH_MAX):
+        return Unread(f"nested deeper than {DEPTH_MAX} levels")
     return value
 
 
-def _is_deep(value: Any) -> bool:
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether objects and arrays stand inside each other so often."""
     level = [value]
-    for _ in range(_DEPTH_MAX):
+    for _ in range(levels):
         level = [member for outer in level for member in _members(outer) if isinstance(member, dict | list)]
         if not level:
             return False
@@ -114,7 +116,7 @@ def _read_until(error: ValueError | RecursionError, end: int) -> int:
 
 def _reason(error: ValueError | RecursionError) -> str:
     if isinstance(error, RecursionError):
-        return f"nested deeper than {_DEPTH_MAX} levels"
+        return f"nested deeper than {DEPTH_MAX} levels"
     return f"not JSON: {error.msg if isinstance(error, json.JSONDecodeError) else error}"
 
 

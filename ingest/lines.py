@@ -11,6 +11,10 @@ last one with F, Docker's lack the newline. Pieces are joined where they belong 
 stream, and the same `file`, `path`, `tag` … attribute. The line has the first piece's time and attributes. A
 character that was cut in two is whole again.
 
+Agents that unwrap but do not join tell it in attributes: `logtag` (P or F) of Fluent Bit's and Fluentd's CRI parsers,
+`partial_message` and `CONTAINER_PARTIAL_MESSAGE` of Docker's fluentd and journald drivers. These pieces are joined too,
+and the attributes that told it are dropped where the line is whole.
+
 **Pieces of one line in two requests** are not joined: each 2xx promises that what was sent is durable and visible, so a
 piece that waited for its rest would break that promise (or need a second log of its own, in which a crash would have
 to find it), and a record that was acknowledged is never taken back. So a line whose rest is not in the request is a
@@ -37,6 +41,8 @@ from ingest.request import Head
 from logstore.record import SCHEMA
 
 TRACE_MAX_BYTES: Final = 1 << 20
+TOLD: Final = ('"logtag":"P"', '"partial_message":"true"', '"CONTAINER_PARTIAL_MESSAGE":"true"')
+"""What attributes of a piece hold: see `read_told` in logstore/native/wrapping.h."""
 
 
 def asked(head: Head, protocol: str, settings: LinesSettings) -> Asked:
@@ -54,7 +60,7 @@ def asked(head: Head, protocol: str, settings: LinesSettings) -> Asked:
 
 def lines(batch: pa.RecordBatch, asked: Asked, *, now_ns: int, max_line_bytes: int) -> pa.RecordBatch:
     """The batch with lines for messages; the same batch where nothing is wrapped and no trace is found."""
-    if asked.formats and kernels.wrapped_count(batch.column("message"), asked.formats):
+    if asked.formats:
         batch = _unwrapped(batch, asked.formats, now_ns, max_line_bytes)
     if asked.languages and batch.num_rows > 1:
         batch = _joined(batch, asked.languages)
@@ -62,7 +68,10 @@ def lines(batch: pa.RecordBatch, asked: Asked, *, now_ns: int, max_line_bytes: i
 
 
 def _unwrapped(batch: pa.RecordBatch, formats: int, now_ns: int, max_line_bytes: int) -> pa.RecordBatch:
-    found = kernels.unwrap(batch, formats, now_ns, max_line_bytes)
+    is_told = bool(kernels.rows_holding(batch.column("attributes"), TOLD).any())
+    if not is_told and not kernels.wrapped_count(batch.column("message"), formats):
+        return batch
+    found = kernels.unwrap(batch, formats, now_ns, max_line_bytes, is_told=is_told)
     streams = _streams(_first_rows(batch.column("stream"), found.firsts), found.streams)
     columns = {"time": found.times, "message": found.messages, "attributes": found.attributes, "stream": streams}
     return _replaced(batch, found.firsts, columns)

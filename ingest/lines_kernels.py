@@ -1,6 +1,7 @@
 """The C kernels behind ingest/lines.py, as typed functions. Mirrors logstore/native/unwrap.h and traces.c."""
 
 import ctypes
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from logstore.record import IDENTITY
 STREAMS: Final = ("stdout", "stderr")
 """What the numbers of `Unwrapped.streams` mean; -1: the stream is as it was."""
 
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+"""One truth value a record."""
 Codes = np.ndarray[Any, np.dtype[np.int32]]
 
 
@@ -35,6 +38,7 @@ class _UnwrapRequest(ctypes.Structure):
         ("times", ctypes.c_void_p),
         ("sources", ctypes.c_void_p),
         ("formats", ctypes.c_int64),
+        ("is_told", ctypes.c_int64),
         ("now_ns", ctypes.c_int64),
         ("max_line_bytes", ctypes.c_int64),
     )
@@ -73,6 +77,14 @@ _wrapped_count: Final = kernel(
     ctypes.c_int64,
     ctypes.POINTER(ctypes.c_int64),
 )
+_rows_holding: Final = kernel(
+    "kernel_rows_holding",
+    ctypes.c_int64,
+    ctypes.POINTER(TextInput),
+    ctypes.c_char_p,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+)
 _unwrap: Final = kernel("kernel_unwrap", ctypes.POINTER(_UnwrapRequest), ctypes.POINTER(_UnwrapResult))
 _join_traces: Final = kernel("kernel_join_traces", ctypes.POINTER(_TracesRequest), ctypes.POINTER(_TracesResult))
 
@@ -109,8 +121,19 @@ def wrapped_count(messages: pa.StringArray, formats: int) -> int:
     return count.value
 
 
-def unwrap(batch: pa.RecordBatch, formats: int, now_ns: int, max_line_bytes: int) -> Unwrapped:
-    """The lines of a batch without what runtimes wrap them in, pieces of a line joined."""
+def rows_holding(texts: pa.StringArray, literals: Iterable[str]) -> Mask:
+    """Which texts hold one of the literals, of which none is empty."""
+    found = np.zeros(len(texts), np.uint8)
+    source = text_input(texts)
+    for literal in literals:
+        wanted = literal.encode()
+        _check(_rows_holding(len(texts), ctypes.byref(source), wanted, len(wanted), found.ctypes.data))
+    return found.view(np.bool_)
+
+
+def unwrap(batch: pa.RecordBatch, formats: int, now_ns: int, max_line_bytes: int, *, is_told: bool) -> Unwrapped:
+    """The lines of a batch without what runtimes wrap them in, pieces of a line joined; `is_told`: also those that
+    attributes tell of."""
     sources = _sources(batch)
     times = batch.column("time").view(pa.int64())
     request = _UnwrapRequest(
@@ -120,6 +143,7 @@ def unwrap(batch: pa.RecordBatch, formats: int, now_ns: int, max_line_bytes: int
         times.buffers()[1].address + 8 * times.offset,
         sources.ctypes.data,
         formats,
+        int(is_told),
         now_ns,
         max_line_bytes,
     )

@@ -65,5 +65,6 @@ def unpack(body: bytes) -> Iterator[tuple[str, Message]]:
         if told is not None:
             peer, at = told.decode("utf-8", "replace"), begin
             continue
-        at = begin + int(size)
-        yield peer, Message(body[begin:at], int(whole_size or size))
+        size_bytes = int(size)
+        at = begin + size_bytes
+        yield peer, Message(body[begin:at], int(whole_size) if whole_size else size_bytes)

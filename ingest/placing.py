@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.decoding import WORD_COLUMNS, Columns
-from ingest.identity import Resolved, resolve
-from ingest.identity_table import Table, normal
+from ingest.identity import resolve
+from ingest.identity_table import Table
 from ingest.request import Request
 from ingest.rows import Source, within_limits
 from logstore.attributes import prepend
 from logstore.record import SCHEMA, SEVERITIES
 
-Codes = np.ndarray[Any, np.dtype[np.int64]]
+Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 _MEMO_TEXT_MAX: Final = 8 << 10
 _MEMO_ENTRIES: Final = 2048
@@ -58,14 +58,19 @@ def place(columns: Columns, request: Request, groups: Groups | None = None) -> p
     if not batch.num_rows:
         return batch
     parts = [columns.metadata, batch.column("labels"), *(batch.column(name) for name in WORD_COLUMNS)]
-    combined = _combined([*map(_codes, parts), *([groups.codes] if groups else [])])
+    combined = _combined([*map(_codes, parts), *([groups.codes] if groups and len(groups.attributes) > 1 else [])])
     _, first, which = np.unique(combined, return_index=True, return_inverse=True)
-    which = which if len(combined) == batch.num_rows else np.zeros(batch.num_rows, np.int64)
-    rows = zip(*(part.take(first).dictionary_decode().to_pylist() for part in parts), strict=True)
+    which = which.astype(np.int32) if len(combined) == batch.num_rows else np.zeros(batch.num_rows, np.int32)
+    rows = zip(*(_values(part, first) for part in parts), strict=True)
     placed = [_place(request.identity, metadata or "", labels or "", words) for metadata, labels, *words in rows]
     if groups:
         texts = [members_text(attributes) for attributes in groups.attributes]
         placed = [_with_members(one, texts[groups.codes[row]]) for one, row in zip(placed, first, strict=True)]
+    return _rebuilt(batch, placed, which, request)
+
+
+def _rebuilt(batch: pa.RecordBatch, placed: Sequence[Placed], which: Codes, request: Request) -> pa.RecordBatch:
+    """The records with what `which` says of each is its own."""
     arrays = dict(zip(SCHEMA.names, batch.columns, strict=True))
     for name in WORD_COLUMNS:
         arrays[name] = _dictionary([_word(one.source, name, request) for one in placed], which)
@@ -76,7 +81,7 @@ def place(columns: Columns, request: Request, groups: Groups | None = None) -> p
             arrays[name] = pc.coalesce(arrays[name], pa.array([getattr(one, name) for one in placed]).take(which))
     if any(one.members for one in placed):
         members = pa.array([one.members for one in placed], pa.string())
-        arrays["attributes"] = prepend(members, pa.array(which, pa.int32()), arrays["attributes"])
+        arrays["attributes"] = prepend(members, pa.array(which), arrays["attributes"])
     return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
@@ -89,8 +94,19 @@ def _codes(column: pa.DictionaryArray) -> Codes:
     """A number for each row, equal for equal values; empty where there is nothing to tell apart."""
     if len(column.dictionary) + (column.null_count > 0) <= 1:
         return np.empty(0, np.int64)
-    codes: Codes = pc.fill_null(column.indices, len(column.dictionary)).to_numpy().astype(np.int64)
-    return codes
+    return _indices(column).astype(np.int64)
+
+
+def _indices(column: pa.DictionaryArray) -> "np.ndarray[Any, np.dtype[np.int32]]":
+    """Places in the dictionary; of null the one after its end."""
+    indices = column.indices.fill_null(len(column.dictionary)) if column.null_count else column.indices
+    found: np.ndarray[Any, np.dtype[np.int32]] = indices.to_numpy()
+    return found
+
+
+def _values(column: pa.DictionaryArray, rows: Codes) -> list[str | None]:
+    words: list[str | None] = [*column.dictionary.to_pylist(), None]
+    return [words[code] for code in _indices(column)[rows]]
 
 
 def _combined(columns: Sequence[Codes]) -> Codes:
@@ -123,7 +139,7 @@ def _with_members(placed: Placed, members: str | None) -> Placed:
 def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) -> Placed:
     told = {name: word for name, word in zip(WORD_COLUMNS, words, strict=True) if word}
     found = {**(json.loads(metadata, parse_int=Number, parse_float=Number) if metadata else {}), **told}
-    resolved = _resolve(found, table)
+    resolved = resolve(found, table)
     source = resolved.source
     pushed = json.loads(labels, parse_int=Number, parse_float=Number) if labels else {}
     all_labels = {**{name: str(text) for name, text in source.labels.items()}, **pushed}
@@ -141,15 +157,6 @@ def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) ->
 _remembered: Final = lru_cache(maxsize=_MEMO_ENTRIES)(_placed)
 
 
-def _resolve(found: Mapping[str, Any], table: Table) -> Resolved:
-    """Names that may be an application's own are heard only where no other tells the pod."""
-    own = {key: word for key, word in found.items() if isinstance(word, str) and normal(key) in table.ambiguous}
-    if not own:
-        return resolve(found, table)
-    resolved = resolve({key: value for key, value in found.items() if key not in own}, table)
-    return replace(resolved, rest={**own, **resolved.rest}) if resolved.source.pod else resolve(found, table)
-
-
 def _word(source: Source, name: str, request: Request) -> str:
     default = {"cluster": request.default_cluster, "namespace": request.default_namespace}
     return request.head.override(name) or getattr(source, name) or default.get(name, "")
@@ -159,7 +166,7 @@ def _dictionary(words: Sequence[str | None], which: Codes) -> pa.DictionaryArray
     distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
     codes = np.array([-1 if word is None else distinct[word] for word in words], np.int32)[which]
     indices = pa.array(codes, mask=codes < 0) if None in words else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()))
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()), safe=False)
 
 
 def _severities(column: pa.DictionaryArray, told: Sequence[str], which: Codes) -> pa.DictionaryArray:

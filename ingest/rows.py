@@ -85,7 +85,7 @@ class Rows:
         """
         extra: dict[str, object] = {}
         if isinstance(message, bytes):
-            message = _text_of(message, extra)
+            message = text_of(message, extra)
         if len(message) > self._request.limits.max_line_bytes // 4 and self._is_too_long(message):
             return
         if len(self._messages) >= self._request.limits.max_records:
@@ -192,8 +192,8 @@ def _first_bytes(word: str) -> str:
     return word.encode("utf-8", "replace")[:IDENTITY_MAX_BYTES].decode("utf-8", "ignore")
 
 
-def _text_of(message: bytes, extra: dict[str, object]) -> str:
-    """UTF-8, or each byte that is not as `\\xNN` and each backslash doubled, which `_escape` tells."""
+def text_of(message: bytes, extra: dict[str, object]) -> str:
+    """UTF-8, or each byte that is not as `\\xNN` and each backslash doubled, which the attribute `_escape` tells."""
     if is_utf8(message):
         return message.decode()
     if message.endswith(b"\n"):

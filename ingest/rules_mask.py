@@ -29,8 +29,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.json_text import clean
-from ingest.rules_texts import mask_cards, rows_holding
-from ingest.rules_view import Mask
+from ingest.lines_kernels import Mask, rows_holding
+from ingest.rules_texts import mask_cards
 
 CARD_MASK: Final = "[card]"
 

@@ -1,24 +1,14 @@
 """Tests and changes of columns of texts, for rules: bounded by the bytes of the column."""
 
 import ctypes
-from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from ingest.lines_kernels import TextInput, text_input
-from ingest.rules_view import Mask
+from ingest.lines_kernels import Mask, TextInput, text_input
 from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel
 
-_rows_holding: Final = kernel(
-    "kernel_rows_holding",
-    ctypes.c_int64,
-    ctypes.POINTER(TextInput),
-    ctypes.c_char_p,
-    ctypes.c_int64,
-    ctypes.c_void_p,
-)
 _mask_cards: Final = kernel(
     "kernel_mask_cards",
     ctypes.c_int64,
@@ -38,16 +28,6 @@ _parse_access: Final = kernel(
     ctypes.POINTER(ColumnBuffer),
 )
 _lasting_hashes: Final = kernel("kernel_lasting_hashes", ctypes.c_int64, ctypes.POINTER(TextInput), ctypes.c_void_p)
-
-
-def rows_holding(texts: pa.StringArray, literals: Iterable[str]) -> Mask:
-    """Which texts hold one of the literals, of which none is empty."""
-    found = np.zeros(len(texts), np.uint8)
-    source = text_input(texts)
-    for literal in literals:
-        wanted = literal.encode()
-        _check(_rows_holding(len(texts), ctypes.byref(source), wanted, len(wanted), found.ctypes.data))
-    return found.view(np.bool_)
 
 
 def mask_cards(texts: pa.StringArray, mask: str) -> pa.StringArray:

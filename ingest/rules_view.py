@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ingest.lines_kernels import Mask
 from logstore.enrich import enrich
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
-"""One truth value a record."""
 
 
 class View:

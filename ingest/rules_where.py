@@ -26,7 +26,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.rules_view import Mask, View
+from ingest.lines_kernels import Mask
+from ingest.rules_view import View
 from logstore.attributes import line_member
 from logstore.errors import InvalidSettings
 from logstore.record import IDENTITY, SEVERITIES

@@ -5,15 +5,17 @@ A cell is like a record that stands for `WEIGHT` of them. Of its time only the m
 within those of the segment's records, so that what is so of all their times is so of the cell's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
+from math import prod
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from logstore.gather import codes_or
-from logstore.order import Ints, refined
+from logstore.order import Ints
 from logstore.record import STORED
 
 WEIGHT: Final = "weight"
@@ -21,6 +23,7 @@ MINUTE_NS: Final = 60 * 1_000_000_000
 CELLS_FEW: Final = 256
 ROWS_PER_CELL: Final = 8
 """Past the former, a segment has at most one cell for so many records, or none: more would save too little."""
+_SIZE_MAX: Final = 1 << 62
 _DENSE: Final = 16
 """Numbers are counted in an array of all there might be, if these are not more than so many times the rows."""
 
@@ -43,64 +46,100 @@ def schema(by: By) -> pa.Schema:
     return pa.schema([*(STORED.field(name) for name in by.columns), pa.field(WEIGHT, pa.int64(), nullable=False)])
 
 
-def count(table: pa.Table, by: By) -> pa.RecordBatch | None:
-    """The cells of records, whose columns have one chunk each; None where they are too many."""
-    rows, weights = _runs(_keys(table, by), None)
-    if len(rows) > max(CELLS_FEW, table.num_rows // ROWS_PER_CELL):
-        return None
-    return _cells(table, by, rows, weights)
+def count(table: pa.Table) -> dict[By, pa.RecordBatch]:
+    """The cells of records, whose columns have one chunk each; without those that are too many."""
+    shared = _Keys.of(table, _SHARED)
+    at_most = max(CELLS_FEW, table.num_rows // ROWS_PER_CELL)
+    keys = {by: _Keys.of(table, by.columns[: -len(_SHARED)]).then(shared) for by in By}
+    found = {by: of.cells(by, None) for by, of in keys.items() if of.size <= _SIZE_MAX}
+    return {by: cells for by, cells in found.items() if cells.num_rows <= at_most}
 
 
-def merge(each: Sequence[pa.RecordBatch | None], by: By) -> pa.RecordBatch | None:
-    """The cells of all these records together; None where those of some are not known."""
-    known = [one for one in each if one is not None]
-    if len(known) < len(each):
-        return None
-    table = pa.Table.from_batches(known).unify_dictionaries().combine_chunks()
-    return _cells(table, by, *_runs(_keys(table, by), table[WEIGHT].to_numpy()))
+def merge(each: Sequence[Mapping[By, pa.RecordBatch]]) -> dict[By, pa.RecordBatch]:
+    """The cells of all these records together; without those that are not known of all."""
+    found = {}
+    for by in By:
+        known = [one[by] for one in each if by in one]
+        if len(known) == len(each):
+            table = pa.Table.from_batches(known).unify_dictionaries().combine_chunks()
+            keys = _Keys.of(table, by.columns)
+            if keys.size <= _SIZE_MAX:
+                found[by] = keys.cells(by, table[WEIGHT].to_numpy())
+    return found
 
 
-def _keys(table: pa.Table, by: By) -> Ints:
-    """A number for each row; rows of one cell have the same."""
-    keys = np.zeros(table.num_rows, np.int64)
-    for name in by.columns:
-        keys = refined(keys, _minutes(table) if name == "time" else _codes(table, name))
-    return keys
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What the numbers of one column mean."""
+
+    size: int
+    values: Callable[[Ints], pa.Array]
 
 
-def _minutes(table: pa.Table) -> Ints:
-    minutes: Ints = table["time"].cast(pa.int64()).to_numpy() // MINUTE_NS
-    minutes -= minutes.min()
-    return minutes
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """A number for each row; rows of one cell have the same. It is made of one for each column, of a `size`."""
+
+    numbers: Ints
+    columns: tuple[_Column, ...]
+
+    @staticmethod
+    def of(table: pa.Table, names: Sequence[str]) -> "_Keys":
+        first, *others = (_minutes(table) if name == "time" else _words(table, name) for name in names)
+        return reduce(_Keys.then, others, first)
+
+    def then(self, finer: "_Keys") -> "_Keys":
+        """By these columns, and then by others."""
+        return _Keys(self.numbers * finer.size + finer.numbers, (*self.columns, *finer.columns))
+
+    @property
+    def size(self) -> int:
+        """How many different numbers there could be; past `_SIZE_MAX` they may be wrong."""
+        return prod(column.size for column in self.columns)
+
+    def cells(self, by: By, weights: Ints | None) -> pa.RecordBatch:
+        """The cells of rows, each of which stands for so many records, or for one."""
+        present, sums = _sums(self.numbers, weights)
+        found = []
+        for column in reversed(self.columns):
+            present, codes = np.divmod(present, column.size)
+            found.append(column.values(codes))
+        return pa.RecordBatch.from_arrays([*reversed(found), pa.array(sums)], schema=schema(by))
 
 
-def _codes(table: pa.Table, name: str) -> Ints:
+def _words(table: pa.Table, name: str) -> _Keys:
     column = table[name].chunk(0)
-    return codes_or(column, len(column.dictionary)).astype(np.int64)
+    words = column.dictionary
+
+    def values(codes: Ints) -> pa.Array:
+        return pa.DictionaryArray.from_arrays(codes.astype(np.int32), words)
+
+    return _Keys(column.indices.to_numpy().astype(np.int64), (_Column(max(len(words), 1), values),))
 
 
-def _runs(keys: Ints, weights: Ints | None) -> tuple[Ints, Ints]:
-    """A row of each key, in the keys' order, and the weight of all its rows (without weights, their number)."""
-    size = int(keys.max(initial=0)) + 1
-    if size > _DENSE * len(keys):
-        _, keys = np.unique(keys, return_inverse=True)
-        size = int(keys.max(initial=0)) + 1
-    counts = np.bincount(keys, minlength=size)
-    some = np.zeros(size, np.int64)
-    some[keys] = np.arange(len(keys))
-    present = np.flatnonzero(counts)
+def _minutes(table: pa.Table) -> _Keys:
+    times: Ints = table["time"].cast(pa.int64()).to_numpy()
+    minutes = times // MINUTE_NS
+    first = minutes.min()
+    minutes -= first
+
+    def values(codes: Ints) -> pa.Array:
+        """Where the minutes begin, but none before the first record."""
+        return pa.array(np.maximum((codes + first) * MINUTE_NS, times.min())).cast(STORED.field("time").type)
+
+    return _Keys(minutes, (_Column(int(minutes.max()) + 1, values),))
+
+
+def _sums(keys: Ints, weights: Ints | None) -> tuple[Ints, Ints]:
+    """The keys that there are, in order, and the weight of all rows of each (without weights, their number)."""
+    if int(keys.max()) >= _DENSE * len(keys):
+        present, keys = np.unique(keys, return_inverse=True)
+        return present, _weights(keys, weights)
+    sums = _weights(keys, weights)
+    present = np.flatnonzero(sums)
+    return present, sums[present]
+
+
+def _weights(keys: Ints, weights: Ints | None) -> Ints:
     # Sums of weights are exact in float64: they are numbers of records.
-    sums = counts if weights is None else np.bincount(keys, weights, size).astype(np.int64)
-    return some[present], sums[present]
-
-
-def _cells(table: pa.Table, by: By, rows: Ints, weights: Ints) -> pa.RecordBatch:
-    places = pa.array(rows)
-    columns = [_times(table, rows) if name == "time" else table[name].chunk(0).take(places) for name in by.columns]
-    return pa.RecordBatch.from_arrays([*columns, pa.array(weights)], schema=schema(by))
-
-
-def _times(table: pa.Table, rows: Ints) -> pa.Array:
-    """The minutes' starts, none before the first record."""
-    times = table["time"].cast(pa.int64()).to_numpy()
-    return pa.array(np.maximum(times[rows] // MINUTE_NS * MINUTE_NS, times.min())).cast(STORED.field("time").type)
+    return np.bincount(keys, weights).astype(np.int64)

@@ -117,7 +117,7 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
         first_seqs,
         filters.offsets,
         np.frombuffer(filters.content, np.uint8),
-        {by: counted for by in By if (counted := cells.count(table, by)) is not None},
+        cells.count(table),
     )
     return found.ids, encode(index)
 
@@ -147,7 +147,7 @@ def concatenate(each: Sequence[Index]) -> Index:
         np.concatenate([one.first_seqs for one in each]) if all(one.has_seqs for one in each) else _NO_INTS,
         _offsets([one.filter_offsets for one in each], sizes),
         np.concatenate([one.filters[: int(one.filter_offsets[-1])] for one in each]),
-        {by: merged for by in By if (merged := cells.merge([one.cells.get(by) for one in each], by)) is not None},
+        cells.merge([one.cells for one in each]),
     )
 
 

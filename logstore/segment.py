@@ -26,6 +26,7 @@ from logstore import attributes, index
 from logstore.attributes import ARROW
 from logstore.catalog import Segment
 from logstore.columns import AttributeColumns
+from logstore.order import Ints
 from logstore.record import STORED
 
 FORMAT_VERSION: Final = 2
@@ -68,14 +69,20 @@ def read_columns(segment: Segment) -> pa.Table:
     return pa.table([_column(table, partition, field) for field in fields], schema=pa.schema(fields))
 
 
-def read_groups(segment: Segment, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
-    """These columns of the stored schema, of the records of these row groups."""
+def read_groups(
+    segment: Segment, groups: Sequence[int], names: Sequence[str], between_ns: tuple[int, int] | None = None
+) -> pa.Table:
+    """These columns of the stored schema, `time` among them, of the records of these row groups; of them only those
+    `between_ns` two times, both inclusive, where given."""
     columns = segment.columns
     needed = _needed(segment, names)
     with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
         present = [name for name in file.schema_arrow.names if name in needed]
         table = file.read_row_groups(list(groups), columns=present, use_threads=False)
         partition = json.loads(file.metadata.metadata[b"logstore.partition"])
+    if between_ns is not None:
+        times = table["time"].cast(pa.int64()).to_numpy()
+        table = table.filter(pa.array((times >= between_ns[0]) & (times <= between_ns[1])))
     if "attributes" in names and (columns.kinds or columns.omitted):
         table = with_rest(table, _joined(table, columns))
     schema = pa.schema([STORED.field(name) for name in names])
@@ -99,6 +106,15 @@ def chunk_bytes(segment: Segment, groups: Sequence[int], names: Sequence[str]) -
     metadata = _metadata(segment.path)
     found = (metadata.row_group(group).column(at) for group in groups for at in range(metadata.num_columns))
     return sum(chunk.total_compressed_size for chunk in found if chunk.path_in_schema in needed)
+
+
+def group_times(segment: Segment) -> tuple[Ints, Ints]:
+    """The least and the greatest time (ns) of each row group."""
+    metadata = _metadata(segment.path)
+    at = metadata.schema.names.index("time")
+    # As raw integers: pyarrow's own conversion of nanoseconds needs pandas.
+    found = [metadata.row_group(group).column(at).statistics for group in range(metadata.num_row_groups)]
+    return np.array([one.min_raw for one in found], np.int64), np.array([one.max_raw for one in found], np.int64)
 
 
 def row_groups(segment: Segment) -> int:

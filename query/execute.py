@@ -130,7 +130,7 @@ def _all_rows(
     """The rows of the query, at most as many as are wanted where it is row-wise."""
     if is_count(query) and not reading.pieces and not buffer.num_rows:
         return iter([_counted(compiled, reading.counted)] if wanted != 0 else [])
-    parts = _slices(query, compiled, reading, buffer, request, after, is_bounded=wanted is not None)
+    parts = _slices(query, compiled, reading, buffer, request, after, wanted)
     parts = session.cost.walking(parts)
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:
         parts = _narrowed(parts, session, reading, request, wanted, after)
@@ -161,7 +161,8 @@ def _narrowed(
     query = replace(reading.query, pipes=(*pipes, Fields((Name("time"),))))
     columns = analyse.columns(query) | ({"message"} if reading.view.leaves else set())
     compiled = compiled_for(query, request, wanted, after, stored=reading.stored)
-    return Times(compiled, replace(reading.view, columns=columns), wanted, request.order).narrowed(session, parts)
+    view = replace(reading.view, columns=columns)
+    return Times(compiled, view, wanted, request.order, columns < reading.view.columns).narrowed(session, parts)
 
 
 def _slices(
@@ -171,13 +172,12 @@ def _slices(
     buffer: pa.Table,
     request: Request,
     after: Place | None,
-    *,
-    is_bounded: bool,
+    wanted: int | None,
 ) -> Iterator[Slice]:
     can_slice = compiled.is_rowwise and compiled.ordered_by_time and not analyse.has_subquery(query)
     if not can_slice:
         return iter([Slice(reading.pieces, buffer)])
-    found = slices(reading.pieces, buffer, request.order, is_bounded=is_bounded)
+    found = slices(reading.pieces, buffer, request.order, is_bounded=wanted is not None, wanted=wanted or 0)
     if after is None:
         return found
     place_ns = after.time_ns

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from logstore import segment as segments
 from logstore import tokens
 from logstore.catalog import Catalog, Segment
 from logstore.indexes import Known
@@ -36,18 +37,30 @@ class Piece:
         """About what is read of the file, before compression."""
         if self.cells is not None:
             return 0
-        if self.groups is None or self.known is None:
-            return self.segment.plain_bytes
-        return self.segment.plain_bytes * len(self.groups) // self.known.index.groups
+        return self._share_of(self.segment.plain_bytes)
 
     @property
     def rows(self) -> int:
         """About how many records are read."""
         if self.cells is not None:
             return int(self.cells.num_rows)
-        if self.groups is None or self.known is None:
-            return self.segment.rows
-        return self.segment.rows * len(self.groups) // self.known.index.groups
+        return self._share_of(self.segment.rows)
+
+    def _share_of(self, amount: int) -> int:
+        if self.groups is None:
+            return amount
+        of = self.known.index.groups if self.known is not None else segments.row_groups(self.segment)
+        return amount * len(self.groups) // of
+
+    def between(self, first_ns: int, last_ns: int) -> "tuple[Piece, ...]":
+        """What may have records between two times, both inclusive; nothing where nothing has."""
+        if self.known is not None:
+            least, greatest = self.known.index.min_times_ns, self.known.index.max_times_ns
+        else:
+            least, greatest = segments.group_times(self.segment)
+        is_in = (least <= last_ns) & (greatest >= first_ns)
+        groups = tuple(at for at in np.flatnonzero(is_in).tolist() if self.groups is None or at in self.groups)
+        return (replace(self, groups=groups if len(groups) < len(least) else None),) if groups else ()
 
 
 class Whole(Sequence[Piece]):

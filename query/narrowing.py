@@ -16,7 +16,7 @@ from logstore.errors import QueryTooExpensive
 from query.engine import Session
 from query.slices import Order, Slice
 from query.sql import Compiled
-from query.view import View, define_records
+from query.view import View, define_records, pieces_between
 
 WORTH: Final = 8
 """A slice is narrowed if it has more than so many times the rows that are wanted."""
@@ -30,14 +30,22 @@ class Times:
     view: View
     wanted: int
     order: Order
+    is_less: bool
+    """Whether it needs fewer columns than the whole records."""
 
     def narrowed(self, session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
         """The same slices, each without what cannot be among the first `wanted` of its records."""
         return (self._narrowed(session, part) if self._is_worth(part) else part for part in parts)
 
     def _is_worth(self, part: Slice) -> bool:
-        rows = part.buffer.num_rows + sum(piece.rows for piece in part.pieces)
-        return part.between_ns is not None and rows > WORTH * self.wanted
+        """Row groups that are picked are read with all columns that the query has, whatever templates decide."""
+        if part.between_ns is None:
+            return False
+        pieces = pieces_between(part.pieces, self.view, part.between_ns)
+        if not self.is_less and all(piece.groups is not None for piece in pieces):
+            return False
+        rows = part.buffer.num_rows + sum(piece.rows for piece in pieces)
+        return bool(rows > WORTH * self.wanted)
 
     def _narrowed(self, session: Session, part: Slice) -> Slice:
         assert part.between_ns is not None

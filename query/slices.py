@@ -59,19 +59,30 @@ class Slice:
 @dataclass(frozen=True, slots=True)
 class _Spans:
     """Row groups, whole segments without an index, and the buffer: from when to when (ns, inclusive) each has records,
-    how many bytes of them, and the position of the piece that it belongs to, which the buffer has none of."""
+    how many bytes and how many of them, and the position of the piece that it belongs to, which the buffer has none
+    of."""
 
     first_ns: Ints
     last_ns: Ints
     bytes: Ints
+    rows: Ints
     owners: Ints
 
+    def rows_between(self, some: Sequence[int], first_ns: int, last_ns: int) -> float:
+        """About how many records some of them have between two times, if they come evenly."""
+        at = np.array(some)
+        begin, end = self.first_ns[at].astype(np.float64), self.last_ns[at].astype(np.float64)
+        common = np.minimum(end, last_ns) - np.maximum(begin, first_ns) + 1
+        return float((self.rows[at] * (np.maximum(common, 0) / (end - begin + 1))).sum())
 
-def slices(pieces: Sequence[Piece], buffer: pa.Table, order: Order, *, is_bounded: bool) -> Iterator[Slice]:
+
+def slices(
+    pieces: Sequence[Piece], buffer: pa.Table, order: Order, *, is_bounded: bool, wanted: int = 0
+) -> Iterator[Slice]:
     """Slices from the newest to the oldest (`desc`), or the reverse.
 
     Row groups overlap in time, so that a slice ends where the next row group begins, and what it has left is read again
-    with the next slice.
+    with the next slice. So a slice is long enough to have as many records as are `wanted`, were all of them to match.
     """
     spans = _spans(pieces, buffer)
     begins_ns, ends_ns = (spans.last_ns, spans.first_ns) if order == "desc" else (spans.first_ns, spans.last_ns)
@@ -85,6 +96,8 @@ def slices(pieces: Sequence[Piece], buffer: pa.Table, order: Order, *, is_bounde
         next_ns = None if following is None else int(begins_ns[following])
         if next_ns is not None and (size < target or next_ns == edge_ns):
             continue
+        if wanted and next_ns is not None and spans.rows_between(open_spans, *sorted((edge_ns, next_ns))) < wanted:
+            continue
         between_ns = _between(ends_ns[open_spans], edge_ns, next_ns, order)
         yield Slice(*_parts(pieces, spans.owners[open_spans], buffer), between_ns)
         if next_ns is None:
@@ -93,7 +106,7 @@ def slices(pieces: Sequence[Piece], buffer: pa.Table, order: Order, *, is_bounde
         reach_it = ends_ns[open_spans] <= edge_ns if order == "desc" else ends_ns[open_spans] >= edge_ns
         open_spans = np.array(open_spans)[reach_it].tolist()
         size = 0
-        target = target * 2 if is_bounded else target
+        target, wanted = (target * 2, wanted * 2) if is_bounded else (target, wanted)
 
 
 def _between(ends_ns: Ints, edge_ns: int, next_ns: int | None, order: Order) -> tuple[int, int]:
@@ -112,29 +125,29 @@ def _parts(pieces: Sequence[Piece], owners: Ints, buffer: pa.Table) -> tuple[tup
 def _spans(pieces: Sequence[Piece], buffer: pa.Table) -> _Spans:
     if isinstance(pieces, Whole):
         found = pieces.segments
-        parts = [(found.min_time_ns, found.max_time_ns, found.plain_bytes, np.arange(len(found)))]
+        parts = [(found.min_time_ns, found.max_time_ns, found.plain_bytes, found.rows, np.arange(len(found)))]
     else:
         parts = [_spans_of(piece, owner) for owner, piece in enumerate(pieces)]
     if (buffered := time_span(buffer)) is not None:
         # The buffer costs no reading; a slice of its own answers most newest-first queries of a busy server.
-        parts.append(_one(*buffered, FIRST_BYTES, _BUFFER))
-    return _Spans(*map(np.concatenate, zip(*parts, strict=True))) if parts else _Spans(*[np.zeros(0, np.int64)] * 4)
+        parts.append(_one(*buffered, FIRST_BYTES, buffer.num_rows, _BUFFER))
+    return _Spans(*map(np.concatenate, zip(*parts, strict=True))) if parts else _Spans(*[np.zeros(0, np.int64)] * 5)
 
 
-def _spans_of(piece: Piece, owner: int) -> tuple[Ints, Ints, Ints, Ints]:
+def _spans_of(piece: Piece, owner: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     segment = piece.segment
     if piece.known is None:
-        return _one(segment.min_time_ns, segment.max_time_ns, segment.plain_bytes, owner)
+        return _one(segment.min_time_ns, segment.max_time_ns, segment.plain_bytes, segment.rows, owner)
     index = piece.known.index
     groups = np.arange(index.groups) if piece.groups is None else np.array(piece.groups)
-    size = segment.plain_bytes // index.groups
-    sizes, owners = np.full(len(groups), size), np.full(len(groups), owner)
-    return index.min_times_ns[groups], index.max_times_ns[groups], sizes, owners
+    size, rows = segment.plain_bytes // index.groups, segment.rows // index.groups
+    sizes, counts, owners = (np.full(len(groups), value) for value in (size, rows, owner))
+    return index.min_times_ns[groups], index.max_times_ns[groups], sizes, counts, owners
 
 
-def _one(*values: int) -> tuple[Ints, Ints, Ints, Ints]:
-    first_ns, last_ns, size, owner = (np.array([value], np.int64) for value in values)
-    return first_ns, last_ns, size, owner
+def _one(*values: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    first_ns, last_ns, size, rows, owner = (np.array([value], np.int64) for value in values)
+    return first_ns, last_ns, size, rows, owner
 
 
 def _overlaps(piece: Piece, first_ns: int, last_ns: int) -> bool:

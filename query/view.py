@@ -17,7 +17,7 @@ import pyarrow as pa
 from logstore import segment as segments
 from logstore.attributes import Kind
 from logstore.cells import WEIGHT
-from logstore.record import COLUMNS, STORED
+from logstore.record import COLUMNS
 from logstore.templates import UNASSIGNED
 from query import ast, extension, sql
 from query.cost import Cost, Stage
@@ -87,6 +87,8 @@ def define_records(
 ) -> None:
     """Makes `records` mean these pieces of segments and buffered records, in this session; of them only those
     `between_ns` two times, both inclusive, where given."""
+    if between_ns is not None:
+        pieces = pieces_between(pieces, view, between_ns)
     counted = [piece for piece in pieces if piece.cells is not None] if view.has_weights else []
     picked, whole = _picked([piece for piece in pieces if piece.cells is None] if counted else pieces)
     names = [name for name in COLUMNS if name in view.columns]
@@ -119,6 +121,15 @@ def define_records(
     session.execute(f"CREATE OR REPLACE TEMP VIEW records AS {records}")
 
 
+def pieces_between(pieces: Sequence[Piece], view: View, between_ns: tuple[int, int]) -> Sequence[Piece]:
+    """What of the pieces may have records between two times, both inclusive. Segments that are read whole stay so where
+    attributes are asked for, which DuckDB reads out of their columns."""
+    if view.paths:
+        picked = [part for piece in pieces if piece.groups is not None for part in piece.between(*between_ns)]
+        return [*picked, *(piece for piece in pieces if piece.groups is None)]
+    return [part for piece in pieces for part in piece.between(*between_ns)]
+
+
 def _picked(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     """The pieces whose row groups are read into memory, and those whose segments are read whole."""
     picked: list[Piece] = []
@@ -142,19 +153,11 @@ def _note(cost: Cost, in_memory: pa.Table, whole: Sequence[Piece]) -> None:
 
 
 def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, cost: Cost) -> pa.Table:
-    """The records of the piece's row groups, of those that overlap the time between."""
-    assert piece.known is not None
+    """The records of the piece's row groups, of those between two times."""
     assert piece.groups is not None
-    groups = np.array(piece.groups)
-    if between_ns is not None:
-        index = piece.known.index
-        overlaps = (index.max_times_ns[groups] >= between_ns[0]) & (index.min_times_ns[groups] <= between_ns[1])
-        groups = groups[overlaps]
-    if not len(groups):
-        return STORED.empty_table().select(names)
     if cost.is_detailed:
-        cost.add_read(len(groups), segments.chunk_bytes(piece.segment, groups.tolist(), names))
-    return segments.read_groups(piece.segment, groups.tolist(), names)
+        cost.add_read(len(piece.groups), segments.chunk_bytes(piece.segment, piece.groups, names))
+    return segments.read_groups(piece.segment, piece.groups, names, between_ns)
 
 
 def _counted(pieces: Sequence[Piece], names: Sequence[str], view: View) -> pa.Table:

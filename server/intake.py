@@ -102,13 +102,13 @@ class Intake:
         for address, size_bytes in senders.items():
             records = left_records * size_bytes // max(left_bytes, 1)
             self._service.sources.record(
-                self.name, Sender(address), records, size_bytes, rejects, now_ns=now_ns, unread=unread
+                self.name, Sender.at(address), records, size_bytes, rejects, now_ns=now_ns, unread=unread
             )
             left_records, left_bytes = left_records - records, left_bytes - size_bytes
             rejects, unread = (), 0
 
     def _refuse(self, senders: Senders, reason: str, message: str, fault: Exception | None = None) -> None:
-        sender = Sender(next(iter(senders), ""))
+        sender = Sender.at(next(iter(senders), ""))
         self._service.sources.refuse(self.name, sender, reason, message, now_ns=time.time_ns())
         log.error(
             "a batch was not stored",

@@ -18,8 +18,8 @@ PAGES: Final = sorted((DOCS / "agents").glob("*.md"))
 INDEX: Final = DOCS / "protocols.md"
 WITH_INDEX: Final = [*PAGES, INDEX]
 
-PLANNED: Final = frozenset({"/upload", "/api/v2/logs", "/v2/entries:write"})
-"""Endpoints and settings that the pages may name before they are there."""
+PLANNED_PAGES: Final = frozenset(("forward",))
+"""Pages of protocols that may be linked before they are there."""
 
 
 def name(path: Path) -> str:
@@ -38,10 +38,17 @@ def test_every_page_is_linked_from_the_index_and_the_index_from_the_interface() 
     assert "(protocols.md)" in (DOCS / "http.md").read_text()
 
 
+def test_every_page_of_a_protocol_is_linked_from_the_index() -> None:
+    linked = set(re.findall(r"\]\(protocols/([\w-]+)\.md\)", INDEX.read_text()))
+    assert {page.stem for page in (DOCS / "protocols").glob("*.md")} <= linked
+
+
 @pytest.mark.parametrize("page", WITH_INDEX, ids=name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\(([\w./-]+\.md)(?:#([\w-]+))?\)", page.read_text()):
         file = page.parent / target
+        if file.stem in PLANNED_PAGES and not file.exists():
+            continue
         assert file.exists(), target
         headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
         assert not anchor or anchor in {_anchor(heading) for heading in headings}, f"{target}#{anchor}"
@@ -58,7 +65,7 @@ def test_endpoints_that_are_named_exist(page: Path) -> None:
     mounts = Mounts(PROTOCOLS)
     named = re.findall(r"`(GET|POST) (/[^`?]*)`", page.read_text())
     assert named or page.stem == "syslog-ng"
-    served = {"/api/v1/sources", *PLANNED}
+    served = {"/api/v1/sources"}
     missing = [path for method, path in named if path not in served and mounts.find(Head(method, path)) is None]
     assert missing == []
 
@@ -69,13 +76,13 @@ def test_settings_that_are_named_exist(page: Path) -> None:
     commands = "\n".join(re.findall(r"^logstore serve .*$", text, re.MULTILINE))
     named = set(re.findall(r"--[a-z][a-z-]+", commands)) | set(re.findall(r"`(--[a-z][a-z-]+)`", text))
     known = {f"--{field.replace('_', '-')}" for field in ServeSettings.model_fields} | {"--silent"}
-    assert named - known - PLANNED == set()
+    assert named - known == set()
 
 
 def test_the_index_names_where_every_protocol_is_taken() -> None:
     text = INDEX.read_text()
     for protocol in PROTOCOLS:
-        first = [take.patterns[0] for take in protocol.takes]
+        first = [endpoint.patterns[0] for endpoint in (*protocol.takes, *protocol.streams)]
         assert any(f"POST {pattern}`" in text for pattern in first), protocol.name
 
 

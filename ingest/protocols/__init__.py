@@ -3,7 +3,7 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import datadog, elasticsearch, gelf, journald, loki, native, otlp, splunk
+from ingest.protocols import datadog, elasticsearch, gcp, gelf, journald, loki, native, otlp, splunk
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = (
     native.PROTOCOL,
@@ -13,6 +13,7 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = (
     gelf.PROTOCOL,
     journald.PROTOCOL,
     datadog.PROTOCOL,
+    gcp.PROTOCOL,
     elasticsearch.PROTOCOL,
 )
 """Those over HTTP, which the server mounts in this order."""

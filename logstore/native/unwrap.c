@@ -52,11 +52,16 @@ static void read_row(struct unwrapper *u, int64_t row, struct wrapped *found) {
     struct json_text message = array_text(&u->request->messages, row);
     arena_reset(&u->reader.arena);
     read_wrapped(&u->reader, &u->members, message, u->request->formats, u->request->now_ns, found);
+    if (found->kind != WRAPPED_NOT || !u->request->is_told || !read_attributes(u, row)) return;
+    read_told(&u->members, u->request->formats, found);
+    found->content = message;
+    found->time_ns = u->request->times[row];
+    found->is_time_kept = 1;
 }
 
 static int is_written_escaped(struct unwrapper *u, int64_t row) {
     struct json_text message = array_text(&u->request->messages, row);
-    if (!memchr(message.at, '\\', (size_t)(message.end - message.at))) return 0;
+    if (message.at == message.end || !memchr(message.at, '\\', (size_t)(message.end - message.at))) return 0;
     return read_attributes(u, row) && find(u, "_escape") != NULL;
 }
 
@@ -67,7 +72,7 @@ static struct piece piece_of(struct unwrapper *u, int64_t row) {
     if (wrapped.kind == WRAPPED_NOT) return piece;
     piece.is_escaped = (uint8_t)is_written_escaped(u, row);
     /* Docker writes no bytes that must be escaped: what these backslashes mean, nobody knows. */
-    piece.is_wrapped = wrapped.kind == WRAPPED_CRI || !piece.is_escaped;
+    piece.is_wrapped = wrapped.kind != WRAPPED_DOCKER || !piece.is_escaped;
     piece.is_partial = piece.is_wrapped && wrapped.is_partial;
     return piece;
 }
@@ -86,7 +91,7 @@ static int64_t read_pieces(struct unwrapper *u) {
 /* What tells one file from another where senders give no identity: pieces with other values are never of one line. */
 static uint64_t file_of(struct unwrapper *u, int64_t row) {
     static const char *const keys[] = {"file", "path", "filename", "file_path", "log.file.path", "tag", "_tag",
-                                       "container_id", "source"};
+                                       "container_id", "source", "partial_id", "CONTAINER_PARTIAL_ID"};
     uint64_t hash = 0;
     if (!read_attributes(u, row)) return hash;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -138,7 +143,7 @@ static void link_pieces(struct unwrapper *u) {
 
 /* The content as it stands in the message, to `out`. */
 static void append_content(struct buffer *out, const struct wrapped *wrapped) {
-    if (wrapped->kind == WRAPPED_CRI) {
+    if (wrapped->kind != WRAPPED_DOCKER) {
         buffer_append(out, wrapped->content.at, (size_t)content_bytes(wrapped));
         return;
     }
@@ -244,11 +249,14 @@ static struct json_value quoted_time(struct unwrapper *u, struct json_text time)
 /* The first piece's, with what there is to say of the line. */
 static void append_attributes(struct unwrapper *u, int64_t row, const struct wrapped *head, int is_partial,
                               int is_escaped) {
-    if (!is_partial && head->is_time_kept && !head->attrs.text && is_escaped == piece_at(u, row)->is_escaped) {
+    int is_joined = head->kind == WRAPPED_TOLD && piece_at(u, row)->next >= 0 && !is_partial;
+    int is_other = is_joined || is_partial || !head->is_time_kept || head->attrs.text;
+    if (!is_other && is_escaped == piece_at(u, row)->is_escaped) {
         append_attributes_as_before(u, row);
         return;
     }
     read_attributes(u, row);
+    if (is_joined) drop_told(&u->members);
     if (head->attrs.text && !find(u, "attrs")) put(u, "attrs", head->attrs);
     if (!head->is_time_kept) put(u, "_time", quoted_time(u, head->time));
     struct json_member *escape = find(u, "_escape");

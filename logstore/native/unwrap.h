@@ -14,6 +14,7 @@ struct unwrap_request {
     const int64_t *times;
     const int32_t *sources; /* SOURCE_COLUMNS numbers a row: rows with other numbers are never of one line */
     int64_t formats;
+    int64_t is_told; /* some attributes tell of pieces */
     int64_t now_ns;
     int64_t max_line_bytes; /* pieces that are more together stay pieces */
 };

@@ -101,3 +101,35 @@ void read_wrapped(struct json_reader *reader, struct json_members *members, stru
         if (read_docker(reader, members, message, now_ns, found)) found->kind = WRAPPED_DOCKER;
     }
 }
+
+static const char *const told_keys[] = {
+    "logtag", "partial_message", "partial_id", "partial_ordinal", "partial_last", "CONTAINER_PARTIAL_MESSAGE",
+    "CONTAINER_PARTIAL_ID", "CONTAINER_PARTIAL_ORDINAL", "CONTAINER_PARTIAL_LAST",
+};
+
+static int says(struct json_members *attributes, const char *key, const char *word) {
+    const struct json_value *value = member_of(attributes, key, JSON_STRING);
+    if (!value) return 0;
+    struct json_text text = inside_quotes(value);
+    return (size_t)(text.end - text.at) == strlen(word) && memcmp(text.at, word, strlen(word)) == 0;
+}
+
+void read_told(struct json_members *attributes, int64_t formats, struct wrapped *found) {
+    if (formats & UNWRAP_CRI && (says(attributes, "logtag", "P") || says(attributes, "logtag", "F"))) {
+        found->kind = WRAPPED_TOLD;
+        found->is_partial = says(attributes, "logtag", "P");
+    } else if (formats & UNWRAP_DOCKER && says(attributes, "partial_message", "true")) {
+        found->kind = WRAPPED_TOLD;
+        found->is_partial = !says(attributes, "partial_last", "true");
+    } else if (formats & UNWRAP_DOCKER && says(attributes, "CONTAINER_PARTIAL_MESSAGE", "true")) {
+        found->kind = WRAPPED_TOLD;
+        found->is_partial = !says(attributes, "CONTAINER_PARTIAL_LAST", "true");
+    }
+}
+
+void drop_told(struct json_members *attributes) {
+    for (size_t i = 0; i < sizeof told_keys / sizeof *told_keys; i++) {
+        struct json_member *member = json_members_find(attributes, (const uint8_t *)told_keys[i], strlen(told_keys[i]));
+        if (member) member->is_dropped = 1;
+    }
+}

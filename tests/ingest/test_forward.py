@@ -2,10 +2,12 @@
 
 import gzip
 import hashlib
+import json
 import random
 import time
 import tracemalloc
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -14,7 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.conversation import Conversation, Frame, Malformed
+from ingest.identity_table import default_table
 from ingest.protocols.forward import TAKE, Keys, begin
+from ingest.protocols.forward.documents import Documents
+from ingest.protocols.forward.kernel import common_documents
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, TooLarge
 from tests import forwarding
@@ -284,13 +289,11 @@ def test_a_stream_is_the_same_however_it_is_split(seed: int) -> None:
     pieces = [content[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
     talk = conversation()
     found: list[bytes] = []
-    fed = 0
     for piece in pieces:
-        fed += len(piece)
         found += [item.body for item in talk.feed(piece) if isinstance(item, Frame)]
-        assert 0 <= talk.held_bytes <= fed - sum(map(len, found))
+        assert 0 <= talk.held_bytes <= max(map(len, messages), default=0)
         assert talk.is_midway == (talk.held_bytes > 0)
-    assert found == messages
+    assert [row for body in found for row in records(body)] == [row for body in messages for row in records(body)]
     assert talk.held_bytes == 0
     assert list(talk.end()) == []
 
@@ -338,23 +341,87 @@ BOMBS = {
 }
 
 
+NOT_COMMON = entry(1, {"log": "x", "n": float("nan")})
+
+
+@pytest.mark.parametrize("more", [b"", NOT_COMMON], ids=["by the kernel", "one by one"])
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=list(BOMBS))
-def test_a_small_record_cannot_become_a_large_one(bomb: bytes) -> None:
-    body = forwarding.packed("t", b"\x92\x01\x81\xa1b" + bomb)
+def test_a_small_record_cannot_become_a_large_one(bomb: bytes, more: bytes) -> None:
+    body = forwarding.packed("t", b"\x92\x01\x81\xa1b" + bomb + more)
     tracemalloc.start()
     try:
-        found = records(body)
+        rows = decoded(body).batch.num_rows
         assert tracemalloc.get_traced_memory()[1] < 64 * MIB
     finally:
         tracemalloc.stop()
-    assert "_ingest_error" in found[0]["attributes"]
+    assert rows == 1 + len(more[:1])
 
 
 def test_many_objects_in_many_records_are_taken_one_record_at_a_time() -> None:
     cell = {"log": "x", "rows": [[]] * 1000}
-    found = records(forwarding.packed("t", entry(1, cell) * 1200))
-    assert len(found) == 1200
-    assert found[0]["attributes"]["rows"] == [[]] * 1000
+    found = records(forwarding.packed("t", entry(1, cell) * 1200 + NOT_COMMON))
+    assert len(found) == 1201
+    assert found[1199]["attributes"]["rows"] == [[]] * 1000
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**64 - 1),
+    st.floats(width=64),
+    st.floats(width=32),
+    st.text(max_size=20),
+    st.text(max_size=9).map(str.encode),
+    st.binary(max_size=4),
+    st.sampled_from(["2026-02-02T02:40:00.123456789Z", "2026-02-02T04:40:00.123456789+02:00", "2026-02-02T02:40:00Z"]),
+)
+KEYS = st.one_of(st.text(max_size=5), st.sampled_from(["log", "message", "time", "@timestamp", "kubernetes"]))
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=9,
+)
+TIMES = st.one_of(
+    st.sampled_from(
+        [event_time(EPOCH_NS), [event_time(EPOCH_NS), {}], [event_time(EPOCH_NS), {"a": 1}], 0, 5, -5, 1.5]
+    ),
+    st.integers(0, 4_294_967_295_999_999_999).map(event_time),
+)
+
+
+@given(st.lists(st.tuples(TIMES, st.dictionaries(KEYS, VALUES, max_size=5)), min_size=1, max_size=4))
+def test_the_kernel_says_what_is_said_of_entries_one_by_one(pairs: list[tuple[Any, dict[str, Any]]]) -> None:
+    entries = b"".join(entry(*pair) for pair in pairs)
+    found = common_documents(entries, b',"origin":"x"', 0, MIB, 100)
+    if found is None:
+        return
+    exact = Documents(100, default_table())
+    exact.add_one_by_one(entries, exact.tag("t"), 0, MIB)
+    assert found.count == exact.count == len(pairs)
+    assert [plain(line) for line in found.text.splitlines()] == [plain(line) for line in exact.text().splitlines()]
+
+
+def plain(line: bytes) -> Any:
+    told = json.loads(line.decode("utf-8", "surrogateescape"))
+    told.pop("origin", None)
+    return told
+
+
+@given(st.lists(st.text(max_size=9), max_size=9), st.integers(-(2**63), 2**64 - 1), st.floats(1e-4, 1e14))
+def test_the_kernel_takes_what_is_common(texts: list[str], whole: int, broken: float) -> None:
+    record = {"log": '\x00\x1f\n\t"\\é\U0001f600', "s": texts, "n": whole, "f": broken, "o": {"a": {"b": [None, True]}}}
+    found = common_documents(entry(event_time(EPOCH_NS), record), b',"origin":"x"', 0, MIB, 100)
+    assert found is not None
+    assert json.loads(found.text) == {**record, "@timestamp": EPOCH_NS / 1e9, "origin": "x"}
+    assert b'"@timestamp":1770000000.123456789' in found.text
+    assert common_documents(entry(0, record) * 101, b"", 0, MIB, 100) is None
+    assert common_documents(entry(0, record), b"", MIB, MIB, 100) is None
+
+
+@given(st.binary(max_size=60))
+def test_no_entries_harm_the_kernel(content: bytes) -> None:
+    for entries in (content, ENTRIES[0] + content, b"\x92\x01\x81\xa1a" + content, ENTRIES[0][: len(content)]):
+        common_documents(entries, b"", 0, MIB, 100)
 
 
 def test_entries_that_become_too_much_text_are_cut_and_say_so() -> None:
@@ -373,6 +440,22 @@ def test_a_chunk_that_inflates_past_the_limit_is_refused() -> None:
 def test_a_damaged_chunk_is_refused() -> None:
     with pytest.raises(InvalidInput):
         decoded(forwarding.packed("t", gzip.compress(b"x" * 1000)[:-9], compressed="gzip"))
+
+
+RECORDED = sorted((Path(__file__).parents[1] / "data" / "forward").glob("*.msgpack"))
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+def test_what_a_real_client_once_sent(file: Path) -> None:
+    sent = [item for item in frames(file.read_bytes()) if isinstance(item, Frame)]
+    found = [row for item in sent for row in records(item.body)]
+    assert [row["message"] for row in found] == [f"line {number}" for number in range(5)]
+    for number, row in enumerate(found):
+        tag = row["attributes"].pop("tag")
+        assert tag == "python.app" if file.stem.startswith("python") else tag.endswith(file.stem.rpartition("-")[2])
+        assert row["attributes"] == {"number": number, "nested": {"ok": True}}
+        assert (row["time"], row["severity"]) == (EPOCH_NS + number, "warn")
+    assert all(item.ack for item in sent) == (not file.stem.startswith("python"))
 
 
 class Client:
@@ -436,8 +519,32 @@ def test_a_token_opens_as_the_shared_key_or_as_the_password_of_any_user() -> Non
     assert Client(tokens).ping(b"wrong", "anybody", b"token") == [False, "username/password mismatch"]
 
 
+def test_a_token_may_be_a_users_own_password() -> None:
+    tokens = keys([b"ann:secret"], [b"ann:secret"])
+    assert Client(tokens).ping(b"", "ann", b"secret")[1] is True
+    assert Client(tokens).ping(b"", "bob", b"secret") == [False, "username/password mismatch"]
+    assert Client(tokens).ping(b"", "", b"secret") == [False, "shared_key mismatch"]
+
+
 def test_a_stream_of_many_small_messages_is_cut_in_linear_time() -> None:
     content = forwarding.message("t", 1, {"log": "x"}) * 20_000
     began_s = time.process_time()
-    assert len(frames(content)) == 20_000
+    (frame,) = frames(content)
+    assert isinstance(frame, Frame)
+    assert decoded(frame.body).batch.num_rows == 20_000
     assert time.process_time() - began_s < 5
+
+
+def test_messages_of_one_tag_go_together_and_those_that_want_an_answer_alone() -> None:
+    told = [forwarding.message("a", at, {"log": str(at)}) for at in range(1, 4)]
+    empty = bytes(msgpack.packb(["a", 4, {"log": "4"}, {}])) + bytes(msgpack.packb(["a", 5, {"log": "5"}, None]))
+    asked = forwarding.message("a", 6, {"log": "6"}, chunk="c")
+    other = forwarding.message("b", 7, {"log": "7"})
+    found = [item for item in frames(b"".join(told) + empty + asked + other + told[0]) if isinstance(item, Frame)]
+    assert [[row["message"] for row in records(item.body)] for item in found] == [
+        ["1", "2", "3", "4", "5"],
+        ["6"],
+        ["7"],
+        ["1"],
+    ]
+    assert [bool(item.ack) for item in found] == [False, True, False, False]

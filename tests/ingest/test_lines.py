@@ -117,6 +117,45 @@ def test_pieces_of_different_files_are_not_joined() -> None:
     assert messages(taken(decoded(body.encode(), "application/x-ndjson"))) == ["14", "23"]
 
 
+def told(*records: dict[str, object]) -> pa.RecordBatch:
+    return decoded("\n".join(map(json.dumps, records)).encode(), "application/x-ndjson")
+
+
+def test_pieces_that_an_agents_parser_tells_of_are_joined() -> None:
+    def piece(tag: str, text: str, stream: str = "stdout") -> dict[str, object]:
+        return {"time": TIME, "message": text, "stream": stream, "logtag": tag, "n": 1}
+
+    batch = told(piece("F", "one"), piece("P", "tw"), piece("F", "err", "stderr"), piece("F", "o"), piece("P", "op"))
+    found = taken(batch)
+    assert messages(found) == ["one", "two", "err", "op"]
+    assert attributes(found) == [
+        {"logtag": "F", "n": 1},
+        {"n": 1},
+        {"logtag": "F", "n": 1},
+        {"logtag": "P", "n": 1, "_partial": True},
+    ]
+    assert found.column("stream").to_pylist() == ["stdout", "stdout", "stderr", "stdout"]
+    assert taken(batch, Asked(formats_of("docker"))).to_pylist() == batch.to_pylist()
+
+
+def test_pieces_that_dockers_drivers_tell_of_are_joined() -> None:
+    def piece(text: str, number: str, is_last: str, own: str) -> dict[str, object]:
+        told_so = {"partial_message": "true", "partial_id": own, "partial_ordinal": number, "partial_last": is_last}
+        return {"log": text, "source": "stdout", **told_so}
+
+    plain = {"log": "plain", "source": "stdout"}
+    batch = told(piece("a", "1", "false", "x"), piece("1", "1", "false", "y"), plain, piece("b", "2", "true", "x"))
+    found = taken(batch)
+    assert messages(found) == ["ab", "1", "plain"]
+    assert attributes(found)[0] == attributes(found)[2] == {"source": "stdout"}
+    assert attributes(found)[1]["_partial"] is True and attributes(found)[1]["partial_id"] == "y"
+    journal = {"CONTAINER_PARTIAL_MESSAGE": "true"}
+    found = taken(
+        told({"msg": "a", **journal}, {"msg": "b", **journal, "CONTAINER_PARTIAL_LAST": "true"}, {"msg": "c"})
+    )
+    assert (messages(found), attributes(found)) == (["ab", "c"], [{}, {}])
+
+
 def test_a_line_whose_rest_is_in_the_next_request_says_so() -> None:
     first = taken(decoded(f"{TIME} stdout F whole\n{TIME} stdout P begin".encode()))
     second = taken(decoded(f"{TIME} stdout P ning\n{TIME} stdout F  end".encode()))
@@ -307,6 +346,22 @@ def test_traces_are_those_of_the_reference(parts: list[tuple[str, list[str]]]) -
     rows = [(pod, line) for pod, part in parts for line in part]
     found = taken(records(rows), TRACES)
     assert messages(found) == ["\n".join(rows[row][1] for row in record) for record in joined(rows)]
+
+
+ODD = st.text(st.sampled_from('\x00\r\\"{}[]:é\ud800 -PF0')).map(lambda text: text.encode("utf-8", "surrogatepass"))
+CUTS = st.tuples(
+    st.sampled_from(sorted(EXAMPLES.values())) | CRI_LINES | DOCKER_LINES, st.integers(0, 80), st.integers(0, 9), ODD
+)
+
+
+@given(st.lists(CUTS, max_size=8), st.sampled_from((1, 40, MAX_BYTES)))
+def test_whatever_the_bytes_the_columns_are_sound(cuts: list[tuple[str, int, int, bytes]], max_bytes: int) -> None:
+    parts = [(text.encode(), at, gone, odd) for text, at, gone, odd in cuts]
+    body = b"\n".join(text[:at] + odd + text[at + gone :] for text, at, gone, odd in parts)
+    batch = decoded(body)
+    found = taken(batch, Asked(AUTO.formats, TRACES.languages), max_bytes)
+    found.validate(full=True)
+    assert found.num_rows <= batch.num_rows
 
 
 def test_a_request_asks_or_else_the_settings_do() -> None:

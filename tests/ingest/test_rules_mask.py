@@ -120,7 +120,7 @@ def test_cards_are_those_of_the_reference(text: str) -> None:
 JSON = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers()
+    | st.integers(-(10**9), 10**9)
     | st.text(max_size=5)
     | st.sampled_from(("ann@x.org", "a\n4111111111111111")),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

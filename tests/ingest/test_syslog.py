@@ -347,6 +347,41 @@ def test_any_message_is_a_record(messages: list[bytes]) -> None:
     assert all(row["namespace"] in ("_node", "default") or row["pod"] or row["container"] for row in found)
 
 
+HEADERS = (
+    *("<13>Jan  9 10:00:00 h app: ", "<13>Jan  9 10:00:01 h app: ", "<13>Jan  9 10:00:00 h app[7]: ", "<13>h app: "),
+    *("<13>2026-01-09T10:00:00.5Z h app: ", "<13>1 2026-01-09T10:00:00Z h app - - - ", "<13>Jan  9 10:00:00 h app:"),
+    *('<13>1 2026-01-09T10:00:00.25+25:00 h app - - [a b="]"] ', "<13>Feb 30 10:00:00 h app: ", "<13>Jan  9 10:00:00 "),
+    *('<13>1 2026-01-09T10:00:00.25+01:00 h app - - [a b="]"] ', "<13>1 2026-01-09T10:00:00Z h app - - [a b] "),
+    *("<13>Jan  9 10:00:00 2024 app: ", "<13>Jan  9 10:00:00 UTC app: ", "<199>Jan  9 10:00:00 h app: "),
+    *(
+        "<13>1 2026-01-09T10:00:00Z h app - - -",
+        "<13>1 2026-01-09T10:00:00Z h app - - [a b=x] ",
+        "<999>1 - h app - - - ",
+    ),
+)
+ENDS = (
+    *(
+        "x",
+        "",
+        " x",
+        "x\n",
+        "%SYS-5-CONFIG_I: x",
+        '{"kubernetes":{"pod_name":"p"}}',
+        "@cee: {}",
+        "\ufeffx",
+        "[x]: y",
+        "[a b] x",
+    ),
+    *("last message", "b: c", "\xff", "{}", ": x", "-", "- x", "h2 app2: x"),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(HEADERS), st.sampled_from(ENDS)), min_size=2, max_size=8))
+def test_what_a_message_says_does_not_depend_on_those_before_it(messages: list[tuple[str, str]]) -> None:
+    texts = [(header + end).encode("latin-1" if end == "\xff" else "utf-8") for header, end in messages]
+    assert records(*texts) == [record(text) for text in texts]
+
+
 @given(st.text(max_size=200), st.integers(0, 191))
 def test_a_message_comes_back_exactly(text: str, priority: int) -> None:
     clean = text.removesuffix("\n").removeprefix("\ufeff")

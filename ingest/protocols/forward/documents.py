@@ -1,4 +1,5 @@
-"""Entries as JSON documents, as ingest.documents reads them.
+"""Entries as JSON documents, as ingest.documents reads them: by the kernel where all of them are of the common kind,
+else one by one, which says the same.
 
 A time is an EventTime (extension type 0, seconds and nanoseconds), whole or broken seconds, 0 for now, or one of these
 with metadata. Source: Forward Protocol Specification v1, "EventTime Ext Format"; Fluent Bit for the metadata.
@@ -6,8 +7,6 @@ with metadata. Source: Forward Protocol Specification v1, "EventTime Ext Format"
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -18,8 +17,11 @@ from ingest.identity_table import Table
 from ingest.json_text import to_json
 from ingest.placing import Groups
 from ingest.protocols.forward.entries import Unreadable, entries_of
+from ingest.protocols.forward.kernel import common_documents
 from ingest.protocols.forward.options import text_of
+from ingest.times import NS_PER_S
 from logstore.errors import TooLarge
+from logstore.native import TIME_OK, parse_time
 
 SHOWN_BYTES: Final = 64 << 10
 """What is kept of something that cannot be read."""
@@ -37,17 +39,22 @@ class Documents:
     """Collects the documents of messages, one a line."""
 
     def __init__(self, max_records: int, table: Table) -> None:
-        self.lines: list[bytes] = []
+        self.count = 0
+        self._texts: list[bytes] = []
         self.unread = 0
         """Those that say only what could not be read."""
         self._max_records = max_records
         self._table = table
-        self._tags: dict[str, _Tag] = {}
+        self._tags: dict[str, Tag] = {}
         self._ends: list[tuple[int, int]] = []
+
+    def text(self) -> bytes:
+        """All of them, each with its line's end."""
+        return b"".join(self._texts)
 
     def groups(self) -> Groups:
         """The tags of all lines."""
-        codes = np.zeros(len(self.lines), np.int64)
+        codes = np.zeros(self.count, np.int64)
         begin = 0
         for end, number in self._ends:
             codes[begin:end] = number
@@ -60,25 +67,42 @@ class Documents:
         Raises:
             TooLarge: more than `max_records`.
         """
-        told = self._tags.get(tag) or self._tags.setdefault(tag, _Tag(len(self._tags), tag, self._table))
+        told = self.tag(tag)
+        if told.is_in_group or not self._add_common(content, told, len(tag), max_bytes):
+            self.add_one_by_one(content, told, len(tag), max_bytes)
+        self._ends.append((self.count, told.number))
+
+    def tag(self, tag: str) -> "Tag":
+        """What is known of a tag."""
+        return self._tags.get(tag) or self._tags.setdefault(tag, Tag(len(self._tags), tag, self._table))
+
+    def _add_common(self, content: bytes, told: "Tag", line_bytes: int, max_bytes: int) -> bool:
+        found = common_documents(content, told.origin, line_bytes, max_bytes, self._max_records - self.count)
+        if found is not None:
+            self._texts.append(found.text)
+            self.count += found.count
+        return found is not None
+
+    def add_one_by_one(self, content: bytes, told: "Tag", line_bytes: int, max_bytes: int) -> None:
+        """The exact way."""
         left_bytes = max_bytes
         for entry in entries_of(content):
             line = told.line(entry)
             if line is None:
                 line = self._poison(entry)
-            left_bytes -= len(line) + len(tag)
+            left_bytes -= len(line) + line_bytes
             if left_bytes < 0:
                 line = self._poison(Unreadable(content, f"entries with more than {max_bytes:,} bytes as JSON"))
             if line:
                 self._append(line)
             if left_bytes < 0:
                 break
-        self._ends.append((len(self.lines), told.number))
 
     def _append(self, line: bytes) -> None:
-        if len(self.lines) >= self._max_records:
+        if self.count >= self._max_records:
             raise TooLarge(f"more than {self._max_records:,} records at once (max_records)")
-        self.lines.append(line)
+        self.count += 1
+        self._texts += (line, b"\n")
 
     def _poison(self, entry: Any) -> bytes:
         """The document of something that is no record: what was sent, as text, and why it is none."""
@@ -89,16 +113,21 @@ class Documents:
         return orjson.dumps({"message": text, "_ingest_error": entry.error})
 
 
-class _Tag:
+class Tag:
     """Writes the documents of one tag."""
 
     def __init__(self, number: int, tag: str, table: Table) -> None:
         self.number = number
         origin = {ORIGIN: tag}
-        self._origin = (
+        self.origin = (
             b"," + orjson.dumps(origin)[1:-1] if tag.isprintable() and not resolve(origin, table).rest else b""
         )
         self._resource = b""
+
+    @property
+    def is_in_group(self) -> bool:
+        """What follows has a resource in common."""
+        return bool(self._resource)
 
     def line(self, entry: Any) -> bytes | None:
         """The document of an entry; empty for a mark, None for what is no record."""
@@ -118,7 +147,7 @@ class _Tag:
         except RecursionError:
             return None
         members = text[1:-1] + b"," if len(text) > 2 else b""
-        origin = b"" if "kubernetes" in record or "container_id" in record else self._origin
+        origin = b"" if "kubernetes" in record or "container_id" in record else self.origin
         return b"{%b%b%b%b}" % (members, _time(time), self._resource, origin)
 
     def _time_with_metadata(self, told: list[Any], record: dict[Any, Any]) -> Any:
@@ -139,21 +168,16 @@ def _keep_aside(record: dict[Any, Any]) -> None:
 
 
 def _is_said_by(time: Any, own: Any) -> bool:
-    """A record of Fluent Bit often has its time once more, as the container runtime wrote it, in UTC."""
-    if type(time) is not tuple or type(own) is not str or own[-1:] != "Z" or own[:20] != _second_text(time[0]):
+    """Whether the record has the entry's time once more, as a container runtime wrote it."""
+    if type(time) is not tuple or type(own) is not str or own[4:5] != "-":
         return False
-    fraction = own[20:-1]
-    return fraction.isdecimal() and len(fraction) <= 9 and int(fraction.ljust(9, "0")) == time[1]
-
-
-@lru_cache(maxsize=64)
-def _second_text(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+    text = own.encode("utf-8", "replace")
+    return len(text) >= 20 and parse_time(text) == (TIME_OK, time[0] * NS_PER_S + time[1])
 
 
 def _time(time: Any) -> bytes:
     if type(time) is tuple:
-        return b'"@timestamp":%d.%09d' % time
+        return b'"@timestamp":%d.%09d' % divmod(time[0] * NS_PER_S + time[1], NS_PER_S)
     if type(time) is int and time:
         return b'"@timestamp":%d' % time
     return b'"@timestamp":%.6f' % time if type(time) is float and 0 < abs(time) < 1e11 else b'"@timestamp":null'

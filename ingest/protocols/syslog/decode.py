@@ -12,151 +12,147 @@
   off, as far as it goes.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, tzinfo
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import orjson
-
+from ingest.alike import Alike
+from ingest.identity_table import Table
 from ingest.messages import Message, unpack
-from ingest.protocols.syslog import origin
 from ingest.protocols.syslog.header import Parsed, parse
+from ingest.protocols.syslog.plain import Cut, cut
 from ingest.protocols.syslog.structured import elements
-from ingest.request import Decode, Decoded, Request
-from ingest.rows import INGEST_ERROR, Rows, Source
-from ingest.severity import severity_of_syslog
-
-_FACILITIES: Final = (
-    *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
-    *("ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"),
+from ingest.protocols.syslog.times import clock_of
+from ingest.protocols.syslog.told import (
+    Told,
+    attribute_of,
+    by_header,
+    by_json,
+    by_structured,
+    has_json,
+    may_be_of_a_pod,
 )
-_UNTOLD: Final = {0: "emerg", 1: "alert", 2: "crit", 5: "notice"}
-_CEE: Final = "@cee:"
-_MAPPED: Final = "::ffff:"
+from ingest.request import Decode, Decoded, Request
+from ingest.rows import INGEST_ERROR
+
+_REMEMBERED_MAX: Final = 1 << 14
+"""Headers; each of a length up to …"""
+_REMEMBERED_LENGTH_MAX: Final = 512
 
 
 def decoder(local: tzinfo = UTC) -> Decode:
     """Decodes packed messages (`ingest.messages`). `local` is the zone of times that have none."""
+    memory = _Memory()
 
     def decode(request: Request) -> Decoded:
-        syslog = _Syslog(request, local)
+        syslog = _Syslog(request, local, memory)
         for peer, message in unpack(request.body):
             syslog.add(peer, message)
-        return syslog.rows.decoded()
+        return syslog.records.decoded()
 
     return decode
 
 
-class _Common(NamedTuple):
-    """What a header says, time and sequence aside; many messages have it in common."""
+class _Memory:
+    """What plain headers were found to say, from request to request; forgotten whole when it is full."""
 
-    group: int
-    severity: str
-    attributes: dict[str, Any]
-    host: str
+    def __init__(self) -> None:
+        self._table: Table | None = None
+        self._told: dict[tuple[object, ...], Told] = {}
+
+    def of(self, table: Table) -> dict[tuple[object, ...], Told]:
+        """To be added to. Whoever has it goes on to use it when others are given another."""
+        if table is not self._table or len(self._told) > _REMEMBERED_MAX:
+            self._table, self._told = table, {}
+        return self._told
 
 
 class _Syslog:
     """The messages of one request."""
 
-    def __init__(self, request: Request, local: tzinfo) -> None:
-        self.rows = Rows(request)
-        self._local = local
-        self._now_ns = request.now_ns
+    def __init__(self, request: Request, local: tzinfo, memory: _Memory) -> None:
+        self.records = Alike(request)
+        self._request = request
+        self._seconds_of = clock_of(local, request.now_ns)
         self._max_bytes = request.limits.max_line_bytes
-        self._common: dict[tuple[object, ...], _Common] = {}
-        self._groups: dict[tuple[object, ...], int] = {}
+        self._kinds: dict[tuple[object, ...], int] = {}
+        self._structured: dict[tuple[int, str], int] = {}
+        self._remembered = memory.of(request.identity)
+        self._told: dict[tuple[object, ...], Told] = {}
 
     def add(self, peer: str, message: Message) -> None:
-        if len(message.content) > self._max_bytes:
-            message = Message(message.content[: self._max_bytes], message.whole_bytes)
-        try:
-            text, is_text = message.content.decode(), True
-        except UnicodeDecodeError as error:
-            text, is_text = _undecodable(message, error)
-        parsed = parse(text, self._local, self._now_ns)
-        common = self._common_of(parsed, peer)
-        attributes = common.attributes
-        group = common.group
+        """One message. Most are of a plain form and alike to one before in all but time and text."""
+        if message.whole_bytes == len(message.content) <= self._max_bytes:
+            try:
+                text = message.content.decode()
+            except UnicodeDecodeError:
+                pass
+            else:
+                found = cut(text, self._seconds_of)
+                if found is not None and (kind := self._kind_of(found, text, peer)) is not None:
+                    self.records.add(kind, found[1], found[3])
+                    return
+        self._add_any(peer, message)
+
+    def _kind_of(self, found: Cut, text: str, peer: str) -> int | None:
+        """None if the message is not what it seems, or says more than most."""
+        common, time_ns, structured, line = found
+        if has_json(line) or (structured and may_be_of_a_pod(structured)):
+            return None
+        key = (peer, common)
+        kind = self._kinds.get(key)
+        if kind is None:
+            told = self._remembered.get(key)
+            if told is None:
+                parsed = parse(text, self._seconds_of)
+                if parsed.error or (parsed.time_ns, parsed.structured, parsed.message) != (time_ns, structured, line):
+                    return None
+                told = self._by_header(parsed, peer)
+                if len(common[1]) <= _REMEMBERED_LENGTH_MAX:
+                    self._remembered[key] = told
+            kind = self._kinds[key] = self.records.kind(told.source, told.severity, told.attributes)
+        return self._with_structured(kind, structured) if structured else kind
+
+    def _with_structured(self, kind: int, structured: str) -> int:
+        key = (kind, structured)
+        found = self._structured.get(key)
+        if found is None:
+            taken = self.records.attributes(kind)
+            attributes = {attribute_of(name, taken): values for name, values in elements(structured).items()}
+            found = self._structured[key] = self.records.variant(kind, attributes)
+        return found
+
+    def _add_any(self, peer: str, message: Message) -> None:
+        content = message.content[: self._max_bytes]
+        message = Message(content, message.whole_bytes)
+        text, is_text = _text(message)
+        parsed = parse(text, self._seconds_of)
+        told = self._by_header(parsed, peer)
+        if parsed.structured:
+            told = by_structured(parsed.structured, told, self._request.identity)
+        if has_json(parsed.message):
+            told = by_json(parsed.message, told, self._request.identity)
+        attributes = told.attributes
         if parsed.sequence:
             attributes = {**attributes, "sequence": parsed.sequence}
-        if parsed.message.startswith(("@cee:", "{")):
-            group, attributes = self._told_by_json(parsed.message, common, attributes)
         if wrong := parsed.error or message.missing:
             attributes = {**attributes, INGEST_ERROR: wrong}
+        kind = self.records.kind(told.source, told.severity, attributes)
         line = parsed.message if is_text else parsed.message.encode("utf-8", "surrogateescape")
-        self.rows.add(group, parsed.time_ns, line, severity=common.severity, attributes=attributes)
+        self.records.add(kind, parsed.time_ns, line)
 
-    def _common_of(self, parsed: Parsed, peer: str) -> _Common:
-        key = (peer, parsed.priority, *parsed[2:6], parsed.structured)
-        common = self._common.get(key)
-        if common is None:
-            common = self._common[key] = self._understand(parsed, peer)
-        return common
-
-    def _understand(self, parsed: Parsed, peer: str) -> _Common:
-        host = parsed.host or peer.removeprefix(_MAPPED)
-        level = parsed.priority & 7 if parsed.priority >= 0 else -1
-        attributes = _attributes(parsed)
-        source = origin.of_docker(parsed.app, parsed.msgid, host, level)
-        if source is None:
-            source = origin.of_host(host, parsed.app)
-        elif attributes.get("msgid") == parsed.app:  # Docker says the tag twice
-            del attributes["msgid"]
-        for name, values in elements(parsed.structured).items() if parsed.structured else ():
-            rest: Any = values
-            if origin.is_kubernetes(name) and (told := origin.of_kubernetes(origin.flat(values), host)):
-                source, rest = told
-            if rest is not None:
-                attributes[f"sd.{name}" if name in attributes else name] = rest
-        return _Common(self._group(source), severity_of_syslog(level), attributes, host)
-
-    def _group(self, source: Source) -> int:
-        words = (source.cluster, source.namespace, source.pod, source.container, source.stream)
-        key = (*words, *sorted(source.labels.items()))
-        group = self._groups.get(key)
-        if group is None:
-            group = self._groups[key] = self.rows.group(source)
-        return group
-
-    def _told_by_json(self, message: str, common: _Common, attributes: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """The container that a JSON message is of, if it says so, and its members if it comes after `@cee:`."""
-        is_cee = message.startswith(_CEE)
-        if not is_cee and '"kubernetes"' not in message:
-            return common.group, attributes
-        members = _members(message.removeprefix(_CEE))
-        group = common.group
-        kubernetes = members.get("kubernetes")
-        if isinstance(kubernetes, Mapping) and (told := origin.of_kubernetes(kubernetes, common.host)):
-            group = self._group(told[0])
-            members = {name: value for name, value in members.items() if name != "kubernetes"}
-            members |= {"kubernetes": told[1]} if told[1] else {}
-        return group, {**members, **attributes} if is_cee else attributes
+    def _by_header(self, parsed: Parsed, peer: str) -> Told:
+        key = (peer, parsed.priority, *parsed[2:6])
+        told = self._told.get(key)
+        if told is None:
+            told = self._told[key] = by_header(parsed, peer, self._request.identity)
+        return told
 
 
-def _undecodable(message: Message, error: UnicodeDecodeError) -> tuple[str, bool]:
+def _text(message: Message) -> tuple[str, bool]:
     """The text, with lone surrogates for bytes that are none; and whether it has no such."""
-    if message.missing and error.end == len(message.content):
-        return message.content[: error.start].decode(), True  # cut off within a character
-    return message.content.decode("utf-8", "surrogateescape"), False
-
-
-def _attributes(parsed: Parsed) -> dict[str, Any]:
-    attributes: dict[str, Any] = {}
-    if parsed.priority >= 0:
-        attributes["facility"] = _FACILITIES[parsed.priority >> 3]
-        if word := _UNTOLD.get(parsed.priority & 7):
-            attributes["syslog_severity"] = word
-    if parsed.procid:
-        attributes["procid"] = parsed.procid
-    if parsed.msgid:
-        attributes["msgid"] = parsed.msgid
-    return attributes
-
-
-def _members(text: str) -> dict[str, Any]:
     try:
-        members = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    return members if isinstance(members, dict) else {}
+        return message.content.decode(), True
+    except UnicodeDecodeError as error:
+        if message.missing and error.end == len(message.content):
+            return message.content[: error.start].decode(), True  # cut off within a character
+        return message.content.decode("utf-8", "surrogateescape"), False

@@ -13,15 +13,17 @@ Trailers, CR LF and NUL in any number, belong to no message; neither do spaces a
 import re
 from typing import Final
 
-from ingest.messages import Message, whole
+from ingest.messages import Message
 
 FRAME_MAX_BYTES: Final = 256 << 10
 """Of a longer message so many bytes are kept; it bounds what one connection has in memory."""
 
 _TRAILERS: Final = b"\r\n\0"
+_TRAILERS_AND_SPACE: Final = _TRAILERS + b" "
 _BETWEEN: Final = re.compile(rb"[\r\n\0 ]*+")
 _COUNT: Final = re.compile(rb"([1-9]\d{0,7}) ")
 _PERHAPS_COUNT: Final = re.compile(rb"[1-9]\d{0,7} ?\Z")
+_OTHER_LINE: Final = re.compile(rb"\n(?!<)")
 _LF_BEFORE_MESSAGE: Final = re.compile(rb"\n(?=(?:[1-9]\d{0,7} )?<\d)")
 
 
@@ -55,6 +57,7 @@ class Framer:
         self._has_nul = b"\0" in chunk
         messages: list[Message] = []
         at = self._go_on(chunk, 0, messages) if self._open_bytes or self._due_bytes else 0
+        at = self._take_lines(chunk, at, messages)
         while at < len(chunk):
             at = self._begin(chunk, at, messages)
         return messages
@@ -68,16 +71,27 @@ class Framer:
         self._close(messages)
         return messages
 
+    def _take_lines(self, chunk: bytes, at: int, messages: list[Message]) -> int:
+        """Takes all whole messages at once if each is a line that begins with `<`, as most senders send them."""
+        end = chunk.rfind(b"\n")
+        is_plain = chunk.startswith(b"<", at) and not self._has_nul and b"\r" not in chunk
+        if not is_plain or not at < end <= at + self._max_bytes or _OTHER_LINE.search(chunk, at, end):
+            return at
+        messages += [Message(line, len(line)) for line in chunk[at:end].split(b"\n")]
+        self._was_counted = False
+        return end + 1
+
     def _begin(self, chunk: bytes, at: int, messages: list[Message]) -> int:
         """Takes what there is of the message at `at`; returns where the next one begins."""
-        if chunk[at] in b"\r\n\0 ":
+        if chunk[at] in _TRAILERS_AND_SPACE:
             at = _BETWEEN.match(chunk, at).end()  # type: ignore[union-attr]
-        count = _COUNT.match(chunk, at)
-        if count and (self._was_counted or chunk[count.end() : count.end() + 1] == b"<"):
-            return self._begin_counted(chunk, count.end(), int(count[1]), messages)
-        if _PERHAPS_COUNT.match(chunk, at):
-            self._undecided = chunk[at:]
-            return len(chunk)
+        if not chunk.startswith(b"<", at):
+            count = _COUNT.match(chunk, at)
+            if count and (self._was_counted or chunk.startswith(b"<", count.end())):
+                return self._begin_counted(chunk, count.end(), int(count[1]), messages)
+            if _PERHAPS_COUNT.match(chunk, at):
+                self._undecided = chunk[at:]
+                return len(chunk)
         self._was_counted = False
         end = self._find_end(chunk, at)
         if end < 0 or end - at > self._max_bytes:
@@ -132,7 +146,7 @@ def of_datagram(datagram: bytes) -> list[Message]:
 
 
 def _add(messages: list[Message], content: bytes, size_bytes: int) -> None:
-    """`size_bytes`: how long the frame was, if that is more than its content."""
+    """`size_bytes`: how long the message was, if that is more than its content."""
     stripped = content.rstrip(_TRAILERS)
     if stripped:
-        messages.append(Message(stripped, size_bytes) if size_bytes > len(content) else whole(stripped))
+        messages.append(Message(stripped, size_bytes if size_bytes > len(content) else len(stripped)))

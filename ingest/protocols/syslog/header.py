@@ -13,11 +13,10 @@ HOST TAG[pid]: text` these are read:
 """
 
 import re
-from datetime import tzinfo
 from typing import Final, NamedTuple
 
-from ingest.protocols.syslog import times
 from ingest.protocols.syslog.structured import end_of_structured
+from ingest.protocols.syslog.times import Clock, nanoseconds
 from ingest.severity import severity_of
 
 PRI_MAX: Final = 191
@@ -72,23 +71,23 @@ class Parsed(NamedTuple):
     """What was wrong with the message, of which `message` is then all."""
 
 
-def parse(text: str, local: tzinfo, now_ns: int) -> Parsed:
-    """Any text is some message: what cannot be understood has `error`. `local` is the zone of times without one."""
+def parse(text: str, seconds_of: Clock) -> Parsed:
+    """Any text is some message: what cannot be understood has `error`."""
     if found := _RFC5424.match(text):
-        return _rfc5424(text, found, local, now_ns)
+        return _rfc5424(text, found, seconds_of)
     if found := _HEADER.match(text):
-        return _legacy(text, found, local, now_ns)
+        return _legacy(text, found, seconds_of)
     return _without_header(text)
 
 
-def _rfc5424(text: str, found: re.Match[str], local: tzinfo, now_ns: int) -> Parsed:
+def _rfc5424(text: str, found: re.Match[str], seconds_of: Clock) -> Parsed:
     pri, date, clock, fraction, zone, host, app, procid, msgid = found.groups()
     priority = int(pri or -1)
     if priority > PRI_MAX:
         return _unread(text, f"the priority {priority} is over {PRI_MAX}")
     time_ns = None
     if date:
-        time_ns = times.time_ns(date, clock, fraction or "", zone or "", local, now_ns)
+        time_ns = _time_ns(f"{date} {clock}", zone or "", fraction, seconds_of)
         if time_ns is None:
             return _unread(text, f"there is no time {date}T{clock}{zone or ''}")
     at = found.end()
@@ -107,21 +106,26 @@ def _rfc5424(text: str, found: re.Match[str], local: tzinfo, now_ns: int) -> Par
     return Parsed(priority, time_ns, _nil(host), _nil(app), _nil(procid), _nil(msgid), "", structured, text[at:])
 
 
-def _legacy(text: str, found: re.Match[str], local: tzinfo, now_ns: int) -> Parsed:
+def _legacy(text: str, found: re.Match[str], seconds_of: Clock) -> Parsed:
     pri, sequence, origin, date, clock, fraction, year, zone, epoch, epoch_fraction = found.groups()
     priority = int(pri or -1)
     if priority > PRI_MAX:
         return _unread(text, f"the priority {priority} is over {PRI_MAX}")
     time_ns: int | None
     if epoch:
-        time_ns = int(epoch) * 1_000_000_000 + times.nanoseconds(epoch_fraction or "")
+        time_ns = int(epoch) * 1_000_000_000 + nanoseconds(epoch_fraction or "")
     else:
         date = f"{date} {year}" if year else date
-        time_ns = times.time_ns(date, clock, fraction or "", (zone or "").strip(), local, now_ns)
+        time_ns = _time_ns(f"{date} {clock}", (zone or "").strip(), fraction, seconds_of)
         if time_ns is None:
             return _unread(text, f"there is no time {date} {clock}")
     host, app, procid, msgid, at = _host_and_tag(text, found.end(), origin or "")
     return Parsed(priority, time_ns, host, app, procid, msgid, sequence or "", "", _without_bom(text[at:]))
+
+
+def _time_ns(stamp: str, zone: str, fraction: str | None, seconds_of: Clock) -> int | None:
+    seconds = seconds_of(stamp, zone)
+    return None if seconds is None else seconds * 1_000_000_000 + nanoseconds(fraction or "")
 
 
 def _host_and_tag(text: str, at: int, host: str) -> tuple[str, str, str, str, int]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ingest.identity import resolve
+from ingest.identity_table import Table
 from ingest.protocols.syslog.structured import Values
 from ingest.rows import Source
 from logstore.record import NODE_NAMESPACE
@@ -22,7 +23,7 @@ def of_host(host: str, app: str) -> Source:
     return Source(namespace=NODE_NAMESPACE, pod=host, container=app, labels={"node": host} if host else {})
 
 
-def of_docker(tag: str, msgid: str, host: str, level: int) -> Source | None:
+def of_docker(tag: str, msgid: str, host: str, level: int, table: Table) -> Source | None:
     """The container that a tag of Docker's syslog driver is of; None if it is no such tag.
 
     Known are `{{.ID}}` (the default), `docker/{{.ID}}` (before Docker 1.12), `{{.Name}}/{{.ID}}`,
@@ -35,13 +36,13 @@ def of_docker(tag: str, msgid: str, host: str, level: int) -> Source | None:
     image, name, identifier, kubelet = found.groups() if found else (None, tag, None, None)
     name = None if name in _DOCKER_ITSELF else name
     told = {"container_name": kubelet or name or identifier, "container_id": identifier, "container_image": image}
-    source = resolve({key: value for key, value in told.items() if value}).source
+    source = resolve({key: value for key, value in told.items() if value}, table).source
     return _on(source, host, stream=_STREAMS.get(level, ""))
 
 
-def of_kubernetes(told: Mapping[str, Any], host: str) -> tuple[Source, Any] | None:
+def of_kubernetes(told: Mapping[str, Any], host: str, table: Table) -> tuple[Source, Any] | None:
     """The container that a `kubernetes` object is of, and what else the object says; None if it names none."""
-    resolved = resolve({"kubernetes": told})
+    resolved = resolve({"kubernetes": told}, table)
     source = resolved.source
     if not (source.namespace or source.pod or source.container):
         return None

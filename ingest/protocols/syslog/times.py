@@ -4,6 +4,7 @@ RFC 3164 has neither year nor zone: the year is the last one in which the time i
 receiver's, the zone is configured. RFC 5424 §6.2.3 is RFC 3339.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Final
@@ -15,20 +16,31 @@ _MONTHS: Final = {
     )
 }
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_HOUR_S: Final = 3600
-_DAY_S: Final = 24 * _HOUR_S
+_DAY_S: Final = 86_400
 _YEARS_BACK: Final = 10
 """There are eight years between leap years around 1900 and 2100."""
 
 
-def time_ns(date: str, clock: str, fraction: str, zone: str, local: tzinfo, now_ns: int) -> int | None:
-    """`date` is `2024-02-29`, `Feb 29`, `Feb 29 2024` or `2024 Feb 29`, `clock` is `hh:mm:ss`, `fraction` its decimals;
-    a `zone` that is neither an offset nor UTC in any of its names is `local`. None: there is no such time.
-    """
-    seconds = _seconds(date, clock, zone, local, now_ns // 1_000_000_000 // _HOUR_S)
-    if seconds is None:
-        return None
-    return seconds * 1_000_000_000 + nanoseconds(fraction)
+Clock = Callable[[str, str], int | None]
+"""Whole seconds since the epoch of a stamp and a zone; None if there is no such time.
+
+A stamp is a date, any character, and `hh:mm:ss`; a date is `2024-02-29`, `Feb 29`, `Feb 29 2024` or `2024 Feb 29`. A
+zone that is neither an offset nor UTC in any of its names is the local one.
+"""
+
+
+def clock_of(local: tzinfo, now_ns: int) -> Clock:
+    """The clock of one request. It remembers: senders write many records in one second."""
+    until_s = now_ns // 1_000_000_000 + _DAY_S
+
+    @lru_cache(maxsize=4096)
+    def seconds_of(stamp: str, zone: str) -> int | None:
+        try:
+            return _seconds(stamp[:-9], stamp[-8:], _zone(zone, local), until_s)
+        except (KeyError, ValueError, OverflowError):
+            return None
+
+    return seconds_of
 
 
 def nanoseconds(fraction: str) -> int:
@@ -36,21 +48,15 @@ def nanoseconds(fraction: str) -> int:
     return int(fraction[:9].ljust(9, "0")) if fraction else 0
 
 
-@lru_cache(maxsize=8192)
-def _seconds(date: str, clock: str, zone: str, local: tzinfo, now_hours: int) -> int | None:
-    """Senders write many records in one second, and this is the same for all of them."""
-    try:
-        year, month, day = _date(date)
-        hour, minute, second = (int(part) for part in clock.split(":"))
-        if hour > 23 or minute > 59 or second > 60:  # 60: a leap second
-            return None
-        of_day = timedelta(hours=hour, minutes=minute, seconds=second)
-        zoned = _zone(zone, local)
-        if year:
-            return _since_epoch(datetime(year, month, day, tzinfo=zoned) + of_day)
-        return _latest(month, day, of_day, zoned, now_hours * _HOUR_S + _DAY_S)
-    except (KeyError, ValueError, OverflowError):
+def _seconds(date: str, clock: str, zone: tzinfo, until_s: int) -> int | None:
+    year, month, day = _date(date)
+    hour, minute, second = (int(part) for part in clock.split(":"))
+    if hour > 23 or minute > 59 or second > 60:  # 60: a leap second
         return None
+    of_day = timedelta(hours=hour, minutes=minute, seconds=second)
+    if year:
+        return _since_epoch(datetime(year, month, day, tzinfo=zone) + of_day)
+    return _latest(month, day, of_day, zone, until_s)
 
 
 def _date(date: str) -> tuple[int, int, int]:

@@ -1,0 +1,249 @@
+"""Google Cloud Logging: `entries.write` of its API, as JSON (Cloud Logging API, REST reference, v2.entries.write).
+
+`logName`, `resource` and `labels` beside the entries hold for those that do not say it. An entry that is no object is
+stored as it came, with the attribute `_ingest_error`; one over `max_line` is told as the API tells entries that failed,
+the others are stored, whatever `partialSuccess` says.
+
+A request of which every entry has an `insertId` is stored once, however often it is sent.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import unquote
+
+from ingest import body as bodies
+from ingest.identity import resolve
+from ingest.identity_table import Table
+from ingest.json_body import as_sent, read_json
+from ingest.json_objects import DEPTH_MAX, is_deeper
+from ingest.json_text import to_json
+from ingest.protocol import Answer, Protocol, Refusal, Take
+from ingest.request import Decoded, Head, Request
+from ingest.rows import INGEST_ERROR, Rows, Source
+from ingest.severity import severity_of
+from ingest.times import NS_PER_S, time_ns
+from logstore.errors import InvalidInput
+from logstore.record import NODE_NAMESPACE
+
+NAME: Final = "gcp"
+BODY_MAX_BYTES: Final = 16 << 20
+"""Of one request, which is read as one value; the API's own limit is 10 MB."""
+
+_MESSAGE: Final = ("message", "msg", "log", "MESSAGE")
+_PAYLOADS: Final = ("textPayload", "jsonPayload", "protoPayload")
+_SEVERITIES: Final = ("", "debug", "info", "info", "warn", "error", "fatal", "fatal", "fatal")
+"""Of LogSeverity's numbers, by hundreds."""
+_POD_LABEL: Final = "k8s-pod/"
+_NODE_LABEL: Final = "compute.googleapis.com/resource_name"
+_ELSEWHERE: Final = frozenset(
+    {*_PAYLOADS, "logName", "resource", "labels", "timestamp", "receiveTimestamp", "severity", "trace", "spanId"}
+)
+_STATUSES: Final = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+}
+_INVALID_ARGUMENT: Final = 3
+_PARTIAL: Final = "type.googleapis.com/google.logging.v2.WriteLogEntriesPartialErrors"
+
+
+def decode(request: Request) -> Decoded:
+    """The entries of one request.
+
+    Raises:
+        InvalidInput: a body that is no such request.
+        TooLarge: more entries than `limits.max_records`.
+    """
+    write = read_json(request.body)
+    if not isinstance(write, dict) or not isinstance(write.get("entries", []), list):
+        raise InvalidInput('the body is no object with entries; send {"entries": [{"textPayload": "…"}]}')
+    return decode_write(write, request)
+
+
+def decode_write(write: Mapping[str, Any], request: Request) -> Decoded:
+    """The same of a request that is read already."""
+    entries = write.get("entries", [])
+    rows = Rows(request)
+    if write.get("dryRun") or write.get("dry_run"):
+        return rows.decoded()
+    writer = _Writer(rows, write, request.identity)
+    for entry in entries:
+        writer.add(entry)
+    is_named = bool(entries) and all(isinstance(entry, dict) and entry.get("insertId") for entry in entries)
+    key = hashlib.blake2b(request.body, digest_size=32).hexdigest() if is_named and request.body else ""
+    return rows.decoded(key)
+
+
+def answer(_request: Request, decoded: Decoded) -> Answer:
+    """Nothing, or which entries failed, from 0: those that were too long; no other is to be sent again."""
+    if not decoded.rejects:
+        return _json(200, {})
+    errors = {str(reject.line - 1): {"code": _INVALID_ARGUMENT, "message": reject.error} for reject in decoded.rejects}
+    detail = {"@type": _PARTIAL, "logEntryErrors": errors}
+    return _error(400, decoded.rejects[0].error, [detail])
+
+
+def refuse(_head: Head, refusal: Refusal) -> Answer:
+    return _error(refusal.status, refusal.message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is said of where an entry comes from; entries for which it is the same are one group."""
+
+    log_name: str
+    resource_type: str
+    resource_labels: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
+    """Those of the pod and the node."""
+
+
+class _Writer:
+    """Puts entries into rows."""
+
+    def __init__(self, rows: Rows, defaults: Mapping[str, Any], table: Table) -> None:
+        self._rows = rows
+        self._table = table
+        self._log_name = defaults.get("logName")
+        self._resource = defaults.get("resource")
+        self._labels = _object(defaults.get("labels"))
+        self._groups: dict[_Place, int] = {}
+
+    def add(self, entry: Any) -> None:
+        problem = _problem(entry)
+        if problem:
+            text = _text(entry)
+            self._rows.add(self._group({}, {}), None, text[: 1 << 20], attributes={INGEST_ERROR: problem})
+            return
+        labels = {**self._labels, **_object(entry.get("labels"))}
+        about, own = _split(labels)
+        message, payload = _payload(entry)
+        rest = {name: value for name, value in entry.items() if name not in _ELSEWHERE}
+        attributes = {**own, **rest, **payload}
+        when_ns = _time(entry.get("timestamp"))
+        if when_ns is None and entry.get("timestamp") is not None:
+            attributes["_time"] = entry["timestamp"]
+        trace = _text(entry.get("trace") or "").rpartition("/")[2]
+        self._rows.add(
+            self._group(entry, about),
+            when_ns,
+            message,
+            severity=_severity(entry.get("severity")),
+            attributes=attributes,
+            trace_id=trace or None,
+            span_id=_text(entry.get("spanId") or "") or None,
+        )
+
+    def _group(self, entry: Mapping[str, Any], about: Mapping[str, str]) -> int:
+        resource = _object(entry.get("resource") or self._resource)
+        place = _Place(
+            _text(entry.get("logName") or self._log_name or ""),
+            _text(resource.get("type") or ""),
+            tuple((name, _text(value)) for name, value in _object(resource.get("labels")).items()),
+            tuple(about.items()),
+        )
+        group = self._groups.get(place)
+        if group is None:
+            group = self._groups[place] = self._rows.group(_source(place, self._table))
+        return group
+
+
+def _source(place: _Place, table: Table) -> Source:
+    """Where entries come from; the log's own name is their stream."""
+    resolved = resolve({**dict(place.resource_labels), **dict(place.labels)}, table)
+    log = unquote(place.log_name.rpartition("/logs/")[2])
+    named = {"log_name": place.log_name, "resource_type": place.resource_type}
+    rest = {name: _text(value) for name, value in resolved.rest.items()}
+    labels = {**{name: text for name, text in named.items() if text}, **rest, **resolved.source.labels}
+    source = replace(resolved.source, stream=resolved.source.stream or log, labels=labels)
+    if place.resource_type != "k8s_node":
+        return source
+    return replace(source, namespace=NODE_NAMESPACE, pod=labels.get("node", ""), container=log)
+
+
+def _split(labels: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Labels of the pod and the node, by their own names, and all others."""
+    about: dict[str, str] = {}
+    own: dict[str, Any] = {}
+    for name, value in labels.items():
+        if name.startswith(_POD_LABEL):
+            about[f"kubernetes.labels.{name.removeprefix(_POD_LABEL)}"] = _text(value)
+        elif name == _NODE_LABEL:
+            about["node_name"] = _text(value)
+        else:
+            own[name] = value
+    return about, own
+
+
+def _problem(entry: Any) -> str:
+    """Why this is no entry; '' if it is one."""
+    if not isinstance(entry, dict):
+        return "the entry is not an object"
+    return f"the entry is nested deeper than {DEPTH_MAX} levels" if is_deeper(entry, DEPTH_MAX) else ""
+
+
+def _payload(entry: Mapping[str, Any]) -> tuple[str | bytes, dict[str, Any]]:
+    """The text of an entry, and the members of its payload besides. Without a text, the payload as JSON."""
+    name = next((name for name in _PAYLOADS if entry.get(name) is not None), "")
+    payload = entry.get(name)
+    if not isinstance(payload, dict):
+        return as_sent(_text(payload)) if name else "", {}
+    for key in _MESSAGE if name == "jsonPayload" else ():
+        if payload.get(key) is not None:
+            return as_sent(_text(payload[key])), {other: value for other, value in payload.items() if other != key}
+    return to_json(payload), {}
+
+
+def _severity(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        hundreds = value // 100
+        return _SEVERITIES[hundreds] if 0 <= hundreds < len(_SEVERITIES) else ""
+    if isinstance(value, str):
+        return _severity(int(value)) if value.isascii() and value.isdecimal() and len(value) < 5 else severity_of(value)
+    return ""
+
+
+def _time(value: Any) -> int | None:
+    """RFC 3339, or seconds and nanoseconds apart."""
+    if not isinstance(value, dict):
+        return time_ns(value)
+    seconds, nanos = (_whole(value.get(name, 0)) for name in ("seconds", "nanos"))
+    return None if seconds is None or nanos is None else seconds * NS_PER_S + nanos
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number, also as text, as JSON has those of 64 bits."""
+    if isinstance(value, str) and value.lstrip("-").isdecimal() and value.isascii() and len(value) <= 20:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else to_json({"": value})[4:-1]
+
+
+def _inflate(body: bytes, head: Head, max_bytes: int) -> bytes:
+    return bodies.inflate(body, head.headers.get("content-encoding", ""), min(max_bytes, BODY_MAX_BYTES))
+
+
+def _error(status: int, message: str, details: list[dict[str, Any]] | None = None) -> Answer:
+    error = {"code": status, "message": message, "status": _STATUSES.get(status, "INTERNAL")}
+    return _json(status, {"error": {**error, "details": details} if details else error})
+
+
+def _json(status: int, told: Mapping[str, Any]) -> Answer:
+    return Answer(status, to_json(told).encode(), "application/json; charset=UTF-8")
+
+
+_WRITE: Final = Take(("POST",), ("/v2/entries:write",), decode, answer, inflate=_inflate)
+PROTOCOL: Final = Protocol(NAME, (_WRITE,), refuse)

@@ -1,0 +1,127 @@
+"""Google's own clients against a real server: google-cloud-logging of PyPI, @google-cloud/logging of npm."""
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import google.cloud.logging
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.logging_v2.handlers import CloudLoggingHandler
+from google.cloud.logging_v2.handlers.transports import SyncTransport
+from google.cloud.logging_v2.resource import Resource
+
+from tests.clients.installed import run_node
+from tests.serving import ServerProcess
+
+POD = Resource(
+    "k8s_container",
+    {"cluster_name": "c1", "namespace_name": "shop", "pod_name": "web-0", "container_name": "app", "project_id": "p1"},
+)
+TIME = datetime(2026, 9, 21, 14, 13, 20, 123456, UTC)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path_factory.mktemp("gcp") / "data") as process:
+        yield process
+
+
+@pytest.fixture
+def client(server: ServerProcess) -> google.cloud.logging.Client:
+    return google.cloud.logging.Client(
+        project="p1", credentials=AnonymousCredentials(), _use_grpc=False, client_options={"api_endpoint": server.url}
+    )
+
+
+def found(server: ServerProcess, stream: str) -> list[dict[str, Any]]:
+    answer = server.query(f'stream="{stream}"', order="asc", limit=0)
+    return [json.loads(line, parse_float=Decimal) for line in answer.text.splitlines()]
+
+
+def test_entries_of_all_kinds(server: ServerProcess, client: google.cloud.logging.Client) -> None:
+    logger = client.logger("kinds", resource=POD)
+    logger.log_text("plain", severity="WARNING", timestamp=TIME, labels={"team": "a"})
+    with logger.batch() as batch:
+        batch.log_struct(
+            {"message": "of parts", "n": 7, "took": 1.5},
+            severity="ERROR",
+            trace="projects/p1/traces/abc",
+            span_id="def",
+        )
+        batch.log_text("last", http_request={"requestMethod": "GET", "status": 404}, insert_id="i-1")
+    stored = {record["message"]: record for record in found(server, "kinds")}
+    plain, structured, last = stored["plain"], stored["of parts"], stored["last"]
+    assert plain["time"] == "2026-09-21T14:13:20.123456000Z"
+    identity = ("cluster", "namespace", "pod", "container")
+    assert tuple(plain[name] for name in identity) == ("c1", "shop", "web-0", "app")
+    assert (plain["severity"], plain["message"], plain["attributes"]["team"]) == ("warn", "plain", "a")
+    assert plain["labels"]["log_name"] == "projects/p1/logs/kinds"
+    assert (structured["severity"], structured["trace_id"], structured["span_id"]) == ("error", "abc", "def")
+    assert (structured["message"], structured["attributes"]["took"]) == ("of parts", Decimal("1.5"))
+    assert last["attributes"]["httpRequest"] == {"requestMethod": "GET", "status": 404}
+
+
+def test_the_handler_of_the_standard_library(server: ServerProcess, client: google.cloud.logging.Client) -> None:
+    logger = logging.Logger("app")
+    logger.addHandler(CloudLoggingHandler(client, name="handler", transport=SyncTransport, resource=POD))
+    logger.error("payment of %d failed", 7, extra={"json_fields": {"user": "ann"}})
+    logger.info("done")
+    failed, done = found(server, "handler")
+    assert (failed["severity"], failed["message"], failed["attributes"]["user"]) == (
+        "error",
+        "payment of 7 failed",
+        "ann",
+    )
+    assert (done["severity"], done["message"]) == ("info", "done")
+    assert failed["attributes"]["sourceLocation"]["file"].endswith("test_gcp.py")
+
+
+@pytest.mark.needs_npm("@google-cloud/logging")
+def test_the_client_of_npm_over_rest(server: ServerProcess) -> None:
+    script = """
+    const { Logging } = require('@google-cloud/logging');
+    const { PassThroughClient } = require('google-auth-library');
+    const [port] = process.argv.slice(1);
+    const logging = new Logging({
+        projectId: 'p1', apiEndpoint: '127.0.0.1', port: Number(port), protocol: 'http', fallback: true,
+        authClient: new PassThroughClient(),
+    });
+    const log = logging.log('js');
+    const resource = { type: 'k8s_container', labels: { namespace_name: 'shop', pod_name: 'web-0' } };
+    const metadata = { resource, severity: 'ERROR', labels: { team: 'a' } };
+    metadata.timestamp = '2026-09-21T14:13:20.123456789Z';
+    log.write(log.entry(metadata, { message: 'from node', n: 7 })).then(() => console.log('written'));
+    """
+    assert run_node(script, str(server.port)) == "written\n"
+    record = next(record for record in found(server, "js") if record["message"] == "from node")
+    assert record["time"] == "2026-09-21T14:13:20.123456789Z"
+    assert (record["namespace"], record["pod"], record["severity"]) == ("shop", "web-0", "error")
+    assert (record["attributes"]["n"], record["attributes"]["team"]) == (7, "a")
+
+
+def test_what_was_answered_is_there_after_a_kill(server: ServerProcess, client: google.cloud.logging.Client) -> None:
+    logger = client.logger("killed")
+    for number in range(10):
+        logger.log_text(f"line {number}")
+    server.kill()
+    server.start()
+    for number in range(10, 20):
+        logger.log_text(f"line {number}")
+    assert [record["message"] for record in found(server, "killed")] == [f"line {number}" for number in range(20)]
+
+
+def test_a_request_that_is_sent_again_is_stored_once(server: ServerProcess) -> None:
+    body = {"logName": "projects/p1/logs/again", "entries": [{"textPayload": "x", "insertId": "i-1"}]}
+    for _ in range(2):
+        answer = server.client.post("/v2/entries:write?prettyPrint=false", json=body)
+        assert (answer.status_code, answer.json()) == (200, {})
+    assert len(found(server, "again")) == 1
+
+
+def test_a_bad_request_is_told_in_googles_form(server: ServerProcess) -> None:
+    answer = server.client.post("/v2/entries:write", content=b"nonsense")
+    assert (answer.status_code, answer.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
