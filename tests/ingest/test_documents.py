@@ -115,6 +115,20 @@ def test_an_applications_own_host_is_not_the_node() -> None:
     assert one({"message": "m", "host": "n"})["labels"] == {"node": "n"}
 
 
+def test_what_an_application_may_call_so_itself_is_not_taken_from_it() -> None:
+    own = {
+        "path": "/api/items",
+        "source": "import",
+        "agent": "Mozilla/5.0",
+        "resource": "/cart",
+        "tag": "v1",
+        "comm": "x",
+    }
+    row = one({"message": "m", "container_name": "web", **own})
+    assert (row["container"], row["attributes"]) == ("web", own)
+    assert "labels" not in row
+
+
 def test_what_the_application_says_yields_to_the_agent_and_stays() -> None:
     row = one({"message": "m", "namespace": "com.acme", "kubernetes": {"namespace_name": "shop"}})
     assert (row["namespace"], row["attributes"]) == ("shop", {"namespace": "com.acme"})
