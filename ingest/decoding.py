@@ -62,6 +62,8 @@ class Form(IntEnum):
     """One record a line, whatever it holds."""
     LINES = 2
     """Objects, one a line."""
+    ROW = 3
+    """An array, or objects one after the other with white space, commas or nothing between them."""
 
 
 class Role(IntEnum):
@@ -78,6 +80,19 @@ class Role(IntEnum):
     SEVERITY = 8
     TRACE_ID = 9
     SPAN_ID = 10
+
+
+class Part(IntEnum):
+    """What a member of an envelope is; `enum envelope_role`."""
+
+    RECORD = 0
+    """The record: its members if it is an object, else its message."""
+    MEMBERS = 1
+    """An object whose members are the record's too, where it has none of their names."""
+    TIME = 2
+    """The record's time, before all that it says itself."""
+    MEMBER = 3
+    """A member of the record, where it has none of that name."""
 
 
 class _Name(ctypes.Structure):
@@ -109,6 +124,33 @@ class Names:
 NO_NAMES: Final = Names.of({})
 
 
+class _EnvelopeName(ctypes.Structure):
+    _fields_ = (
+        ("text", ctypes.c_char_p),
+        ("length", ctypes.c_int64),
+        ("role", ctypes.c_int64),
+        ("becomes", ctypes.c_char_p),
+        ("becomes_length", ctypes.c_int64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """In what a record comes, as the kernel wants it; what has no name here is dropped."""
+
+    array: Any
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Part], renamed: Mapping[str, str] | None = None) -> Self:
+        """Members named in `renamed` have another name in the record."""
+        entries = [(name.encode(), part, (renamed or {}).get(name, name).encode()) for name, part in parts.items()]
+        array = _EnvelopeName * len(entries)
+        return cls(array(*(_EnvelopeName(name, len(name), part, as_, len(as_)) for name, part, as_ in entries)))
+
+
+NO_ENVELOPE: Final = Envelope.of({})
+
+
 class _Request(ctypes.Structure):
     _fields_ = (
         ("body", ctypes.c_void_p),
@@ -124,6 +166,8 @@ class _Request(ctypes.Structure):
         ("name_count", ctypes.c_int64),
         ("needles", ctypes.c_void_p),
         ("needle_count", ctypes.c_int64),
+        ("envelope", ctypes.c_void_p),
+        ("envelope_count", ctypes.c_int64),
     )
 
 
@@ -186,6 +230,7 @@ def decode_columns(
     limits: Limits,
     defaults: tuple[str, ...],
     names: Names = NO_NAMES,
+    envelope: Envelope = NO_ENVELOPE,
 ) -> Columns:
     """The records of a body of POST /api/v1/logs, in one pass without the GIL.
 
@@ -209,6 +254,8 @@ def decode_columns(
         len(names.names),
         ctypes.addressof(names.needles),
         len(names.needles),
+        ctypes.addressof(envelope.array),
+        len(envelope.array),
     )
     result = _Result()
     status = _decode(ctypes.byref(request), ctypes.byref(result))

@@ -22,10 +22,10 @@ _ALSO: Final = {
 _ROLES: Final = dict(zip(RECORD, (Role.SEVERITY, Role.TRACE_ID, Role.SPAN_ID), strict=True))
 
 
-@lru_cache(maxsize=4)
-def names_of(table: Table) -> Names:
-    """What the kernel is to look for in documents."""
-    roles: dict[str, Role] = dict(_ALSO)
+@lru_cache(maxsize=16)
+def names_of(table: Table, own: tuple[tuple[str, Role], ...] = ()) -> Names:
+    """What the kernel is to look for in documents; `own` names are those of one kind of them, before all others."""
+    roles: dict[str, Role] = {**_ALSO, **dict(own)}
     for path in table.paths:
         role = _role(path, table)
         for spelt, its_role in _spellings(path, role, table):
@@ -35,6 +35,7 @@ def names_of(table: Table) -> Names:
             _add_nested(path, role, table, roles)
     for wrapper in table.wrappers:
         _add_wrapper(wrapper, table, roles)
+    roles |= dict(own)
     for prefix in table.pod_labels:
         roles.setdefault(prefix, Role.PREFIX)
     return Names.of(roles, table.holding)
