@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.identity import Resolved
-from ingest.identity_table import normal
+from ingest.identity_table import Table, normal
 from ingest.request import Decoded, Reject, Request
 from ingest.rows import LABELS_MAX_BYTES, SEVERITY_CODES, SEVERITY_WORDS, batch_of
 from logstore.errors import InvalidInput, TooLarge
@@ -31,8 +31,8 @@ TEXT_MAX_BYTES: Final = 500 << 20
 _TEXT_OF_BODY: Final = 4
 _MALFORMED, _TOO_LARGE, _UNSURE = 16, 17, 18
 
-Resolve = Callable[[str, str], Resolved]
-"""Of a group's base and of the JSON object that was lifted, or nothing."""
+Resolve = Callable[[str, str, Table], Resolved]
+"""Of a group's base and of the JSON object that was lifted, or nothing, by a table of identity."""
 
 
 class Unsure(Exception):
@@ -106,7 +106,7 @@ def decode_entries(run: Kernel, request: Request, lifted: bytes, resolve: Resolv
     groups = result.group_texts.to_array(result.groups).to_pylist()
     group_of_row = np.frombuffer(result.group.take(), np.int32)
     rejects = _rejects(result, request.limits.max_line_bytes)
-    resolved = _resolve(groups, bases, resolve)
+    resolved = _resolve(groups, bases, lambda base, told: resolve(base, told, request.identity))
     _fill_in(columns, resolved, group_of_row)
     batch = batch_of(request, [found.source for found in resolved], group_of_row, columns)
     return Decoded(batch, rejects, unread=result.broken)
@@ -139,7 +139,7 @@ def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
     return result
 
 
-def _resolve(groups: list[str], bases: pa.StringArray, resolve: Resolve) -> list[Resolved]:
+def _resolve(groups: list[str], bases: pa.StringArray, resolve: Callable[[str, str], Resolved]) -> list[Resolved]:
     resolved: list[Resolved] = []
     size_bytes = 0
     for group in groups:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ingest.identity import Resolved, resolve
+from ingest.identity_table import Table
 from ingest.json_body import read_json
 from ingest.json_text import to_json
 from ingest.rows import Source
@@ -16,19 +17,19 @@ _CACHED: Final = 1024
 _CACHED_MAX_CHARACTERS: Final = 4096
 
 
-def of_labels(labels: Mapping[str, Any]) -> Resolved:
+def of_labels(labels: Mapping[str, Any], table: Table) -> Resolved:
     """What labels or a resource's attributes say; nothing is left over."""
-    found = resolve(labels)
+    found = resolve(labels, table)
     rest = {name: _text(value) for name, value in found.rest.items()}
     source = _over(found.source, Source(labels=rest))
     return Resolved(source, {}, found.severity, found.trace_id, found.span_id)
 
 
-def over(base: Resolved, lifted: str) -> Resolved:
+def over(base: Resolved, lifted: str, table: Table) -> Resolved:
     """What an entry says of itself, a JSON object or nothing, wins over what its stream does."""
     if not lifted:
         return base
-    found = (_of_json if len(lifted) <= _CACHED_MAX_CHARACTERS else _of_json.__wrapped__)(lifted)
+    found = (_of_json if len(lifted) <= _CACHED_MAX_CHARACTERS else _of_json.__wrapped__)(lifted, table)
     return Resolved(
         _over(found.source, base.source),
         {},
@@ -39,8 +40,8 @@ def over(base: Resolved, lifted: str) -> Resolved:
 
 
 @lru_cache(_CACHED)
-def _of_json(text: str) -> Resolved:
-    return of_labels(read_json(text.encode("utf-8", "replace")))
+def _of_json(text: str, table: Table) -> Resolved:
+    return of_labels(read_json(text.encode("utf-8", "replace")), table)
 
 
 def _over(first: Source, second: Source) -> Source:

@@ -13,6 +13,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.identity_table import read_table
 from ingest.protocols import loki
 from ingest.protocols.loki import json_form
 from ingest.protocols.loki.labels import parse_labels
@@ -163,6 +164,15 @@ def test_recorded_requests(recorded: Path) -> None:
 def test_json_of_clients_is_read_in_the_kernel(client: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_form, "decode_exactly", None)
     assert decoded((DATA / f"{client}.body").read_bytes(), JSON).batch.num_rows
+
+
+def test_a_table_of_ones_own_counts_for_labels_and_metadata(tmp_path: Path) -> None:
+    file = tmp_path / "identity.yaml"
+    file.write_text("words: {namespace: [team.name]}\n")
+    head = Head(headers=PROTOBUF)
+    body = push(Stream('{team_name="blue"}', (Entry(TIME_NS, b"a"), Entry(TIME_NS, b"b", {"team.name": "red"}))))
+    found = loki.decode(Request(body, NOW_NS, head, identity=read_table(file)))
+    assert [record["namespace"] for record in records_of(found)] == ["blue", "red"]
 
 
 def test_what_loki_answers() -> None:

@@ -31,7 +31,11 @@ def decode(request: Request) -> Decoded:
         TooLarge: more than `max_records`.
     """
     is_json = _is_json(request.head, request.body)
-    decoded = json_form.decode(request) if is_json else decode_entries(_KERNEL, request, lifted(), resolve_group)
+    decoded = (
+        json_form.decode(request)
+        if is_json
+        else decode_entries(_KERNEL, request, lifted(request.identity), resolve_group)
+    )
     if not decoded.batch.num_rows and not decoded.rejects:
         raise InvalidInput("a push has at least one stream with an entry")
     return decoded

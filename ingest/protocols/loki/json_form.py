@@ -14,7 +14,7 @@ from typing import Any, Final
 from ingest.entries import Unsure, decode_entries, entries_kernel
 from ingest.groups import of_labels, over
 from ingest.identity import Resolved
-from ingest.identity_table import normal
+from ingest.identity_table import Table, normal
 from ingest.json_body import as_sent, read_json
 from ingest.json_text import to_json
 from ingest.protocols.loki.streams import SPAN_IDS, TRACE_IDS, lifted, resolve_group, resolve_json_group
@@ -37,7 +37,7 @@ def decode(request: Request) -> Decoded:
         TooLarge: more than `max_records`.
     """
     try:
-        return decode_entries(_KERNEL, request, lifted(), resolve_json_group)
+        return decode_entries(_KERNEL, request, lifted(request.identity), resolve_json_group)
     except Unsure:
         return decode_exactly(request)
 
@@ -58,7 +58,7 @@ def decode_exactly(request: Request) -> Decoded:
         if isinstance(stream, dict):
             _read_stream(stream, entries)
         elif stream is not None:
-            entries.begin(resolve_group("", ""))
+            entries.begin(resolve_group("", "", request.identity))
             entries.add_bad(stream, "a stream is a JSON object")
     return entries.rows.decoded()
 
@@ -68,7 +68,8 @@ class _Entries:
 
     def __init__(self, request: Request) -> None:
         self.rows = Rows(request)
-        self._stream = resolve_group("", "")
+        self.table = request.identity
+        self._stream = resolve_group("", "", self.table)
         self._groups: dict[str, tuple[int, Resolved]] = {}
 
     def begin(self, stream: Resolved) -> None:
@@ -82,7 +83,7 @@ class _Entries:
         told: dict[str, str] = {}
         trace_id = span_id = None
         for name, value in metadata.items():
-            if type(value) is not str or (kind := _kind(name)) == "" or (kind != "lifted" and not value):
+            if type(value) is not str or (kind := _kind(name, self.table)) == "" or (kind != "lifted" and not value):
                 attributes[name] = value
             elif kind == "trace_id":
                 trace_id = value
@@ -106,28 +107,28 @@ class _Entries:
 
     def _group(self, metadata: str) -> tuple[int, Resolved]:
         if (known := self._groups.get(metadata)) is None:
-            found = over(self._stream, metadata)
+            found = over(self._stream, metadata, self.table)
             known = self._groups[metadata] = self.rows.group(found.source), found
         return known
 
 
 @lru_cache(_KNOWN_NAMES)
-def _kind(name: str) -> str:
+def _kind(name: str, table: Table) -> str:
     """What metadata of this name is: an id, something that is lifted, or '' for an attribute."""
     if name.lower() in TRACE_IDS:
         return "trace_id"
     if name.lower() in SPAN_IDS:
         return "span_id"
-    return "lifted" if normal(name) in _lifted() else ""
+    return "lifted" if normal(name) in _lifted(table) else ""
 
 
 @lru_cache(1)
-def _lifted() -> frozenset[str]:
-    return frozenset(lifted().decode().split("\n"))
+def _lifted(table: Table) -> frozenset[str]:
+    return frozenset(lifted(table).decode().split("\n"))
 
 
 def _read_stream(stream: Mapping[str, Any], entries: _Entries) -> None:
-    entries.begin(_stream(stream))
+    entries.begin(_stream(stream, entries.table))
     for name in ("values", "entries"):
         values = stream.get(name)
         if isinstance(values, list):
@@ -137,11 +138,11 @@ def _read_stream(stream: Mapping[str, Any], entries: _Entries) -> None:
             entries.add_bad(values, f"{name} of a stream is a JSON array")
 
 
-def _stream(stream: Mapping[str, Any]) -> Resolved:
+def _stream(stream: Mapping[str, Any], table: Table) -> Resolved:
     labels = stream.get("stream", stream.get("labels"))
     if isinstance(labels, dict):
-        return of_labels(labels)
-    return resolve_group(labels if isinstance(labels, str) else "" if labels is None else _text(labels), "")
+        return of_labels(labels, table)
+    return resolve_group(labels if isinstance(labels, str) else "" if labels is None else _text(labels), "", table)
 
 
 def _read_entry(value: Any, entries: _Entries) -> None:

@@ -4,13 +4,13 @@ Metadata that is identity wins over the labels; severity, trace and span ids are
 Labels that cannot be read stay whole, as the label `_labels`.
 """
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final
 
 from ingest.entries import lifted_names
 from ingest.groups import of_labels, over
 from ingest.identity import Resolved
-from ingest.identity_table import default_table
+from ingest.identity_table import Table
 from ingest.json_body import read_json
 from ingest.protocols.loki.labels import parse_labels
 from ingest.rows import INGEST_ERROR, Source
@@ -20,13 +20,13 @@ TRACE_IDS: Final = frozenset({"traceid", "trace_id"})
 SPAN_IDS: Final = frozenset({"spanid", "span_id"})
 """Names of metadata that have ids, in lower case."""
 _CACHED: Final = 1024
+_TABLES: Final = 4
 _CACHED_MAX_CHARACTERS: Final = 4096
 
 
-@cache
-def lifted() -> bytes:
+@lru_cache(_TABLES)
+def lifted(table: Table) -> bytes:
     """Names of metadata that say where an entry comes from, or how severe it is."""
-    table = default_table()
     return lifted_names(
         path
         for path, (target, _) in table.targets.items()
@@ -34,24 +34,26 @@ def lifted() -> bytes:
     )
 
 
-def resolve_group(labels: str, metadata: str) -> Resolved:
+def resolve_group(labels: str, metadata: str, table: Table) -> Resolved:
     """Of labels as `{name="value"}` and of what was lifted out of metadata, as JSON."""
-    return over((_of_text if len(labels) <= _CACHED_MAX_CHARACTERS else _of_text.__wrapped__)(labels), metadata)
+    read = _of_text if len(labels) <= _CACHED_MAX_CHARACTERS else _of_text.__wrapped__
+    return over(read(labels, table), metadata, table)
 
 
-def resolve_json_group(labels: str, metadata: str) -> Resolved:
+def resolve_json_group(labels: str, metadata: str, table: Table) -> Resolved:
     """Likewise, of labels as a JSON object."""
-    return over((_of_json if len(labels) <= _CACHED_MAX_CHARACTERS else _of_json.__wrapped__)(labels), metadata)
+    read = _of_json if len(labels) <= _CACHED_MAX_CHARACTERS else _of_json.__wrapped__
+    return over(read(labels, table), metadata, table)
 
 
 @lru_cache(_CACHED)
-def _of_json(text: str) -> Resolved:
-    return of_labels(read_json(text.encode()))
+def _of_json(text: str, table: Table) -> Resolved:
+    return of_labels(read_json(text.encode()), table)
 
 
 @lru_cache(_CACHED)
-def _of_text(text: str) -> Resolved:
+def _of_text(text: str, table: Table) -> Resolved:
     try:
-        return of_labels(parse_labels(text)) if text else Resolved(Source(), {}, "", None, None)
+        return of_labels(parse_labels(text), table) if text else Resolved(Source(), {}, "", None, None)
     except InvalidInput as error:
         return Resolved(Source(labels={INGEST_ERROR: str(error), "_labels": text}), {}, "", None, None)

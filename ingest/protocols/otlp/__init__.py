@@ -37,7 +37,7 @@ def decode(request: Request) -> Decoded:
     """
     if is_json(request.head, request.body):
         return json_form.decode(request)
-    return decode_entries(_KERNEL, request, lifted(), resolve_group)
+    return decode_entries(_KERNEL, request, lifted(request.identity), resolve_group)
 
 
 def inflate(body: bytes, head: Head, max_bytes: int) -> bytes:

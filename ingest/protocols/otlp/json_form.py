@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ingest.entries import Unsure, decode_entries, entries_kernel
 from ingest.identity import Resolved
-from ingest.identity_table import normal
+from ingest.identity_table import Table, normal
 from ingest.json_body import as_sent, read_json
 from ingest.json_text import to_json
 from ingest.protocols.otlp.any_value import DEPTH_MAX, TooDeep, read_any, read_integer, read_pairs
@@ -40,7 +40,7 @@ def decode(request: Request) -> Decoded:
         TooLarge: more than `max_records`.
     """
     try:
-        return decode_entries(_KERNEL, request, lifted(), resolve_group)
+        return decode_entries(_KERNEL, request, lifted(request.identity), resolve_group)
     except Unsure:
         return decode_exactly(request)
 
@@ -79,6 +79,7 @@ class _Records:
 
     def __init__(self, request: Request) -> None:
         self.rows = Rows(request)
+        self._table = request.identity
         self._read = 0
         self._place = _Place("{}", {}, {})
 
@@ -100,7 +101,7 @@ class _Records:
         attributes = dict(self._place.scope)
         told: dict[str, str] = {}
         for name, value in read_pairs(record.get("attributes")):
-            if type(value) is str and _is_lifted(name):
+            if type(value) is str and _is_lifted(name, self._table):
                 told[name] = value
             else:
                 attributes[name] = value
@@ -121,14 +122,14 @@ class _Records:
     def _group(self, told: str) -> tuple[int, Resolved]:
         place = self._place
         if (known := place.groups.get(told)) is None:
-            found = resolve_group(place.resource, told)
+            found = resolve_group(place.resource, told, self._table)
             known = place.groups[told] = self.rows.group(found.source), found
         return known
 
 
 @lru_cache(_KNOWN_NAMES)
-def _is_lifted(name: str) -> bool:
-    return normal(name) in lifted().decode().split("\n")
+def _is_lifted(name: str, table: Table) -> bool:
+    return normal(name) in lifted(table).decode().split("\n")
 
 
 def _scope(scope: Mapping[str, Any]) -> dict[str, Any]:
