@@ -17,6 +17,7 @@ _ALSO: Final = {
     "body.text": Role.MESSAGE,
     "event": Role.WALK,
     "event.original": Role.MESSAGE,
+    "fields.message": Role.MESSAGE,
 }
 _ROLES: Final = dict(zip(RECORD, (Role.SEVERITY, Role.TRACE_ID, Role.SPAN_ID), strict=True))
 
@@ -32,6 +33,8 @@ def names_of(table: Table, own: tuple[tuple[str, Role], ...] = ()) -> Names:
                 roles.setdefault(spelt, its_role)
         if "." in path:
             _add_nested(path, role, table, roles)
+    for wrapper in table.wrappers:
+        _add_wrapper(wrapper, table, roles)
     roles |= dict(own)
     for prefix in table.pod_labels:
         roles.setdefault(prefix, Role.PREFIX)
@@ -48,6 +51,18 @@ def _add_nested(path: str, role: Role, table: Table, roles: dict[str, Role]) -> 
     for depth in range(1, len(keys)):
         roles[".".join(keys[:depth])] = Role.WALK
     roles[path] = role
+
+
+def _add_wrapper(wrapper: str, table: Table, roles: dict[str, Role]) -> None:
+    head = wrapper.partition(".")[0]
+    if head not in table.varying:
+        roles.setdefault(head, Role.OBJECT)
+        roles.setdefault(head + ".", Role.PREFIX)
+        return
+    roles[head] = Role.WALK
+    for path in table.paths:
+        if (role := _role(path, table)) is not Role.WEAK:
+            _add_nested(f"{wrapper}.{path}", role, table, roles)
 
 
 def _role(path: str, table: Table) -> Role:

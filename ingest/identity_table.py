@@ -29,8 +29,8 @@ def normal(path: str) -> str:
 class Table:
     """Told apart by which they are, not by what they hold.
 
-    All paths are normal ones, and end in `_` where they are prefixes, but for `paths`, `varying` and
-    `holding`, which are as they were written."""
+    All paths are normal ones, and end in `_` where they are prefixes, but for `paths`, `varying`,
+    `holding` and `wrappers`, which are as they were written."""
 
     targets: Mapping[str, tuple[str, int]]
     """What a path tells, and its place among those that tell the same: the lowest counts."""
@@ -43,6 +43,8 @@ class Table:
     ambiguous: frozenset[str]
     holding: tuple[str, ...]
     paths: tuple[str, ...]
+    wrappers: tuple[str, ...]
+    """`within`, as it was written."""
 
 
 def table_of(*contents: Mapping[str, Any]) -> Table:
@@ -77,7 +79,8 @@ def table_of(*contents: Mapping[str, Any]) -> Table:
         _joined(content.get("varying", ()) for content in documents),
         frozenset(map(normal, _joined(content.get("ambiguous", ()) for content in documents))),
         _joined(content.get("holding", ()) for content in documents),
-        tuple(dict.fromkeys((*spelt, *within))),
+        tuple(dict.fromkeys(spelt)),
+        within,
     )
 
 

@@ -1,5 +1,6 @@
 /* What the kernels for JSON forms share. They read what senders usually write; where a body has anything else they are
- * unsure, and its exact reader in Python takes the whole of it. Values have been scanned before they are walked. */
+ * unsure, and its exact reader in Python takes the whole of it. What is walked has been scanned within what is around it, so that it does
+ * not break off. */
 #ifndef ENTRIES_JSON_H
 #define ENTRIES_JSON_H
 
@@ -11,14 +12,14 @@ static inline int json_unsure(struct entries *e) {
     return 0;
 }
 
-/* Scans the whole body; false if it is no valid JSON in UTF-8, or nested too deep. */
-static inline int json_body(struct entries *e, struct span body, struct json_value *value) {
-    struct json_reader *reader = &e->reader;
-    const uint8_t *end = body.at + body.length;
-    reader->end = end;
-    reader->is_valid_utf8 = 1;
-    const uint8_t *at = utf8_is_valid(body.at, end) ? json_scan(reader, json_skip_space(body.at, end), 0, value) : NULL;
-    return at && json_skip_space(at, end) == end ? 1 : json_unsure(e);
+/* Where the body's one object begins; NULL if it is not in UTF-8, or has none. */
+static inline const uint8_t *json_body(struct entries *e, struct span body) {
+    e->reader.end = body.at + body.length;
+    e->reader.is_valid_utf8 = 1;
+    const uint8_t *at = json_skip_space(body.at, e->reader.end);
+    if (at < e->reader.end && utf8_is_valid(at, e->reader.end)) return at;
+    json_unsure(e);
+    return NULL;
 }
 
 /* The place of the first member or item. */
@@ -27,7 +28,7 @@ static inline const uint8_t *json_open(struct entries *e, const struct json_valu
 }
 
 static inline int json_next_member(struct entries *e, const uint8_t **at, struct json_value *key, struct json_value *value) {
-    if (**at == '}') return 0;
+    if (*at < e->reader.end && **at == '}') return 0;
     const uint8_t *from = json_scan_key(&e->reader, *at, key);
     from = from ? json_scan(&e->reader, from, 0, value) : NULL;
     from = from ? json_scan_separator(&e->reader, from) : NULL;
@@ -36,12 +37,17 @@ static inline int json_next_member(struct entries *e, const uint8_t **at, struct
     return 1;
 }
 
+/* After an item of an array: the place of the next, or of the closing bracket. */
+static inline const uint8_t *json_after_item(struct entries *e, const uint8_t *at) {
+    at = json_skip_space(at, e->reader.end);
+    return *at == ',' ? json_skip_space(at + 1, e->reader.end) : at;
+}
+
 static inline int json_next_item(struct entries *e, const uint8_t **at, struct json_value *value) {
     if (**at == ']') return 0;
     const uint8_t *from = json_scan(&e->reader, *at, 0, value);
     if (!from) return json_unsure(e);
-    from = json_skip_space(from, e->reader.end);
-    *at = *from == ',' ? json_skip_space(from + 1, e->reader.end) : from;
+    *at = json_after_item(e, from);
     return 1;
 }
 
@@ -68,21 +74,36 @@ static inline int json_count(struct entries *e, const struct json_value *value, 
     return 1;
 }
 
-/* The members with these names; one that is null is as none, whose text is NULL. */
-static inline int json_fields(struct entries *e, const struct json_value *object, const char *const *names, int count,
-                              struct json_value *fields) {
-    if (object->kind != JSON_OBJECT) return json_unsure(e);
-    memset(fields, 0, (size_t)count * sizeof *fields);
+struct json_name {
+    const char *text;
+    size_t length;
+};
+
+#define JSON_NAME(text) {text, sizeof text - 1}
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
+/* Reads the object at `at`: its members with these names, of which one that is null is as none, whose text is NULL.
+ * Returns the object's end, or NULL. Its values are walked afterwards: so an object need not be scanned before. */
+static inline const uint8_t *json_fields(struct entries *e, const uint8_t *at, const struct json_name *names, int count,
+                                         struct json_value *fields) {
     struct json_value key, value;
-    for (const uint8_t *at = json_open(e, object); json_next_member(e, &at, &key, &value);) {
+    memset(fields, 0, (size_t)count * sizeof *fields);
+    if (*at != '{') goto unsure;
+    at = json_skip_space(at + 1, e->reader.end);
+    while (json_next_member(e, &at, &key, &value)) {
         struct span name = {key.text + 1, key.length - 2};
-        if (key.has_backslash || memchr(name.at, '_', name.length)) return json_unsure(e);
+        if (key.has_backslash || memchr(name.at, '_', name.length)) goto unsure;
         for (int i = 0; i < count; i++) {
-            if (strlen(names[i]) != name.length || memcmp(names[i], name.at, name.length) != 0) continue;
+            if (names[i].length != name.length || memcmp(names[i].text, name.at, name.length) != 0) continue;
             fields[i] = value.kind == JSON_NULL ? (struct json_value){0} : value;
         }
     }
-    return e->status == KERNEL_OK;
+    return e->status == KERNEL_OK ? at + 1 : NULL;
+unsure:
+    json_unsure(e);
+    return NULL;
 }
+
+static inline int json_is_array(const struct json_value *value) { return value->text && value->kind == JSON_ARRAY; }
 
 #endif

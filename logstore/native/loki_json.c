@@ -44,32 +44,40 @@ static void read_entry(struct entries *e, const struct json_value *value) {
     if (e->status == KERNEL_OK) entries_end(e, &entry);
 }
 
-static void read_stream(struct entries *e, const struct json_value *stream) {
-    static const char *const names[] = {"stream", "values", "labels", "entries"};
-    struct json_value fields[4], value;
-    if (!json_fields(e, stream, names, 4, fields)) return;
+static const uint8_t *read_stream(struct entries *e, const uint8_t *stream) {
+    static const struct json_name names[] = {JSON_NAME("stream"), JSON_NAME("values"), JSON_NAME("labels"),
+                                             JSON_NAME("entries")};
+    struct json_value fields[COUNT(names)], value;
+    const uint8_t *end = json_fields(e, stream, names, COUNT(names), fields);
+    if (!end) return NULL;
     const struct json_value *labels = &fields[0], *values = &fields[1];
-    int is_usual = labels->kind == JSON_OBJECT && labels->text && values->kind == JSON_ARRAY && values->text;
+    int is_usual = labels->text && labels->kind == JSON_OBJECT && json_is_array(values);
     if (!is_usual || fields[2].text || fields[3].text) {
         json_unsure(e);
-        return;
+        return NULL;
     }
     entries_begin_base(e, (struct span){labels->text, labels->length});
     for (const uint8_t *at = json_open(e, values); e->status == KERNEL_OK && json_next_item(e, &at, &value);) {
         read_entry(e, &value);
     }
+    return end;
 }
 
 static void read_push(struct entries *e, struct span body) {
-    static const char *const names[] = {"streams"};
-    struct json_value push, streams, stream;
-    if (!json_body(e, body, &push) || !json_fields(e, &push, names, 1, &streams)) return;
-    if (!streams.text || streams.kind != JSON_ARRAY) {
+    static const struct json_name names[] = {JSON_NAME("streams")};
+    struct json_value streams;
+    const uint8_t *at = json_body(e, body);
+    const uint8_t *end = at ? json_fields(e, at, names, COUNT(names), &streams) : NULL;
+    if (!end) return;
+    if (!json_is_array(&streams) || json_skip_space(end, e->reader.end) != e->reader.end) {
         json_unsure(e);
         return;
     }
-    for (const uint8_t *at = json_open(e, &streams); e->status == KERNEL_OK && json_next_item(e, &at, &stream);) {
-        read_stream(e, &stream);
+    at = json_open(e, &streams);
+    while (e->status == KERNEL_OK && *at != ']') {
+        const uint8_t *after = read_stream(e, at);
+        if (!after) return;
+        at = json_after_item(e, after);
     }
 }
 

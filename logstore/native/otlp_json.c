@@ -5,24 +5,28 @@
 
 enum { DEPTH_MAX = 40, TRACE_ID_DIGITS = 32, SPAN_ID_DIGITS = 16 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+/* Of {"intValue": 5} the first letter and 5; without a known member, 0. */
+struct any {
+    char kind;
+    struct json_value content;
+};
 
-static void append_any(struct entries *e, struct buffer *out, const struct json_value *any, int depth);
+static const uint8_t *append_any(struct entries *e, struct buffer *out, const uint8_t *at, int depth);
 
-/* Of {"intValue": 5} the kind and 5: the first member that is known and not null, as the exact reader has it. */
-static int read_any(struct entries *e, const struct json_value *any, char *kind, struct json_value *content) {
-    static const char *const names[] = {"stringValue", "boolValue", "intValue", "doubleValue", "arrayValue", "kvlistValue"};
+static const uint8_t *read_any(struct entries *e, const uint8_t *at, struct any *any) {
+    static const struct json_name names[] = {JSON_NAME("stringValue"), JSON_NAME("boolValue"), JSON_NAME("intValue"),
+                                             JSON_NAME("doubleValue"), JSON_NAME("arrayValue"), JSON_NAME("kvlistValue")};
     struct json_value fields[COUNT(names)];
-    if (!json_fields(e, any, names, COUNT(names), fields)) return 0;
-    *kind = 0;
-    for (int i = 0; i < COUNT(names); i++) {
+    const uint8_t *end = json_fields(e, at, names, COUNT(names), fields);
+    any->kind = 0;
+    for (int i = 0; end && i < COUNT(names); i++) {
         if (!fields[i].text) continue;
-        if (*kind) return json_unsure(e);
-        *kind = names[i][0];
-        *content = fields[i];
+        if (any->kind) json_unsure(e);
+        any->kind = names[i].text[0];
+        any->content = fields[i];
     }
-    if (*kind) return 1;
-    return any->length == 2 ? 1 : json_unsure(e);
+    if (end && !any->kind && end - at != 2) json_unsure(e);
+    return e->status == KERNEL_OK ? end : NULL;
 }
 
 static void append_integer(struct entries *e, struct buffer *out, const struct json_value *value) {
@@ -49,19 +53,19 @@ static void append_double(struct entries *e, struct buffer *out, const struct js
 
 /* Of {"values": […]} the array. */
 static int read_values(struct entries *e, const struct json_value *container, struct json_value *values) {
-    static const char *const names[] = {"values"};
-    if (!json_fields(e, container, names, 1, values)) return 0;
-    return values->text && values->kind == JSON_ARRAY ? 1 : json_unsure(e);
+    static const struct json_name names[] = {JSON_NAME("values")};
+    if (!json_fields(e, container->text, names, COUNT(names), values)) return 0;
+    return json_is_array(values) ? 1 : json_unsure(e);
 }
 
 static void append_array(struct entries *e, struct buffer *out, const struct json_value *container, int depth) {
-    struct json_value values, item;
+    struct json_value values;
     if (!read_values(e, container, &values)) return;
     uint8_t separator = '[';
-    for (const uint8_t *at = json_open(e, &values); e->status == KERNEL_OK && json_next_item(e, &at, &item);) {
+    for (const uint8_t *at = json_open(e, &values); *at != ']'; separator = ',') {
         buffer_byte(out, separator);
-        append_any(e, out, &item, depth + 1);
-        separator = ',';
+        if (!(at = append_any(e, out, at, depth + 1))) return;
+        at = json_after_item(e, at);
     }
     if (separator == '[') buffer_byte(out, '[');
     buffer_byte(out, ']');
@@ -72,80 +76,82 @@ struct pair {
     struct json_value value;
 };
 
-static int read_pair(struct entries *e, const struct json_value *object, struct pair *pair) {
-    static const char *const names[] = {"key", "value"};
-    struct json_value fields[2];
-    if (!json_fields(e, object, names, 2, fields)) return 0;
-    if (!fields[0].text || !fields[1].text) return json_unsure(e);
+static const uint8_t *read_pair(struct entries *e, const uint8_t *at, struct pair *pair) {
+    static const struct json_name names[] = {JSON_NAME("key"), JSON_NAME("value")};
+    struct json_value fields[COUNT(names)];
+    const uint8_t *end = json_fields(e, at, names, COUNT(names), fields);
+    if (!end) return NULL;
+    if (!fields[0].text || !fields[1].text) json_unsure(e);
+    else json_string(e, &fields[0], &pair->key);
     pair->value = fields[1];
-    return json_string(e, &fields[0], &pair->key);
+    return e->status == KERNEL_OK ? end : NULL;
 }
 
 static void append_kvlist(struct entries *e, struct buffer *out, const struct json_value *pairs, int depth) {
-    struct json_value item;
     struct pair pair;
     uint8_t separator = '{';
     uint64_t seen[4] = {0};
-    for (const uint8_t *at = json_open(e, pairs); e->status == KERNEL_OK && json_next_item(e, &at, &item);) {
-        if (!read_pair(e, &item, &pair)) return;
+    for (const uint8_t *at = json_open(e, pairs); *at != ']'; separator = ',') {
+        if (!(at = read_pair(e, at, &pair))) return;
+        at = json_after_item(e, at);
         e->is_repeated |= json_mark_key(seen, pair.key.at, pair.key.length);
         buffer_byte(out, separator);
         entries_append_text(e, out, pair.key);
         buffer_byte(out, ':');
-        append_any(e, out, &pair.value, depth + 1);
-        separator = ',';
+        if (!append_any(e, out, pair.value.text, depth + 1)) return;
     }
     if (separator == '{') buffer_byte(out, '{');
     buffer_byte(out, '}');
 }
 
-static void append_any(struct entries *e, struct buffer *out, const struct json_value *any, int depth) {
-    struct json_value content, pairs;
+static void append_content(struct entries *e, struct buffer *out, const struct any *any, int depth) {
+    const struct json_value *content = &any->content;
+    struct json_value pairs;
     struct span text;
-    char kind;
-    if (depth > DEPTH_MAX) json_unsure(e);
-    if (e->status != KERNEL_OK || !read_any(e, any, &kind, &content)) return;
-    switch (kind) {
+    switch (any->kind) {
     case 0: buffer_append(out, "null", 4); break;
-    case 's': if (json_string(e, &content, &text)) entries_append_text(e, out, text); break;
+    case 's': if (json_string(e, content, &text)) entries_append_text(e, out, text); break;
     case 'b':
-        if (content.kind == JSON_BOOLEAN) buffer_append(out, content.text, content.length);
+        if (content->kind == JSON_BOOLEAN) buffer_append(out, content->text, content->length);
         else json_unsure(e);
         break;
-    case 'i': append_integer(e, out, &content); break;
-    case 'd': append_double(e, out, &content); break;
-    case 'a': append_array(e, out, &content, depth); break;
-    default: if (read_values(e, &content, &pairs)) append_kvlist(e, out, &pairs, depth);
+    case 'i': append_integer(e, out, content); break;
+    case 'd': append_double(e, out, content); break;
+    case 'a': append_array(e, out, content, depth); break;
+    default: if (read_values(e, content, &pairs)) append_kvlist(e, out, &pairs, depth);
     }
 }
 
-static int is_text(struct entries *e, const struct json_value *any) {
-    struct json_value content;
-    char kind;
-    return read_any(e, any, &kind, &content) && kind == 's';
+static const uint8_t *append_any(struct entries *e, struct buffer *out, const uint8_t *at, int depth) {
+    struct any any;
+    if (depth > DEPTH_MAX) json_unsure(e);
+    const uint8_t *end = e->status == KERNEL_OK ? read_any(e, at, &any) : NULL;
+    if (end) append_content(e, out, &any, depth);
+    return e->status == KERNEL_OK ? end : NULL;
 }
 
 static void read_attributes(struct entries *e, const struct json_value *attributes) {
-    struct json_value item;
     struct pair pair;
-    for (const uint8_t *at = json_open(e, attributes); e->status == KERNEL_OK && json_next_item(e, &at, &item);) {
-        if (!read_pair(e, &item, &pair)) return;
-        struct buffer *out = entries_member(e, pair.key, is_text(e, &pair.value));
-        append_any(e, out, &pair.value, 1);
+    struct any any;
+    for (const uint8_t *at = json_open(e, attributes); *at != ']';) {
+        if (!(at = read_pair(e, at, &pair)) || !read_any(e, pair.value.text, &any)) return;
+        at = json_after_item(e, at);
+        struct buffer *out = entries_member(e, pair.key, any.kind == 's');
+        append_content(e, out, &any, 1);
         buffer_byte(out, ',');
+        if (e->status != KERNEL_OK) return;
     }
 }
 
-static void read_body(struct entries *e, const struct json_value *any, struct otlp_record *record) {
-    struct json_value content;
-    char kind;
-    if (!read_any(e, any, &kind, &content)) return;
-    record->has_body = kind != 0;
-    if (kind == 's') {
-        json_string(e, &content, &record->message);
-    } else if (kind) {
+static void read_body(struct entries *e, const struct json_value *body, struct otlp_record *record) {
+    struct any any;
+    if (!read_any(e, body->text, &any)) return;
+    record->has_body = any.kind != 0;
+    if (any.kind == 's') {
+        json_string(e, &any.content, &record->message);
+    } else if (any.kind) {
         e->body.length = 0;
-        append_any(e, &e->body, any, 0);
+        append_content(e, &e->body, &any, 0);
         record->message = (struct span){e->body.data, e->body.length};
     }
 }
@@ -165,24 +171,40 @@ static void read_id(struct entries *e, const struct json_value *value, size_t le
     if (any) *id = (struct span){text, length};
 }
 
-static void read_record(struct entries *e, const struct json_value *object) {
-    static const char *const names[] = {"timeUnixNano", "observedTimeUnixNano", "severityNumber", "droppedAttributesCount",
-                                        "flags", "severityText", "eventName", "body", "attributes", "traceId", "spanId"};
+enum { NUMBERS = 5, TEXTS = 2, BODY = NUMBERS + TEXTS, ATTRIBUTES, TRACE_ID, SPAN_ID };
+
+static const uint8_t *read_record(struct entries *e, const uint8_t *at) {
+    static const struct json_name names[] = {
+        JSON_NAME("timeUnixNano"), JSON_NAME("observedTimeUnixNano"), JSON_NAME("severityNumber"),
+        JSON_NAME("droppedAttributesCount"), JSON_NAME("flags"), JSON_NAME("severityText"), JSON_NAME("eventName"),
+        JSON_NAME("body"), JSON_NAME("attributes"), JSON_NAME("traceId"), JSON_NAME("spanId")};
     struct json_value fields[COUNT(names)];
     uint8_t trace_id[TRACE_ID_DIGITS], span_id[SPAN_ID_DIGITS];
     arena_reset(&e->reader.arena);
-    if (!json_fields(e, object, names, COUNT(names), fields)) return;
+    const uint8_t *end = json_fields(e, at, names, COUNT(names), fields);
+    if (!end) return NULL;
     entries_begin(e);
-    struct otlp_record record = otlp_record_of(object->text);
+    struct otlp_record record = otlp_record_of(at);
     uint64_t *numbers[] = {&record.time_ns, &record.observed_ns, &record.severity_number, &record.dropped, &record.flags};
     struct span *texts[] = {&record.severity_text, &record.event_name};
-    for (int i = 0; i < COUNT(numbers); i++) if (fields[i].text) json_count(e, &fields[i], numbers[i]);
-    for (int i = 0; i < COUNT(texts); i++) if (fields[5 + i].text) json_string(e, &fields[5 + i], texts[i]);
-    if (fields[7].text) read_body(e, &fields[7], &record);
-    if (fields[8].text && fields[8].kind == JSON_ARRAY) read_attributes(e, &fields[8]);
-    if (fields[9].text) read_id(e, &fields[9], sizeof trace_id, trace_id, &record.trace_id);
-    if (fields[10].text) read_id(e, &fields[10], sizeof span_id, span_id, &record.span_id);
+    for (int i = 0; i < NUMBERS; i++) if (fields[i].text) json_count(e, &fields[i], numbers[i]);
+    for (int i = 0; i < TEXTS; i++) if (fields[NUMBERS + i].text) json_string(e, &fields[NUMBERS + i], texts[i]);
+    if (fields[BODY].text) read_body(e, &fields[BODY], &record);
+    if (json_is_array(&fields[ATTRIBUTES])) read_attributes(e, &fields[ATTRIBUTES]);
+    if (fields[TRACE_ID].text) read_id(e, &fields[TRACE_ID], sizeof trace_id, trace_id, &record.trace_id);
+    if (fields[SPAN_ID].text) read_id(e, &fields[SPAN_ID], sizeof span_id, span_id, &record.span_id);
     if (e->status == KERNEL_OK) otlp_end(e, &record);
+    return e->status == KERNEL_OK ? end : NULL;
+}
+
+typedef const uint8_t *read_item(struct entries *e, const uint8_t *at);
+
+static void read_items(struct entries *e, const struct json_value *array, read_item *read) {
+    if (!json_is_array(array)) return;
+    for (const uint8_t *at = json_open(e, array); *at != ']';) {
+        if (!(at = read(e, at))) return;
+        at = json_after_item(e, at);
+    }
 }
 
 static void append_scope_word(struct entries *e, const char *key, const struct json_value *word) {
@@ -193,67 +215,68 @@ static void append_scope_word(struct entries *e, const char *key, const struct j
     buffer_byte(out, ',');
 }
 
-static void read_scope(struct entries *e, const struct json_value *scope) {
-    static const char *const names[] = {"name", "version", "attributes"};
-    struct json_value fields[3], item;
+static const uint8_t *read_scope_attribute(struct entries *e, const uint8_t *at) {
     struct pair pair;
-    entries_clear_shared(e);
-    if (!scope->text || !json_fields(e, scope, names, 3, fields)) return;
-    append_scope_word(e, "otel.scope.name", &fields[0]);
-    append_scope_word(e, "otel.scope.version", &fields[1]);
-    if (!fields[2].text || fields[2].kind != JSON_ARRAY) return;
-    for (const uint8_t *at = json_open(e, &fields[2]); e->status == KERNEL_OK && json_next_item(e, &at, &item);) {
-        if (!read_pair(e, &item, &pair)) return;
-        e->is_repeated = 0;
-        struct buffer *out = entries_shared_member(e, pair.key);
-        append_any(e, out, &pair.value, 1);
-        buffer_byte(out, ',');
-        e->shared_is_repeated |= e->is_repeated;
-    }
+    const uint8_t *end = read_pair(e, at, &pair);
+    if (!end) return NULL;
+    e->is_repeated = 0;
+    struct buffer *out = entries_shared_member(e, pair.key);
+    if (!append_any(e, out, pair.value.text, 1)) return NULL;
+    buffer_byte(out, ',');
+    e->shared_is_repeated |= e->is_repeated;
+    return end;
 }
 
-static void read_scope_logs(struct entries *e, const struct json_value *logs) {
-    static const char *const names[] = {"scope", "logRecords"};
-    struct json_value fields[2], record;
-    if (!json_fields(e, logs, names, 2, fields)) return;
+static void read_scope(struct entries *e, const struct json_value *scope) {
+    static const struct json_name names[] = {JSON_NAME("name"), JSON_NAME("version"), JSON_NAME("attributes")};
+    struct json_value fields[COUNT(names)];
+    entries_clear_shared(e);
+    if (!scope->text || !json_fields(e, scope->text, names, COUNT(names), fields)) return;
+    append_scope_word(e, "otel.scope.name", &fields[0]);
+    append_scope_word(e, "otel.scope.version", &fields[1]);
+    read_items(e, &fields[2], read_scope_attribute);
+}
+
+static const uint8_t *read_scope_logs(struct entries *e, const uint8_t *at) {
+    static const struct json_name names[] = {JSON_NAME("scope"), JSON_NAME("logRecords")};
+    struct json_value fields[COUNT(names)];
+    const uint8_t *end = json_fields(e, at, names, COUNT(names), fields);
+    if (!end) return NULL;
     read_scope(e, &fields[0]);
-    if (!fields[1].text || fields[1].kind != JSON_ARRAY) return;
-    for (const uint8_t *at = json_open(e, &fields[1]); e->status == KERNEL_OK && json_next_item(e, &at, &record);) {
-        read_record(e, &record);
-    }
+    if (e->status == KERNEL_OK) read_items(e, &fields[1], read_record);
+    return e->status == KERNEL_OK ? end : NULL;
 }
 
 /* The resource's attributes as one JSON object are the base. */
 static void read_resource(struct entries *e, const struct json_value *resource) {
-    static const char *const names[] = {"attributes"};
+    static const struct json_name names[] = {JSON_NAME("attributes")};
     struct json_value attributes = {0};
     e->body.length = 0;
-    if (resource->text && !json_fields(e, resource, names, 1, &attributes)) return;
-    if (attributes.text && attributes.kind == JSON_ARRAY) append_kvlist(e, &e->body, &attributes, 0);
+    if (resource->text && !json_fields(e, resource->text, names, COUNT(names), &attributes)) return;
+    if (json_is_array(&attributes)) append_kvlist(e, &e->body, &attributes, 0);
     else buffer_append(&e->body, "{}", 2);
     entries_begin_base(e, (struct span){e->body.data, e->body.length});
 }
 
-static void read_resource_logs(struct entries *e, const struct json_value *logs) {
-    static const char *const names[] = {"resource", "scopeLogs"};
-    struct json_value fields[2], scope_logs;
+static const uint8_t *read_resource_logs(struct entries *e, const uint8_t *at) {
+    static const struct json_name names[] = {JSON_NAME("resource"), JSON_NAME("scopeLogs")};
+    struct json_value fields[COUNT(names)];
     arena_reset(&e->reader.arena);
-    if (!json_fields(e, logs, names, 2, fields)) return;
+    const uint8_t *end = json_fields(e, at, names, COUNT(names), fields);
+    if (!end) return NULL;
     read_resource(e, &fields[0]);
-    if (!fields[1].text || fields[1].kind != JSON_ARRAY) return;
-    for (const uint8_t *at = json_open(e, &fields[1]); e->status == KERNEL_OK && json_next_item(e, &at, &scope_logs);) {
-        read_scope_logs(e, &scope_logs);
-    }
+    if (e->status == KERNEL_OK) read_items(e, &fields[1], read_scope_logs);
+    return e->status == KERNEL_OK ? end : NULL;
 }
 
 static void read_export(struct entries *e, struct span body) {
-    static const char *const names[] = {"resourceLogs"};
-    struct json_value export, list, logs;
-    if (!json_body(e, body, &export) || !json_fields(e, &export, names, 1, &list)) return;
-    if (!list.text || list.kind != JSON_ARRAY) return;
-    for (const uint8_t *at = json_open(e, &list); e->status == KERNEL_OK && json_next_item(e, &at, &logs);) {
-        read_resource_logs(e, &logs);
-    }
+    static const struct json_name names[] = {JSON_NAME("resourceLogs")};
+    struct json_value list;
+    const uint8_t *at = json_body(e, body);
+    const uint8_t *end = at ? json_fields(e, at, names, COUNT(names), &list) : NULL;
+    if (!end) return;
+    if (json_skip_space(end, e->reader.end) != e->reader.end) json_unsure(e);
+    else read_items(e, &list, read_resource_logs);
 }
 
 EXPORT int32_t kernel_otlp_json(const struct entries_request *request, struct entries_result *result) {

@@ -156,6 +156,20 @@ def test_times(document: dict[str, Any], time_ns: int, rest: dict[str, Any]) -> 
     assert (row["time"], row.get("attributes", {})) == (time_ns, rest)
 
 
+def test_fields_may_hold_an_agents_words_or_an_applications() -> None:
+    row = one(
+        {"level": "INFO", "fields": {"message": "hello", "host": "example.com", "n": 1, "k8s": {"pod.name": "p"}}}
+    )
+    assert (row["message"], row["severity"], row["attributes"]["fields"]["host"]) == ("hello", "info", "example.com")
+    assert (
+        one({"message": "m", "fields": {"cluster": "c", "pod": {"name": "p"}}}).items()
+        >= {
+            "cluster": "c",
+            "pod": "p",
+        }.items()
+    )
+
+
 def test_a_document_without_a_message_says_what_is_its_own() -> None:
     row = one({"@timestamp": "2026-03-01T12:00:00Z", "event_id": 7, "ok": True, **AGENTS["Vector"]})
     assert row["message"] == '{"event_id":7,"ok":true}'
