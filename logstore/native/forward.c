@@ -22,9 +22,17 @@ struct forward_request {
     int64_t max_lines;
 };
 
+/* The last `kubernetes` map: records of one pod, which say the same each time, follow each other. */
+struct last_map {
+    const uint8_t *content;
+    size_t length;
+    size_t text_at, text_length; /* its JSON text in what was written */
+};
+
 struct writer {
     const uint8_t *end;
     struct buffer out;
+    struct last_map last;
 };
 
 static int is_text(const struct value *value, const char *text) {
@@ -167,6 +175,22 @@ static int is_message(const struct value *key) {
     return is_text(key, "log") || is_text(key, "message") || is_text(key, "msg") || is_text(key, "_msg");
 }
 
+/* The value at `at`, copied if it is the last one again. */
+static const uint8_t *append_kubernetes(struct writer *writer, const uint8_t *at) {
+    struct last_map *last = &writer->last;
+    struct buffer *out = &writer->out;
+    if (last->length && (size_t)(writer->end - at) >= last->length && !memcmp(at, last->content, last->length)) {
+        uint8_t *to = buffer_reserve(out, last->text_length);
+        memcpy(to, out->data + last->text_at, last->text_length);
+        out->length += last->text_length;
+        return at + last->length;
+    }
+    size_t text_at = out->length;
+    const uint8_t *end = append_value(writer, at, 1);
+    if (end) *last = (struct last_map){at, (size_t)(end - at), text_at, out->length - text_at};
+    return end;
+}
+
 /* A member of the record itself, with a comma after it. */
 static const uint8_t *append_member(struct writer *writer, const uint8_t *at, int64_t time_ns, int *has_origin) {
     struct value key, value;
@@ -179,11 +203,12 @@ static const uint8_t *append_member(struct writer *writer, const uint8_t *at, in
         out->length = before;
         return end;
     }
-    *has_origin |= is_text(&key, "kubernetes") || is_text(&key, "container_id");
+    int is_kubernetes = is_text(&key, "kubernetes");
+    *has_origin |= is_kubernetes || is_text(&key, "container_id");
     if (is_message(&key) && (value.kind == STRING || value.kind == BINARY)) {
         append_string(out, value.content, value.size);
     } else {
-        end = append_value(writer, at, 1);
+        end = is_kubernetes ? append_kubernetes(writer, at) : append_value(writer, at, 1);
     }
     buffer_byte(out, ',');
     return end;
@@ -210,7 +235,7 @@ static const uint8_t *append_entry(struct writer *writer, const uint8_t *at, str
 EXPORT int32_t kernel_forward_documents(const struct forward_request *request, int64_t *lines,
                                         struct column_buffer *text) {
     struct memory memory;
-    struct writer writer = {request->entries + request->length, {.memory = &memory}};
+    struct writer writer = {request->entries + request->length, {.memory = &memory}, {0}};
     struct buffer time = {.memory = &memory};
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(memory.exhausted) == 0) {

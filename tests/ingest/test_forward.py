@@ -418,6 +418,13 @@ def test_the_kernel_takes_what_is_common(texts: list[str], whole: int, broken: f
     assert common_documents(entry(0, record), b"", MIB, MIB, 100) is None
 
 
+@given(st.lists(st.sampled_from([{}, {"a": 1}, {"a": 2}, {"a": 1, "b": {}}, 1, "a"]), min_size=1, max_size=9))
+def test_the_kernel_tells_pods_apart(pods: list[Any]) -> None:
+    found = common_documents(b"".join(entry(5, {"kubernetes": pod}) for pod in pods), b"", 0, MIB, 100)
+    assert found is not None
+    assert [json.loads(line)["kubernetes"] for line in found.text.splitlines()] == pods
+
+
 @given(st.binary(max_size=60))
 def test_no_entries_harm_the_kernel(content: bytes) -> None:
     for entries in (content, ENTRIES[0] + content, b"\x92\x01\x81\xa1a" + content, ENTRIES[0][: len(content)]):
