@@ -1,7 +1,7 @@
 """The C kernel that turns a body into columns, as one typed function. Mirrors logstore/native/decode.h."""
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, Self
@@ -62,23 +62,45 @@ class Form(IntEnum):
     """One record a line, whatever it holds."""
     LINES = 2
     """Objects, one a line."""
+    ROW = 3
+    """An array, or objects one after the other with white space, commas or nothing between them."""
 
 
 class Role(IntEnum):
     """What a name beyond those of the contract means; `enum decode_role`."""
 
     METADATA = 0
-    PREFIX = 1
-    WALK = 2
-    TIME = 3
-    MESSAGE = 4
-    SEVERITY = 5
-    TRACE_ID = 6
-    SPAN_ID = 7
+    OBJECT = 1
+    TEXT = 2
+    WEAK = 3
+    PREFIX = 4
+    WALK = 5
+    TIME = 6
+    MESSAGE = 7
+    SEVERITY = 8
+    TRACE_ID = 9
+    SPAN_ID = 10
+
+
+class Part(IntEnum):
+    """What a member of an envelope is; `enum envelope_role`."""
+
+    RECORD = 0
+    """The record: its members if it is an object, else its message."""
+    MEMBERS = 1
+    """An object whose members are the record's too, where it has none of their names."""
+    TIME = 2
+    """The record's time, before all that it says itself."""
+    MEMBER = 3
+    """A member of the record, where it has none of that name."""
 
 
 class _Name(ctypes.Structure):
     _fields_ = (("text", ctypes.c_char_p), ("length", ctypes.c_int64), ("role", ctypes.c_int64))
+
+
+class _Needle(ctypes.Structure):
+    _fields_ = (("text", ctypes.c_char_p), ("length", ctypes.c_int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +108,47 @@ class Names:
     """Names that documents have besides, as the kernel wants them. Those with the role `PREFIX`, of which there may be
     64, begin a key; those with the role `WALK` are objects, whose members' names follow after a dot."""
 
-    array: Any
+    names: Any
+    needles: Any
 
     @classmethod
-    def of(cls, roles: Mapping[str, Role]) -> Self:
+    def of(cls, roles: Mapping[str, Role], needles: Iterable[str] = ()) -> Self:
         entries = [(name.encode(), role) for name, role in roles.items()]
-        return cls((_Name * len(entries))(*(_Name(name, len(name), role) for name, role in entries)))
+        texts = [needle.encode() for needle in needles if needle]
+        return cls(
+            (_Name * len(entries))(*(_Name(name, len(name), role) for name, role in entries)),
+            (_Needle * len(texts))(*(_Needle(text, len(text)) for text in texts)),
+        )
 
 
 NO_NAMES: Final = Names.of({})
+
+
+class _EnvelopeName(ctypes.Structure):
+    _fields_ = (
+        ("text", ctypes.c_char_p),
+        ("length", ctypes.c_int64),
+        ("role", ctypes.c_int64),
+        ("becomes", ctypes.c_char_p),
+        ("becomes_length", ctypes.c_int64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """In what a record comes, as the kernel wants it; what has no name here is dropped."""
+
+    array: Any
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Part], renamed: Mapping[str, str] | None = None) -> Self:
+        """Members named in `renamed` have another name in the record."""
+        entries = [(name.encode(), part, (renamed or {}).get(name, name).encode()) for name, part in parts.items()]
+        array = _EnvelopeName * len(entries)
+        return cls(array(*(_EnvelopeName(name, len(name), part, as_, len(as_)) for name, part, as_ in entries)))
+
+
+NO_ENVELOPE: Final = Envelope.of({})
 
 
 class _Request(ctypes.Structure):
@@ -110,6 +164,10 @@ class _Request(ctypes.Structure):
         ("default_lengths", ctypes.c_int64 * _WORDS),
         ("names", ctypes.c_void_p),
         ("name_count", ctypes.c_int64),
+        ("needles", ctypes.c_void_p),
+        ("needle_count", ctypes.c_int64),
+        ("envelope", ctypes.c_void_p),
+        ("envelope_count", ctypes.c_int64),
     )
 
 
@@ -172,6 +230,7 @@ def decode_columns(
     limits: Limits,
     defaults: tuple[str, ...],
     names: Names = NO_NAMES,
+    envelope: Envelope = NO_ENVELOPE,
 ) -> Columns:
     """The records of a body of POST /api/v1/logs, in one pass without the GIL.
 
@@ -191,8 +250,12 @@ def decode_columns(
         form,
         (ctypes.c_char_p * _WORDS)(*words),
         (ctypes.c_int64 * _WORDS)(*map(len, words)),
-        ctypes.addressof(names.array),
-        len(names.array),
+        ctypes.addressof(names.names),
+        len(names.names),
+        ctypes.addressof(names.needles),
+        len(names.needles),
+        ctypes.addressof(envelope.array),
+        len(envelope.array),
     )
     result = _Result()
     status = _decode(ctypes.byref(request), ctypes.byref(result))

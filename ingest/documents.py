@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from ingest.decoding import WORD_COLUMNS, Columns, Form, RawReject, decode_columns
+from ingest.decoding import NO_ENVELOPE, WORD_COLUMNS, Columns, Envelope, Form, RawReject, Role, decode_columns
 from ingest.document_names import names_of
 from ingest.placing import Groups, members_text, place
 from ingest.request import Decoded, Reject, Request
@@ -40,30 +40,50 @@ _ERRORS: Final = {
     4: "nested deeper than 128 levels",
     _TIME: "too many unreadable times",
     _IDENTITY: "too many words that are too long",
+    8: "the event is missing",
+    9: "the event is blank",
 }
 """By the kernel's `enum reject_cause`."""
 
 
-def decode(lines: bytes, request: Request, groups: Groups | None = None) -> Decoded:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one kind of documents has of its own: names, and the envelope that each comes in."""
+
+    names: tuple[tuple[str, Role], ...] = ()
+    envelope: Envelope = NO_ENVELOPE
+
+
+_PLAIN: Final = Shape()
+
+
+def decode_at_once(body: bytes, request: Request, shape: Shape) -> Columns | None:
+    """The documents of a body, in an array or one after the other; None if anything in it is not as it should be."""
+    columns = _read(body, request, shape, Form.ROW)
+    return None if columns.rejects else columns
+
+
+def decode(lines: bytes, request: Request, groups: Groups | None = None, shape: Shape = _PLAIN) -> Decoded:
     """The documents as records, in their order; blank lines are none. The codes of `groups` are one for each line.
 
     Raises:
         TooLarge: more than `max_records` documents, or lines that are none.
     """
-    columns = _read(lines, request)
+    columns = _read(lines, request, shape)
     if not columns.rejects:
         return Decoded(place(columns, request, _of_lines(groups, lines, columns)))
-    return _Mending(request, groups, lines.split(b"\n")).decode(lines, columns)
+    return _Mending(request, groups, shape, lines.split(b"\n")).decode(lines, columns)
 
 
-def _read(lines: bytes, request: Request) -> Columns:
+def _read(lines: bytes, request: Request, shape: Shape, form: Form = Form.LINES) -> Columns:
     columns = decode_columns(
         lines,
-        form=Form.LINES,
+        form=form,
         now_ns=request.now_ns,
         limits=request.limits,
         defaults=_NO_WORDS,
-        names=names_of(request.identity),
+        names=names_of(request.identity, shape.names),
+        envelope=shape.envelope,
     )
     if columns.rejected > len(columns.rejects):
         limit = request.limits.max_records
@@ -94,6 +114,7 @@ class _Mending:
 
     request: Request
     groups: Groups | None
+    shape: Shape
     texts: Sequence[bytes]
     batches: list[pa.RecordBatch] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
@@ -107,7 +128,7 @@ class _Mending:
             if not waiting:
                 break
             body = b"\n".join(line.text for line in waiting)
-            columns = _read(body, self.request)
+            columns = _read(body, self.request, self.shape)
         for line in waiting:
             self._give_up(line.place, _TIME)
         for error, places in self.poison.items():

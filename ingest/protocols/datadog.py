@@ -5,14 +5,22 @@ parameters `ddtags`, `ddsource`, `service` and `hostname` hold for logs that do 
 it came, with the attribute `_ingest_error`: the agent would send all of its batch for ever. (Datadog API, "Send logs".)
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
+import pyarrow as pa
+
+from ingest import documents
+from ingest.decoding import Columns, Role
 from ingest.identity import resolve
+from ingest.identity_table import Table
 from ingest.json_body import as_sent
 from ingest.json_objects import Unread, objects
 from ingest.json_text import to_json
+from ingest.placing import Number, members_text, place
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Request
 from ingest.rows import INGEST_ERROR, Rows
@@ -23,6 +31,20 @@ NAME: Final = "datadog"
 _PLACE: Final = ("ddtags", "ddsource", "service", "hostname", "stream", "kubernetes")
 _TIMES: Final = ("timestamp", "date", "@timestamp")
 _SEVERITIES: Final = ("status", "level", "severity")
+_SHAPE: Final = documents.Shape(
+    (
+        ("status", Role.SEVERITY),
+        ("date", Role.TIME),
+        ("dd", Role.WALK),
+        ("dd.trace_id", Role.TRACE_ID),
+        ("dd.span_id", Role.SPAN_ID),
+        *((name, Role.METADATA) for name in ("ddtags", "ddsource", "service", "hostname")),
+    )
+)
+_UNUSUAL: Final = (b"{}", b'"lambda"')
+"""Empty logs, which are none, and those of Lambda."""
+_REMEMBERED: Final = 2048
+_REMEMBERED_MAX_CHARACTERS: Final = 4096
 _TAG_TO_PATH: Final = {"host": "hostname", "container_image": "image", "docker_image": "image"}
 _TITLES: Final = {
     400: "Bad Request",
@@ -47,6 +69,15 @@ def decode(request: Request) -> Decoded:
             if line.strip():
                 logs.add_text(line.removesuffix(b"\r"))
         return logs.rows.decoded()
+    if not logs.defaults and not any(text in request.body for text in _UNUSUAL):
+        columns = documents.decode_at_once(request.body, request, _SHAPE)
+        if columns is not None and columns.batch.column("labels").null_count == columns.batch.num_rows:
+            return Decoded(place(_with_tags(columns, request.identity), request))
+    return _decode_one_by_one(request, logs)
+
+
+def _decode_one_by_one(request: Request, logs: "_Logs") -> Decoded:
+    """The same of a body in which something is no log, or unusual."""
     poison: list[tuple[int, Unread, bytes]] = []
     for number, (found, text) in enumerate(objects(request.body), 1):
         if isinstance(found, Unread):
@@ -59,6 +90,32 @@ def decode(request: Request) -> Decoded:
         else:
             logs.rows.reject(number, unread.error)
     return logs.rows.decoded()
+
+
+def _with_tags(columns: Columns, table: Table) -> Columns:
+    """Tags as identity and labels, done once for all logs that have the same."""
+    codes, texts = columns.metadata.indices, columns.metadata.dictionary.to_pylist()
+    told = [(_remembered if len(text) <= _REMEMBERED_MAX_CHARACTERS else _of_metadata)(text, table) for text in texts]
+    metadata = pa.DictionaryArray.from_arrays(codes, pa.array([text for text, _ in told], pa.string()))
+    labels = pa.DictionaryArray.from_arrays(codes, pa.array([text for _, text in told], pa.string()))
+    at = columns.batch.schema.get_field_index("labels")
+    batch = columns.batch.set_column(at, columns.batch.schema.field(at), labels)
+    return replace(columns, batch=batch, metadata=metadata)
+
+
+def _of_metadata(text: str, table: Table) -> tuple[str, str]:
+    """What a log says of its source, as identity and as labels, both JSON."""
+    told = json.loads(text, parse_int=Number, parse_float=Number)
+    tags = _tags(told.pop("ddtags", ""))
+    others = resolve(tags, table).rest
+    if hostname := told.pop("hostname", None):
+        told["host.name"] = hostname
+    own = {name: _text(told.pop(name)) for name in ("service", "ddsource") if told.get(name)}
+    told |= {name: value for name, value in tags.items() if name not in others}
+    return f"{{{members_text(told) or ''}}}", to_json({**others, **own}, is_sorted=True)
+
+
+_remembered: Final = lru_cache(_REMEMBERED)(_of_metadata)
 
 
 def answer(_request: Request, decoded: Decoded) -> Answer:
@@ -87,11 +144,11 @@ class _Logs:
     def __init__(self, request: Request) -> None:
         self.rows = Rows(request)
         self._table = request.identity
-        self._defaults = {name: value for name in _PLACE if (value := request.head.params.get(name))}
+        self.defaults = {name: value for name in _PLACE if (value := request.head.params.get(name))}
         self._groups: dict[tuple[str, ...], int] = {}
 
     def add(self, log: dict[str, Any]) -> None:
-        group = self._group({**self._defaults, **{name: log.pop(name) for name in _PLACE if log.get(name) is not None}})
+        group = self._group({**self.defaults, **{name: log.pop(name) for name in _PLACE if log.get(name) is not None}})
         when_ns = _take_time(log)
         severity = _take_severity(log)
         message = as_sent(_take_message(log))
@@ -99,7 +156,7 @@ class _Logs:
         self.rows.add(group, when_ns, message, severity=severity, attributes=log, trace_id=trace_id, span_id=span_id)
 
     def add_text(self, text: bytes, error: str = "") -> None:
-        self.rows.add(self._group(self._defaults), None, text, attributes={INGEST_ERROR: error} if error else None)
+        self.rows.add(self._group(self.defaults), None, text, attributes={INGEST_ERROR: error} if error else None)
 
     def _group(self, told: Mapping[str, Any]) -> int:
         key = tuple(_text(told.get(name, "")) for name in _PLACE)
@@ -161,9 +218,7 @@ def _take_message(log: dict[str, Any]) -> str:
         return text
     if message is not None:
         return _text(message)
-    text = to_json(log)
-    log.clear()
-    return text
+    return to_json(log)
 
 
 def _take_id(log: dict[str, Any], name: str) -> str | None:

@@ -13,19 +13,21 @@ is acknowledged, whenever it is asked about, and none has to be remembered.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 
-from ingest.grouping import Groups
-from ingest.json_body import as_sent
+from ingest import documents
+from ingest.decoding import Envelope, Part, Role
+from ingest.identity import resolve
 from ingest.json_objects import Unread, objects
 from ingest.json_text import to_json
+from ingest.placing import place
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Request
-from ingest.rows import INGEST_ERROR, Rows
-from ingest.times import epoch_ns, time_ns
+from ingest.rows import Rows
+from ingest.times import epoch_ns
 from logstore.errors import Busy, InvalidInput, TooLarge
 
 NAME: Final = "splunk"
@@ -33,8 +35,20 @@ ACK_ID_BITS: Final = 53
 """Ids are numbers that every JSON reader keeps exactly."""
 _META: Final = ("host", "source", "sourcetype", "index")
 _STREAMS: Final = ("stdout", "stderr")
-_MESSAGE: Final = ("message", "msg", "log", "line", "body")
-_TIME: Final = re.compile(rb'"time"\s*:\s*(-?[0-9.eE+-]+)')
+_DOCKER: Final = re.compile(rb'"line"\s*:')
+_SHAPE: Final = documents.Shape(
+    (
+        ("line", Role.MESSAGE),
+        ("body", Role.MESSAGE),
+        ("otel.log.severity.text", Role.SEVERITY),
+        ("sourcetype", Role.METADATA),
+        ("index", Role.METADATA),
+    ),
+    Envelope.of(
+        {"event": Part.RECORD, "time": Part.TIME, **dict.fromkeys(_META, Part.MEMBER), "fields": Part.MEMBERS},
+        {"host": "host.name"},
+    ),
+)
 _TEXTS: Final = {
     0: "Success",
     2: "Token is required",
@@ -65,38 +79,43 @@ def decode_events(request: Request) -> Decoded:
     Raises:
         TooLarge: more records than `limits.max_records`.
     """
-    rows = Rows(request)
-    groups = Groups(rows, request.identity)
     defaults = {name: value for name in _META if (value := request.head.params.get(name))}
-    poison: list[tuple[int, int, str, bytes]] = []
-    number = -1
+    if not defaults and not _DOCKER.search(request.body):
+        columns = documents.decode_at_once(request.body, request, _SHAPE)
+        if columns is not None:
+            return Decoded(place(columns, request), items=Outcome(0 if columns.batch.num_rows else 5))
+    return _decode_one_by_one(request, defaults)
+
+
+def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded:
+    """The same of a body in which something is no event, or differs from what Splunk documents."""
+    lines: list[bytes] = []
+    problem: tuple[int, int] | None = None
+    is_any_event = False
     for number, (found, text) in enumerate(objects(request.body)):
-        problem = _problem(found)
-        if problem is None and isinstance(found, dict):
-            _add(rows, groups, found, text, defaults)
-        elif problem is not None:
-            poison.append((number, *problem, text))
-    if number < 0:
-        return rows.decoded(items=Outcome(5))
-    if poison and not len(rows):
-        first, code, error, _ = poison[0]
-        rows.reject(first + 1, error)
-        return rows.decoded(items=Outcome(code, first))
-    for _, _, error, text in poison:
-        place = groups.place(defaults)
-        rows.add(place.group, None, text, attributes={**place.attributes, INGEST_ERROR: error})
-    return rows.decoded(items=Outcome())
+        code = _code(found)
+        is_any_event = is_any_event or code == 0
+        problem = problem or ((code, number) if code else None)
+        lines.append(_line(found, text, defaults))
+    if not lines:
+        return Rows(request).decoded(items=Outcome(5))
+    if problem and not is_any_event:
+        code, number = problem
+        rows = Rows(request)
+        rows.reject(number + 1, _TEXTS[code])
+        return rows.decoded(items=Outcome(code, number))
+    return replace(documents.decode(b"\n".join(lines), request, shape=_SHAPE), items=Outcome())
 
 
 def decode_raw(request: Request) -> Decoded:
     """The lines of a raw body; blank ones are none. Query parameters say the rest."""
     params = request.head.params
     rows = Rows(request)
-    place = Groups(rows, request.identity).place({name: value for name in _META if (value := params.get(name))})
-    when_ns = epoch_ns(params.get("time", ""))
+    told = resolve({name: value for name in _META if (value := params.get(name))}, request.identity)
+    group, when_ns = rows.group(told.source), epoch_ns(params.get("time", ""))
     for line in request.body.split(b"\n"):
         if line.strip():
-            rows.add(place.group, when_ns, line.removesuffix(b"\r"), attributes=place.attributes)
+            rows.add(group, when_ns, line.removesuffix(b"\r"), attributes=told.rest)
     return rows.decoded(items=Outcome(0 if len(rows) else 5))
 
 
@@ -142,81 +161,31 @@ def _credential(head: Head) -> str:
     return head.params.get("token", "")
 
 
-def _problem(found: dict[str, Any] | Unread) -> tuple[int, str] | None:
-    """Splunk's code and the reason, if this is no event."""
+def _code(found: dict[str, Any] | Unread) -> int:
+    """Splunk's for what is no event."""
     if isinstance(found, Unread):
-        return 6, found.error
+        return 6
     event = found.get("event")
-    if event is None:
-        return 12, "the key event is missing"
-    return (13, "the key event is blank") if event == "" else None
+    return 12 if event is None else 13 if event == "" else 0
 
 
-def _add(rows: Rows, groups: Groups, envelope: dict[str, Any], text: bytes, defaults: Mapping[str, str]) -> None:
-    event = envelope["event"]
-    told = {**defaults, **{name: envelope[name] for name in _META if envelope.get(name)}}
-    fields = envelope.get("fields")
-    if isinstance(fields, dict):
-        told |= fields
-    elif fields is not None:
-        told["fields"] = fields
-    if level := told.pop("otel.log.severity.text", None):
-        told.setdefault("severity", level)
-    message, own = _message_of(event)
-    if own.get("source") in _STREAMS and "line" in event:
-        told |= _of_docker(own)
-    place = groups.place(told, own)
-    when_ns, attributes = _time_of(envelope.get("time"), text), place.attributes
-    if when_ns is None and "time" in envelope:
-        attributes["_time"] = envelope["time"]
-    rows.add(
-        place.group,
-        when_ns,
-        as_sent(message),
-        severity=place.severity,
-        attributes=attributes,
-        trace_id=place.trace_id,
-        span_id=place.span_id,
-    )
+def _line(found: dict[str, Any] | Unread, text: bytes, defaults: Mapping[str, str]) -> bytes:
+    """An event on one line, with the defaults that it may have overridden."""
+    line = text.replace(b"\n", b" ").replace(b"\r", b" ")
+    if isinstance(found, Unread):
+        return line
+    event = found.get("event")
+    if isinstance(event, dict) and "line" in event and event.get("source") in _STREAMS:
+        line = to_json({**found, "event": _of_docker(event)}).encode()
+    return to_json(defaults)[:-1].encode() + b"," + line[1:] if defaults else line
 
 
-def _message_of(event: Any) -> tuple[str, dict[str, Any]]:
-    """The text of an event and, of an object, its other members. Without a text, it is the object's JSON."""
-    if not isinstance(event, dict):
-        return _text(event), {}
-    for name in _MESSAGE:
-        if event.get(name) is not None:
-            own = {**event}
-            return _text(own.pop(name)), own
-    return to_json(event), {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else to_json({"": value})[4:-1]
-
-
-def _of_docker(own: dict[str, Any]) -> dict[str, Any]:
-    """What Docker's logging driver says of the container, taken out of its event (`splunk-format` inline or json)."""
-    told = {"stream": own.pop("source"), "tag": own.pop("tag", "")}
-    attrs = own.pop("attrs", None)
-    return {**attrs, **told} if isinstance(attrs, dict) else told
-
-
-def _time_of(value: Any, text: bytes) -> int | None:
-    """A number with a fraction is read as it was sent: as a floating-point number it has no nanoseconds."""
-    if isinstance(value, float):
-        found = [match.group(1) for match in _TIME.finditer(text)]
-        exact = {number for number in found if _float(number) == value}
-        if len(exact) == 1:
-            return epoch_ns(exact.pop().decode())
-    return time_ns(value)
-
-
-def _float(number: bytes) -> float | None:
-    try:
-        return float(number)
-    except ValueError:
-        return None
+def _of_docker(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What Docker's logging driver says of a line and its container (`splunk-format` inline or json)."""
+    attrs = event.get("attrs")
+    said = {name: value for name, value in event.items() if name not in ("line", "source", "tag", "attrs")}
+    told = {"message": event["line"], "stream": event["source"], "docker.tag": event.get("tag", "")}
+    return {**said, **(attrs if isinstance(attrs, dict) else {}), **told}
 
 
 def _channel(head: Head) -> str:

@@ -16,7 +16,7 @@ struct words {
     int32_t default_code;
 };
 
-enum { WALKED_MAX = 32, WALK_PATH_MAX = 128, MILLISECOND_NS = 1000000 };
+enum { WALKED_MAX = 32, WALK_PATH_MAX = 128, WEAK_MAX = 16, MILLISECOND_NS = 1000000, ENVELOPE_RANK = -2 };
 
 struct decoder {
     struct memory memory;
@@ -24,6 +24,8 @@ struct decoder {
     int is_valid_utf8; /* the whole body */
     struct json_reader reader;
     struct json_members members, merged;
+    struct json_members outer; /* those of the envelope that the record came in */
+    struct json_member *envelope_time;
     struct buffer time, severity, rejects, canonical;
     struct words words[WORD_COLUMNS];
     struct intern labels_as_sent, labels;
@@ -130,7 +132,7 @@ static void visit(struct decoder *d, struct fields *fields, const struct json_va
     if (value->kind == JSON_NULL) return;
     if (meaning.is_walked && is_object(value)) {
         walk(d, fields, value, path, length);
-    } else if (meaning.is_metadata) {
+    } else if (decode_names_admit(&d->names, meaning.metadata, value)) {
         begin_gathered(d);
         json_append_string(&d->gathered, path, length);
         buffer_byte(&d->gathered, ':');
@@ -162,18 +164,26 @@ static void walk(struct decoder *d, struct fields *fields, const struct json_val
 
 static void choose_fields(struct decoder *d, struct fields *fields) {
     uint8_t path[WALK_PATH_MAX];
+    struct json_member *weak[WEAK_MAX];
+    int weak_count = 0;
     *fields = (struct fields){{NULL}, {0}};
     d->walked_count = 0;
     d->gathered.length = 0;
+    if (d->envelope_time) offer(fields, d->envelope_time, (struct meaning){.field = FIELD_TIME, .rank = ENVELOPE_RANK});
     for (int32_t i = 0; i < d->members.count; i++) {
         struct json_member *member = &d->members.items[i];
         struct meaning meaning = decode_names_of(&d->names, i, member);
         if (meaning.is_walked && is_object(&member->value) && member->key_length + 1 < WALK_PATH_MAX) {
             memcpy(path, member->key, member->key_length);
             walk(d, fields, &member->value, path, member->key_length);
-        } else if (!offer(fields, member, meaning) && meaning.is_metadata) {
-            gather(d, member);
+        } else if (!offer(fields, member, meaning) && decode_names_admit(&d->names, meaning.metadata, &member->value)) {
+            int is_weak = meaning.metadata == METADATA_WEAK && !is_object(&member->value);
+            if (!is_weak) gather(d, member);
+            else if (weak_count < WEAK_MAX) weak[weak_count++] = member;
         }
+    }
+    if (!d->gathered.length) {
+        for (int i = 0; i < weak_count; i++) gather(d, weak[i]);
     }
     if (d->gathered.length) buffer_byte(&d->gathered, '}');
 }
@@ -346,7 +356,7 @@ static void take_record(struct decoder *d, int64_t line, const uint8_t *start, c
         if (status == TIME_OUT_OF_RANGE || time_ns - DAY_NS > d->request->now_ns) {
             time_ns = d->request->now_ns;
             sent_time = value;
-        } else if (chosen.ranks[FIELD_TIME] < 0) {
+        } else if (chosen.ranks[FIELD_TIME] == -1) {
             refine_time(d, &time_ns);
         }
     }
@@ -385,9 +395,67 @@ static void take_record(struct decoder *d, int64_t line, const uint8_t *start, c
     d->rows++;
 }
 
+static void put_absent(struct json_members *members, const struct json_member *member) {
+    if (!json_members_find(members, member->key, member->key_length)) json_members_put(members, member);
+}
+
+/* Adds what a member of the envelope says of the record. */
+static void add_from_envelope(struct decoder *d, const struct envelope_name *name, struct json_member *member) {
+    if (name->role == ENVELOPE_TIME) {
+        d->envelope_time = member;
+    } else if (name->role == ENVELOPE_MEMBERS && is_object(&member->value)) {
+        json_members_clear(&d->merged);
+        json_read_object(&d->reader, member->value.text, 1, &d->merged);
+        for (int32_t i = 0; i < d->merged.count; i++) put_absent(&d->members, &d->merged.items[i]);
+    } else {
+        struct json_member renamed = *member;
+        if (name->role == ENVELOPE_MEMBER) {
+            renamed.key = name->becomes;
+            renamed.key_length = (uint32_t)name->becomes_length;
+            renamed.key_is_plain = 1;
+        }
+        put_absent(&d->members, &renamed);
+    }
+}
+
+/* Makes `members` those of the record in the envelope start … end; 0 if there is none. */
+static int unwrap(struct decoder *d, int64_t line, const uint8_t *start, const uint8_t *end) {
+    const struct decode_request *request = d->request;
+    struct json_member *record = NULL;
+    for (int64_t i = 0; i < request->envelope_count && !record; i++) {
+        const struct envelope_name *name = &request->envelope[i];
+        if (name->role == ENVELOPE_RECORD) record = json_members_find(&d->outer, name->text, (size_t)name->length);
+    }
+    int is_there = record && record->value.kind != JSON_NULL;
+    if (!is_there || (record->value.kind == JSON_STRING && record->value.length == 2)) {
+        reject(d, line, is_there ? REJECT_EMPTY_RECORD : REJECT_NO_RECORD, 0, start, end);
+        return 0;
+    }
+    if (is_object(&record->value)) json_read_object(&d->reader, record->value.text, 1, &d->members);
+    else put_value(&d->members, "message", &record->value);
+    for (int64_t i = 0; i < request->envelope_count; i++) {
+        const struct envelope_name *name = &request->envelope[i];
+        if (name->role == ENVELOPE_RECORD) continue;
+        struct json_member *member = json_members_find(&d->outer, name->text, (size_t)name->length);
+        if (member && member->value.kind != JSON_NULL) add_from_envelope(d, name, member);
+    }
+    return 1;
+}
+
+/* Takes what was read at start … end: a record, or an envelope with one. */
+static void take(struct decoder *d, int64_t line, const uint8_t *start, const uint8_t *end) {
+    if (!d->request->envelope_count || unwrap(d, line, start, end)) take_record(d, line, start, end);
+}
+
+static const uint8_t *read_object(struct decoder *d, const uint8_t *at) {
+    return json_read_object(&d->reader, at, 0, d->request->envelope_count ? &d->outer : &d->members);
+}
+
 static void begin_record(struct decoder *d) {
     arena_reset(&d->reader.arena);
     json_members_clear(&d->members);
+    json_members_clear(&d->outer);
+    d->envelope_time = NULL;
 }
 
 static void decode_line(struct decoder *d, int64_t line, const uint8_t *from, const uint8_t *to) {
@@ -403,7 +471,7 @@ static void decode_line(struct decoder *d, int64_t line, const uint8_t *from, co
     begin_record(d);
     struct json_value other = {0};
     int is_record = *at == '{';
-    const uint8_t *after = is_record ? json_read_object(reader, at, 0, &d->members) : json_scan(reader, at, 0, &other);
+    const uint8_t *after = is_record ? read_object(d, at) : json_scan(reader, at, 0, &other);
     if (!after) {
         reject(d, line, reader->error == JSON_TOO_DEEP ? REJECT_TOO_DEEP : REJECT_MALFORMED, 0, from, reader->failed_at);
         return;
@@ -411,7 +479,7 @@ static void decode_line(struct decoder *d, int64_t line, const uint8_t *from, co
     const uint8_t *rest = json_skip_space(after, to);
     if (rest != to) reject(d, line, REJECT_TRAILING, 0, rest, to);
     else if (!is_record) reject(d, line, REJECT_NO_OBJECT, 0, at, after);
-    else take_record(d, line, at, after);
+    else take(d, line, at, after);
 }
 
 static const uint8_t *line_end(const uint8_t *at, const uint8_t *end) {
@@ -440,7 +508,7 @@ static void decode_array(struct decoder *d, const uint8_t *at, const uint8_t *en
         begin_record(d);
         struct json_value other = {0};
         int is_record = at < end && *at == '{';
-        const uint8_t *after = is_record ? json_read_object(reader, at, 0, &d->members)
+        const uint8_t *after = is_record ? read_object(d, at)
                                          : json_scan(reader, at, 0, &other);
         if (!after) {
             reject(d, element, REJECT_ARRAY_BROKEN, 0, d->request->body, reader->failed_at);
@@ -448,7 +516,7 @@ static void decode_array(struct decoder *d, const uint8_t *at, const uint8_t *en
         }
         if (after - at > d->request->max_line_bytes) reject(d, element, REJECT_TOO_LONG, 0, at, after);
         else if (!is_record) reject(d, element, REJECT_NO_OBJECT, 0, at, after);
-        else take_record(d, element, at, after);
+        else take(d, element, at, after);
         at = json_skip_space(after, end);
         if (at < end && *at == ',') {
             at = json_skip_space(at + 1, end);
@@ -463,6 +531,28 @@ static void decode_array(struct decoder *d, const uint8_t *at, const uint8_t *en
     if (d->has_too_many) return;
     at = json_skip_space(at + 1, end);
     if (at != end) reject(d, d->rows + d->rejected + 1, REJECT_TRAILING, 0, at, end);
+}
+
+static int is_between(uint8_t byte) { return json_is_space(byte) || byte == ','; }
+
+/* Objects one after the other. Where something else comes, what came before is kept. */
+static void decode_row(struct decoder *d, const uint8_t *at, const uint8_t *end) {
+    struct json_reader *reader = &d->reader;
+    reader->end = end;
+    reader->is_valid_utf8 = d->is_valid_utf8;
+    for (int64_t place = 1; !d->has_too_many; place++) {
+        while (at < end && is_between(*at)) at++;
+        if (at == end) return;
+        begin_record(d);
+        const uint8_t *after = *at == '{' ? read_object(d, at) : json_fail(reader, at, JSON_MALFORMED);
+        if (!after) {
+            reject(d, place, REJECT_ARRAY_BROKEN, 0, d->request->body, reader->failed_at);
+            return;
+        }
+        if (after - at > d->request->max_line_bytes) reject(d, place, REJECT_TOO_LONG, 0, at, after);
+        else take(d, place, at, after);
+        at = after;
+    }
 }
 
 static void decode_text_line(struct decoder *d, int64_t line, const uint8_t *from, const uint8_t *to) {
@@ -516,6 +606,7 @@ static void decode_body(struct decoder *d) {
     if (end - at >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3;
     const uint8_t *first = json_skip_space(at, end);
     if (first < end && *first == '[') decode_array(d, first + 1, end);
+    else if (d->request->form == FORM_ROW) decode_row(d, at, end);
     else decode_lines(d, at, end);
 }
 
@@ -549,7 +640,7 @@ static void decoder_init(struct decoder *d, const struct decode_request *request
     struct memory *memory = &d->memory;
     d->request = request;
     json_reader_init(&d->reader, memory);
-    d->members.memory = d->merged.memory = memory;
+    d->members.memory = d->merged.memory = d->outer.memory = memory;
     struct buffer *buffers[] = {&d->time, &d->severity, &d->rejects, &d->canonical, &d->label_codes,
                                 &d->label_validity, &d->codes_of_labels, &d->gathered, &d->metadata_codes,
                                 &d->metadata_validity};
@@ -567,6 +658,7 @@ static void decoder_free(struct decoder *d) {
     json_reader_free(&d->reader);
     json_members_free(&d->members);
     json_members_free(&d->merged);
+    json_members_free(&d->outer);
     struct buffer *buffers[] = {&d->time, &d->severity, &d->rejects, &d->canonical, &d->label_codes,
                                 &d->label_validity, &d->codes_of_labels, &d->gathered, &d->metadata_codes,
                                 &d->metadata_validity};

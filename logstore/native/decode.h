@@ -10,6 +10,9 @@ enum word_column { WORD_CLUSTER, WORD_NAMESPACE, WORD_POD, WORD_CONTAINER, WORD_
 /* What a name beyond those of the contract means in documents. */
 enum decode_role {
     ROLE_METADATA, /* the member is handed back in `metadata` instead of among the attributes */
+    ROLE_OBJECT,   /* if it is an object */
+    ROLE_TEXT,     /* if it is an object, or a string that holds one of the needles */
+    ROLE_WEAK,     /* if it is an object, or if the record has no other metadata */
     ROLE_PREFIX,   /* so are all whose keys begin with it */
     ROLE_WALK,     /* an object that stays an attribute; its members' names, after its own and a dot, are looked up */
     ROLE_TIME,     /* comes before the contract's names */
@@ -29,6 +32,28 @@ enum decode_form {
     FORM_JSON,  /* an array if its first byte that is not space is `[`, else objects, one a line */
     FORM_TEXT,  /* one record a line, whatever it holds */
     FORM_LINES, /* objects, one a line */
+    FORM_ROW,   /* an array, or objects one after the other with white space, commas or nothing between them */
+};
+
+/* What a member of an envelope is, if a record comes in one. */
+enum envelope_role {
+    ENVELOPE_RECORD,  /* the record: its members if it is an object, else its message */
+    ENVELOPE_MEMBERS, /* an object whose members are the record's too, where it has none of their names */
+    ENVELOPE_TIME,    /* the record's time, before all that it says itself */
+    ENVELOPE_MEMBER,  /* a member of the record, named as `becomes` says, where it has none of that name */
+};
+
+struct envelope_name {
+    const uint8_t *text;
+    int64_t length;
+    int64_t role;
+    const uint8_t *becomes;
+    int64_t becomes_length;
+};
+
+struct needle {
+    const uint8_t *text;
+    int64_t length;
 };
 
 struct decode_request {
@@ -43,6 +68,10 @@ struct decode_request {
     int64_t default_lengths[WORD_COLUMNS];
     const struct decode_name *names;
     int64_t name_count;
+    const struct needle *needles;
+    int64_t needle_count;
+    const struct envelope_name *envelope;
+    int64_t envelope_count; /* 0: records come in none. Members of an envelope without a name here are dropped */
 };
 
 enum reject_cause {
@@ -54,6 +83,8 @@ enum reject_cause {
     REJECT_TIME,          /* detail: the value */
     REJECT_IDENTITY,      /* detail: the value; `column` tells which */
     REJECT_ARRAY_BROKEN,  /* detail: where in the body; nothing after it was read */
+    REJECT_NO_RECORD,     /* an envelope with none; detail: the envelope */
+    REJECT_EMPTY_RECORD,  /* one with an empty text; detail: the envelope */
 };
 
 struct reject {

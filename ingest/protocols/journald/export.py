@@ -5,7 +5,7 @@ empty line ends an entry. What is no field, or too large for one, is left out of
 """
 
 import re
-from typing import Final
+from typing import Any, Final
 
 FIELDS_MAX: Final = 1024
 """Of one entry, as journald itself has it."""
@@ -152,19 +152,12 @@ def _plain(text: bytes, field_max_bytes: int, entry_max_bytes: int) -> Entry | N
     """An entry of text fields with different names, as nearly all are; None: it has to be read field by field."""
     if len(text) > min(field_max_bytes, entry_max_bytes):
         return None
-    lines = text.split(b"\n")
-    if len(lines) > FIELDS_MAX:
-        return None
     try:
-        entry: Entry = dict(_pair(line) for line in lines)
+        pairs: Any = [line.split("=", 1) for line in text.decode().split("\n")]
+        entry: Entry = dict(pairs)
     except ValueError:
         return None
-    return entry if len(entry) == len(lines) else None
-
-
-def _pair(line: bytes) -> tuple[str, Value]:
-    name, value = line.decode().split("=", 1)
-    return name, value
+    return entry if len(entry) == len(pairs) <= FIELDS_MAX else None
 
 
 def _text(value: bytes) -> str | bytes:

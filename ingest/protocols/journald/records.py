@@ -24,7 +24,14 @@ _CONTAINER: Final = {
     "IMAGE_NAME": "image",
     "_HOSTNAME": "node",
 }
-_PLACE: Final = ("_HOSTNAME", "_MACHINE_ID", "_BOOT_ID", "_TRANSPORT", *_UNITS[:2])
+_SAID_ALWAYS: Final = frozenset({CURSOR, "MESSAGE", *_TIMES})
+_SAID_OF_CONTAINERS: Final = _SAID_ALWAYS | _CONTAINER.keys()
+_SAID: Final = {unit: _SAID_ALWAYS | _HOST_LABELS.keys() | {"_TRANSPORT", unit} for unit in (*_UNITS, "")}
+"""The fields that other columns hold, by the one that names the unit."""
+_OF_CONTAINERS: Final = (*_CONTAINER, "PRIORITY")
+_OF_NODES: Final = (*_HOST_LABELS, "_TRANSPORT", *_UNITS)
+"""The fields that tell where an entry is from."""
+_SEVERITIES: Final = {str(level): severity_of_syslog(level) for level in range(8)}
 _STDERR: Final = "3"
 _NUMBERS: Final = frozenset(
     {
@@ -43,26 +50,28 @@ class Records:
     def __init__(self, rows: Rows, table: Table) -> None:
         self._rows = rows
         self._table = table
-        self._groups: dict[tuple[str, ...], int] = {}
+        self._groups: dict[tuple[Value | None, ...], int] = {}
 
     def add(self, entry: Entry) -> None:
         is_container = "CONTAINER_NAME" in entry or "CONTAINER_ID_FULL" in entry
-        group = self._group(entry, is_container)
-        priority = entry.get("PRIORITY")
-        level = int(priority) if isinstance(priority, str) and len(priority) == 1 and priority.isdecimal() else -1
-        message, attributes = _message(entry), _attributes(entry, is_container)
+        said = _SAID_OF_CONTAINERS if is_container else _SAID[_unit(entry)]
         # A container's priority only says on which of its streams the line was.
-        severity = "" if is_container else severity_of_syslog(level)
-        self._rows.add(group, _time_ns(entry), message, severity=severity, attributes=attributes)
+        severity = "" if is_container else _SEVERITIES.get(_text(entry.get("PRIORITY")), "")
+        group = self._group(entry, is_container)
+        self._rows.add(group, _time_ns(entry), _message(entry), severity=severity, attributes=_attributes(entry, said))
 
     def _group(self, entry: Entry, is_container: bool) -> int:
-        names = (*_CONTAINER, "PRIORITY") if is_container else (*_PLACE, *_UNITS[2:])
-        key = (str(is_container), *(_text(entry.get(name)) for name in names))
-        group = self._groups.get(key)
+        key = tuple(map(entry.get, _OF_CONTAINERS if is_container else _OF_NODES))
+        try:
+            group = self._groups.get(key)
+        except TypeError:  # a name that is there twice
+            return self._rows.group(self._source(entry, is_container))
         if group is None:
-            source = _container(entry, self._table) if is_container else _node(entry)
-            group = self._groups[key] = self._rows.group(source)
+            group = self._groups[key] = self._rows.group(self._source(entry, is_container))
         return group
+
+    def _source(self, entry: Entry, is_container: bool) -> Source:
+        return _container(entry, self._table) if is_container else _node(entry)
 
 
 def cursor_of(entry: Entry) -> str:
@@ -102,10 +111,8 @@ def _message(entry: Entry) -> str | bytes:
     return to_json({name: value for name, value in entry.items() if not name.startswith("__")})
 
 
-def _attributes(entry: Entry, is_container: bool) -> dict[str, Any]:
+def _attributes(entry: Entry, said: frozenset[str]) -> dict[str, Any]:
     """All fields but those that the record's other columns hold."""
-    place = _CONTAINER if is_container else (*_HOST_LABELS, "_TRANSPORT", _unit(entry))
-    said = {CURSOR, "MESSAGE", *_TIMES, *place}
     return {name: _number(value) if name in _NUMBERS else value for name, value in entry.items() if name not in said}
 
 
@@ -116,8 +123,9 @@ def _unit(entry: Entry) -> str:
 
 def _number(value: Value) -> int | Value:
     """A text of digits as a number; what is none as it is."""
-    is_number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _DIGITS_MAX
-    return int(value) if is_number and isinstance(value, str) else value
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) <= _DIGITS_MAX:
+        return int(value)
+    return value
 
 
 def _time_ns(entry: Entry) -> int | None:
