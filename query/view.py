@@ -106,6 +106,7 @@ def define_records(
     if session.cost.is_detailed:
         _note(session.cost, in_memory, whole)
     if not whole and not view.has_more and between_ns is None:
+        session.execute("DROP VIEW IF EXISTS records")
         session.register("records", in_memory)
         return
     session.register("in_memory", in_memory)
