@@ -41,6 +41,7 @@ _SHAPE: Final = documents.Shape(
         ("line", Role.MESSAGE),
         ("body", Role.MESSAGE),
         ("otel.log.severity.text", Role.SEVERITY),
+        ("docker.tag", Role.METADATA),
         ("sourcetype", Role.METADATA),
         ("index", Role.METADATA),
     ),

@@ -20,7 +20,7 @@ enum { TRACE_ID_BYTES = 16, SPAN_ID_BYTES = 8, NUMBERS_A_SEVERITY = 4, SEVERITY_
 
 static void append_pair(struct entries *e, struct span message) {
     struct key_value pair = key_value_read(e, message);
-    struct buffer *out = entries_member(e, pair.key, pair.value.kind == ANY_STRING);
+    struct buffer *out = entries_member(e, pair.key, pair.value.kind == ANY_STRING || pair.value.kind == ANY_KVLIST);
     any_append(e, out, pair.value, 1);
     buffer_byte(out, ',');
 }

@@ -136,7 +136,7 @@ static void read_attributes(struct entries *e, const struct json_value *attribut
     for (const uint8_t *at = json_open(e, attributes); *at != ']';) {
         if (!(at = read_pair(e, at, &pair)) || !read_any(e, pair.value.text, &any)) return;
         at = json_after_item(e, at);
-        struct buffer *out = entries_member(e, pair.key, any.kind == 's');
+        struct buffer *out = entries_member(e, pair.key, any.kind == 's' || any.kind == 'k');
         append_content(e, out, &any, 1);
         buffer_byte(out, ',');
         if (e->status != KERNEL_OK) return;

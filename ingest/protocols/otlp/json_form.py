@@ -99,9 +99,9 @@ class _Records:
 
     def _add(self, record: Mapping[str, Any]) -> None:
         attributes = dict(self._place.scope)
-        told: dict[str, str] = {}
+        told: dict[str, Any] = {}
         for name, value in read_pairs(record.get("attributes")):
-            if type(value) is str and _is_lifted(name, self._table):
+            if isinstance(value, str | dict) and _is_lifted(name, self._table):
                 told[name] = value
             else:
                 attributes[name] = value

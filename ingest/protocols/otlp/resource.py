@@ -1,7 +1,7 @@
 """Where OTLP's records come from: their resource, and the attributes of a record that say it of themselves.
 
 Attributes of a resource that are identity become it, all others are labels. Of a record's attributes only those are
-looked at that collectors write: `log.iostream`, `log.file.path`, `k8s.*`; an application may use any other name for
+looked at that collectors write: `log.iostream`, `log.file.path`, `k8s.*`, the `kubernetes` of Fluent Bit; an application may use any other name for
 something else.
 """
 
@@ -16,6 +16,7 @@ from ingest.json_body import read_json
 
 _OF_COLLECTORS: Final = ("k8s_", "kubernetes_")
 _OF_FILES: Final = ("log.iostream", "log.file.path")
+_OF_AGENTS: Final = ("kubernetes",)
 _CACHED: Final = 1024
 _TABLES: Final = 4
 _CACHED_MAX_CHARACTERS: Final = 8192
@@ -24,7 +25,7 @@ _CACHED_MAX_CHARACTERS: Final = 8192
 @lru_cache(_TABLES)
 def lifted(table: Table) -> bytes:
     """Names of a record's attributes that say where it comes from."""
-    return lifted_names([*_OF_FILES, *(path for path in table.targets if path.startswith(_OF_COLLECTORS))])
+    return lifted_names([*_OF_FILES, *_OF_AGENTS, *(path for path in table.targets if path.startswith(_OF_COLLECTORS))])
 
 
 def resolve_group(resource: str, attributes: str, table: Table) -> Resolved:
