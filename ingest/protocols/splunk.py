@@ -49,6 +49,7 @@ _SHAPE: Final = documents.Shape(
         {"host": "host.name"},
     ),
 )
+_TOO_LARGE: Final = 27
 _TEXTS: Final = {
     0: "Success",
     2: "Token is required",
@@ -61,7 +62,9 @@ _TEXTS: Final = {
     12: "Event field is required",
     13: "Event field cannot be blank",
     17: "HEC is healthy",
+    27: "Request entity too large",
 }
+_STATUSES: Final = {0: 200, _TOO_LARGE: 413}
 _CODES: Final = {401: 2, 403: 4, 503: 9}
 
 
@@ -104,7 +107,8 @@ def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded
         rows = Rows(request)
         rows.reject(number + 1, _TEXTS[code])
         return rows.decoded(items=Outcome(code, number))
-    return replace(documents.decode(b"\n".join(lines), request, shape=_SHAPE), items=Outcome())
+    decoded = documents.decode(b"\n".join(lines), request, shape=_SHAPE)
+    return replace(decoded, items=Outcome(0 if decoded.batch.num_rows else _TOO_LARGE))
 
 
 def decode_raw(request: Request) -> Decoded:
@@ -127,7 +131,7 @@ def answer(request: Request, decoded: Decoded) -> Answer:
         told["invalid-event-number"] = outcome.event
     if outcome.code == 0 and _channel(request.head):
         told["ackId"] = request.now_ns % (1 << ACK_ID_BITS)
-    return _tell(400 if outcome.code else 200, outcome.code, told)
+    return _tell(_STATUSES.get(outcome.code, 400), outcome.code, told)
 
 
 def refuse(head: Head, refusal: Refusal) -> Answer:
@@ -135,7 +139,7 @@ def refuse(head: Head, refusal: Refusal) -> Answer:
     if isinstance(refusal.error, Busy):
         return _tell(503, 9)
     if isinstance(refusal.error, TooLarge):
-        return _json(413, {"text": refusal.message, "code": 27})
+        return _tell(413, _TOO_LARGE, {"reason": refusal.message})
     if isinstance(refusal.error, InvalidInput):
         return _tell(400, 6, {"reason": refusal.message})
     if refusal.status == 401 and (head.headers.get("authorization") or _credential(head)):
