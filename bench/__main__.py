@@ -1,11 +1,11 @@
-"""`python -m bench ingest|query|compare|size|tail|plan [--records N] [--seed S]`: prints Markdown tables."""
+"""`python -m bench ingest|query|compare|size|tail|plan|agents [--records N] [--seed S]`: prints Markdown tables."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import compare, ingest, plan, query, size, tail
+from bench import agents, compare, ingest, plan, query, size, tail
 
 SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "ingest": ingest.run,
@@ -14,6 +14,7 @@ SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "size": size.run,
     "tail": tail.run,
     "plan": plan.run,
+    "agents": agents.run,
 }
 
 

@@ -27,6 +27,9 @@ class Alike:
         self._now_ns: Final = request.now_ns
         self._latest_ns: Final = min(request.now_ns + DAY_NS, TIME_MAX_NS)
         self._sources: list[Source] = []
+        self._numbers: dict[int, int] = {}
+        """Of sources by their ids: those that are one object are one source."""
+        self._source_of: list[int] = []
         self._severities: list[int] = []
         self._attributes: list[Attributes] = []
         self._kinds: list[int] = []
@@ -35,17 +38,19 @@ class Alike:
 
     def kind(self, source: Source, severity: str, attributes: Attributes) -> int:
         """The number by which records say that they are of this kind; `severity` is one of the six words or ''."""
-        self._sources.append(source)
-        self._severities.append(SEVERITY_CODES[severity])
-        self._attributes.append(attributes)
-        return len(self._sources) - 1
+        number = self._numbers.setdefault(id(source), len(self._sources))
+        if number == len(self._sources):
+            self._sources.append(source)
+        return self._kind(number, SEVERITY_CODES[severity], attributes)
 
     def variant(self, kind: int, attributes: Attributes) -> int:
         """A kind with more attributes."""
-        self._sources.append(self._sources[kind])
-        self._severities.append(self._severities[kind])
-        self._attributes.append({**self._attributes[kind], **attributes})
-        return len(self._sources) - 1
+        attributes = {**self._attributes[kind], **attributes}
+        return self._kind(self._source_of[kind], self._severities[kind], attributes)
+
+    def attributes(self, kind: int) -> Attributes:
+        """Those of a kind."""
+        return self._attributes[kind]
 
     def add(self, kind: int, time_ns: int | None, message: str | bytes) -> None:
         """One record. A time out of range is the receiver's; bytes that are not UTF-8 are escaped; a message loses one
@@ -83,5 +88,12 @@ class Alike:
             "span_id": pa.nulls(len(kinds), pa.string()),
             "attributes": attributes.take(pa.array(kinds)),
         }
+        groups = np.array(self._source_of or [0], np.int32)[kinds]
         is_unread = np.array([INGEST_ERROR in told for told in self._attributes] or [False])[kinds]
-        return Decoded(batch_of(self._request, self._sources, kinds, columns), unread=int(is_unread.sum()))
+        return Decoded(batch_of(self._request, self._sources, groups, columns), unread=int(is_unread.sum()))
+
+    def _kind(self, source: int, severity: int, attributes: Attributes) -> int:
+        self._source_of.append(source)
+        self._severities.append(severity)
+        self._attributes.append(attributes)
+        return len(self._source_of) - 1

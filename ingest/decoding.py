@@ -1,7 +1,7 @@
 """The C kernel that turns a body into columns, as one typed function. Mirrors logstore/native/decode.h."""
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, Self
@@ -70,13 +70,16 @@ class Role(IntEnum):
     """What a name beyond those of the contract means; `enum decode_role`."""
 
     METADATA = 0
-    PREFIX = 1
-    WALK = 2
-    TIME = 3
-    MESSAGE = 4
-    SEVERITY = 5
-    TRACE_ID = 6
-    SPAN_ID = 7
+    OBJECT = 1
+    TEXT = 2
+    WEAK = 3
+    PREFIX = 4
+    WALK = 5
+    TIME = 6
+    MESSAGE = 7
+    SEVERITY = 8
+    TRACE_ID = 9
+    SPAN_ID = 10
 
 
 class Part(IntEnum):
@@ -96,17 +99,26 @@ class _Name(ctypes.Structure):
     _fields_ = (("text", ctypes.c_char_p), ("length", ctypes.c_int64), ("role", ctypes.c_int64))
 
 
+class _Needle(ctypes.Structure):
+    _fields_ = (("text", ctypes.c_char_p), ("length", ctypes.c_int64))
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Names that documents have besides, as the kernel wants them. Those with the role `PREFIX`, of which there may be
     64, begin a key; those with the role `WALK` are objects, whose members' names follow after a dot."""
 
-    array: Any
+    names: Any
+    needles: Any
 
     @classmethod
-    def of(cls, roles: Mapping[str, Role]) -> Self:
+    def of(cls, roles: Mapping[str, Role], needles: Iterable[str] = ()) -> Self:
         entries = [(name.encode(), role) for name, role in roles.items()]
-        return cls((_Name * len(entries))(*(_Name(name, len(name), role) for name, role in entries)))
+        texts = [needle.encode() for needle in needles if needle]
+        return cls(
+            (_Name * len(entries))(*(_Name(name, len(name), role) for name, role in entries)),
+            (_Needle * len(texts))(*(_Needle(text, len(text)) for text in texts)),
+        )
 
 
 NO_NAMES: Final = Names.of({})
@@ -152,6 +164,8 @@ class _Request(ctypes.Structure):
         ("default_lengths", ctypes.c_int64 * _WORDS),
         ("names", ctypes.c_void_p),
         ("name_count", ctypes.c_int64),
+        ("needles", ctypes.c_void_p),
+        ("needle_count", ctypes.c_int64),
         ("envelope", ctypes.c_void_p),
         ("envelope_count", ctypes.c_int64),
     )
@@ -236,8 +250,10 @@ def decode_columns(
         form,
         (ctypes.c_char_p * _WORDS)(*words),
         (ctypes.c_int64 * _WORDS)(*map(len, words)),
-        ctypes.addressof(names.array),
-        len(names.array),
+        ctypes.addressof(names.names),
+        len(names.names),
+        ctypes.addressof(names.needles),
+        len(names.needles),
         ctypes.addressof(envelope.array),
         len(envelope.array),
     )

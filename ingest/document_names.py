@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from ingest.decoding import Names, Role
-from ingest.identity_table import RECORD, Table, normal
+from ingest.identity_table import RECORD, UNIT, Table, normal
 
 _OF_CONTRACT: Final = frozenset({"cluster", "namespace", "pod", "container", "stream", "severity", "level"})
 """Read by the kernel as they stand, unless they hold objects."""
@@ -17,6 +17,7 @@ _ALSO: Final = {
     "body.text": Role.MESSAGE,
     "event": Role.WALK,
     "event.original": Role.MESSAGE,
+    "fields.message": Role.MESSAGE,
 }
 _ROLES: Final = dict(zip(RECORD, (Role.SEVERITY, Role.TRACE_ID, Role.SPAN_ID), strict=True))
 
@@ -27,22 +28,24 @@ def names_of(table: Table, own: tuple[tuple[str, Role], ...] = ()) -> Names:
     roles: dict[str, Role] = {**_ALSO, **dict(own)}
     for path in table.paths:
         role = _role(path, table)
-        for spelt in _spellings(path):
-            if spelt not in _OF_CONTRACT or role is Role.METADATA:
-                roles.setdefault(spelt, role)
+        for spelt, its_role in _spellings(path, role, table):
+            if spelt not in _OF_CONTRACT or its_role is Role.METADATA:
+                roles.setdefault(spelt, its_role)
         if "." in path:
             _add_nested(path, role, table, roles)
+    for wrapper in table.wrappers:
+        _add_wrapper(wrapper, table, roles)
     roles |= dict(own)
     for prefix in table.pod_labels:
         roles.setdefault(prefix, Role.PREFIX)
-    return Names.of(roles)
+    return Names.of(roles, table.holding)
 
 
 def _add_nested(path: str, role: Role, table: Table, roles: dict[str, Role]) -> None:
     """An object that holds the path's value is taken whole, or walked if it differs from record to record."""
     head, *_ = keys = path.split(".")
     if head not in table.varying:
-        roles[head] = Role.METADATA
+        roles.setdefault(head, _role(head, table) if head in table.paths else Role.OBJECT)
         roles.setdefault(head + ".", Role.PREFIX)
         return
     for depth in range(1, len(keys)):
@@ -50,12 +53,32 @@ def _add_nested(path: str, role: Role, table: Table, roles: dict[str, Role]) -> 
     roles[path] = role
 
 
+def _add_wrapper(wrapper: str, table: Table, roles: dict[str, Role]) -> None:
+    head = wrapper.partition(".")[0]
+    if head not in table.varying:
+        roles.setdefault(head, Role.OBJECT)
+        roles.setdefault(head + ".", Role.PREFIX)
+        return
+    roles[head] = Role.WALK
+    for path in table.paths:
+        if (role := _role(path, table)) is not Role.WEAK:
+            _add_nested(f"{wrapper}.{path}", role, table, roles)
+
+
 def _role(path: str, table: Table) -> Role:
-    target, _ = table.targets.get(normal(path), ("", 0))
-    return _ROLES.get(target, Role.METADATA)
+    place = normal(path)
+    target, _ = table.targets.get(place, ("", 0))
+    if place in table.ambiguous or target == UNIT:
+        return Role.WEAK
+    if target:
+        return _ROLES.get(target, Role.METADATA)
+    return Role.TEXT if place in table.patterns else Role.METADATA
 
 
-def _spellings(path: str) -> Iterator[str]:
-    """As it stands, with underscores, and as journald writes it."""
+def _spellings(path: str, role: Role, table: Table) -> Iterator[tuple[str, Role]]:
+    """As it stands, with underscores, and as journald writes it, which no application does."""
     flat = path.replace(".", "_")
-    yield from (path, flat, flat.upper(), f"_{flat.upper()}")
+    target, _ = table.targets.get(normal(path), ("", 0))
+    yield from ((path, role), (flat, role))
+    yield flat.upper(), _ROLES.get(target, role)
+    yield f"_{flat.upper()}", _ROLES.get(target, Role.METADATA)

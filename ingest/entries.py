@@ -1,4 +1,4 @@
-"""The C kernels that turn Protocol Buffers of logs into columns, as typed functions. Mirrors logstore/native/entries.h.
+"""The C kernels that turn logs of Loki and OTLP into columns, as typed functions. Mirrors logstore/native/entries.h.
 
 What tells where entries come from is resolved here, once a group: a stream or resource, and what was lifted out of an
 entry because its name says so.
@@ -29,10 +29,14 @@ from logstore.native import (
 TEXT_MAX_BYTES: Final = 500 << 20
 """Of messages and attributes of one request: offsets into a column's text are 32 bits wide."""
 _TEXT_OF_BODY: Final = 4
-_MALFORMED, _TOO_LARGE = 16, 17
+_MALFORMED, _TOO_LARGE, _UNSURE = 16, 17, 18
 
 Resolve = Callable[[str, str], Resolved]
 """Of a group's base and of the JSON object that was lifted, or nothing."""
+
+
+class Unsure(Exception):
+    """The body has something that the kernel leaves to the exact reader."""
 
 
 class _Request(ctypes.Structure):
@@ -84,6 +88,7 @@ def decode_entries(run: Kernel, request: Request, lifted: bytes, resolve: Resolv
     """The entries of a body, in one pass without the GIL; then the groups are resolved.
 
     Raises:
+        Unsure: the body is JSON of a form that this kernel does not know.
         InvalidInput: the body is no message of this protocol.
         TooLarge: more than `max_records`, or too much text.
     """
@@ -121,6 +126,8 @@ def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
     )
     result = _Result()
     status = run(ctypes.byref(asked), ctypes.byref(result))
+    if status == _UNSURE:
+        raise Unsure
     if status == _MALFORMED:
         raise InvalidInput("the body is no Protocol Buffers message of this protocol, or breaks off")
     if status == KERNEL_TOO_MANY_RECORDS:

@@ -15,7 +15,7 @@ WORDS: Final = (*IDENTITY, "stream")
 RECORD: Final = ("severity", "trace_id", "span_id")
 UNIT: Final = "unit"
 _SECTIONS: Final = ("words", "labels", "pod_labels", "record", "unit", "patterns", "within", "documents")
-_DOCUMENTS: Final = ("varying", "ambiguous")
+_DOCUMENTS: Final = ("varying", "ambiguous", "holding")
 _JOINTS: Final = re.compile(r"[./\-]")
 
 
@@ -29,8 +29,8 @@ def normal(path: str) -> str:
 class Table:
     """Told apart by which they are, not by what they hold.
 
-    All paths are normal ones, and end in `_` where they are prefixes, but for `paths` and `varying`, which are as
-    they were written."""
+    All paths are normal ones, and end in `_` where they are prefixes, but for `paths`, `varying`,
+    `holding` and `wrappers`, which are as they were written."""
 
     targets: Mapping[str, tuple[str, int]]
     """What a path tells, and its place among those that tell the same: the lowest counts."""
@@ -41,7 +41,10 @@ class Table:
     within: tuple[str, ...]
     varying: tuple[str, ...]
     ambiguous: frozenset[str]
+    holding: tuple[str, ...]
     paths: tuple[str, ...]
+    wrappers: tuple[str, ...]
+    """`within`, as it was written."""
 
 
 def table_of(*contents: Mapping[str, Any]) -> Table:
@@ -75,7 +78,9 @@ def table_of(*contents: Mapping[str, Any]) -> Table:
         tuple(normal(path) + "_" for path in within),
         _joined(content.get("varying", ()) for content in documents),
         frozenset(map(normal, _joined(content.get("ambiguous", ()) for content in documents))),
-        tuple(dict.fromkeys((*spelt, *within))),
+        _joined(content.get("holding", ()) for content in documents),
+        tuple(dict.fromkeys(spelt)),
+        within,
     )
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.decoding import WORD_COLUMNS, Columns
-from ingest.identity import Resolved, resolve
-from ingest.identity_table import Table, normal
+from ingest.identity import resolve
+from ingest.identity_table import Table
 from ingest.request import Request
 from ingest.rows import Source, within_limits
 from logstore.attributes import prepend
@@ -139,7 +139,7 @@ def _with_members(placed: Placed, members: str | None) -> Placed:
 def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) -> Placed:
     told = {name: word for name, word in zip(WORD_COLUMNS, words, strict=True) if word}
     found = {**(json.loads(metadata, parse_int=Number, parse_float=Number) if metadata else {}), **told}
-    resolved = _resolve(found, table)
+    resolved = resolve(found, table)
     source = resolved.source
     pushed = json.loads(labels, parse_int=Number, parse_float=Number) if labels else {}
     all_labels = {**{name: str(text) for name, text in source.labels.items()}, **pushed}
@@ -155,15 +155,6 @@ def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) ->
 
 
 _remembered: Final = lru_cache(maxsize=_MEMO_ENTRIES)(_placed)
-
-
-def _resolve(found: Mapping[str, Any], table: Table) -> Resolved:
-    """Names that may be an application's own are heard only where no other tells the pod."""
-    own = {key: word for key, word in found.items() if isinstance(word, str) and normal(key) in table.ambiguous}
-    if not own:
-        return resolve(found, table)
-    resolved = resolve({key: value for key, value in found.items() if key not in own}, table)
-    return replace(resolved, rest={**own, **resolved.rest}) if resolved.source.pod else resolve(found, table)
 
 
 def _word(source: Source, name: str, request: Request) -> str:

@@ -83,6 +83,8 @@ class Rules:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        """Held by the one thread that reads the file; the others go on with the rules there are."""
         self._stamp = _stamp(path)
         self._rules = read_rules(path)
         self._counts = {rule.name: Count() for rule in self._rules}
@@ -102,7 +104,8 @@ class Rules:
         applied = apply(rules, batch)
         with self._lock:
             for rule, count in zip(rules, applied.counts, strict=True):
-                self._counts[rule.name] = self._counts.get(rule.name, Count()) + count
+                if rule.name in self._counts:
+                    self._counts[rule.name] += count
         return applied.batch
 
     def counts(self) -> Mapping[str, Count]:
@@ -112,12 +115,13 @@ class Rules:
             return dict(self._counts)
 
     def _current(self) -> tuple[Rule, ...]:
-        with self._lock:
-            now_s = time.monotonic()
-            if now_s >= self._next_check_s:
-                self._next_check_s = now_s + CHECK_INTERVAL_S
+        if time.monotonic() >= self._next_check_s and self._reading.acquire(blocking=False):
+            try:
                 self._reload()
-            return self._rules
+                self._next_check_s = time.monotonic() + CHECK_INTERVAL_S
+            finally:
+                self._reading.release()
+        return self._rules
 
     def _reload(self) -> None:
         stamp = _stamp(self._path)
@@ -125,13 +129,15 @@ class Rules:
             return
         self._stamp = stamp
         try:
-            self._rules = read_rules(self._path)
+            rules = read_rules(self._path)
         except InvalidSettings as error:
             self._failures += 1
             log.error("rules not read again, the former ones hold", error=str(error))
             return
-        self._counts = {rule.name: self._counts.get(rule.name, Count()) for rule in self._rules}
-        log.info("rules read again", file=str(self._path), rules=len(self._rules))
+        with self._lock:
+            self._rules = rules
+            self._counts = {rule.name: self._counts.get(rule.name, Count()) for rule in rules}
+        log.info("rules read again", file=str(self._path), rules=len(rules))
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -75,7 +74,6 @@ def mask(maskers: tuple[AnyMasker, ...]) -> Action:
 
 
 def set_labels(labels: dict[str, str]) -> Action:
-    @lru_cache(maxsize=4_096)
     def with_labels(text: str | None) -> str:
         return to_json({**(orjson.loads(text) if text else {}), **labels}, is_sorted=True)
 
@@ -110,14 +108,15 @@ def _with_word(state: State, name: str, matched: Mask, change: Callable[[str | N
     column = state.view.batch.column(name)
     words: list[str] = column.dictionary.to_pylist()
     before = column.indices.fill_null(-1).to_numpy()
-    codes = before.copy()
     place = {word: at for at, word in reversed(list(enumerate(words)))}
+    code_of = np.full(len(words) + 1, -1, np.int32)  # the last one stands for null, whose code is -1
     for code in np.unique(before[matched]).tolist():
         new = change(None if code < 0 else words[code])
         if new not in place:
             place[new] = len(words)
             words.append(new)
-        codes[matched & (before == code)] = place[new]
+        code_of[code] = place[new]
+    codes = np.where(matched, code_of[before], before)
     indices = pa.array(codes, pa.int32(), mask=codes < 0)
     array = pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
     return replace(state, view=View(_with(state.view.batch, {name: array})), changed=int(matched.sum()))

@@ -20,8 +20,10 @@ from logstore.record import IDENTITY_MAX_BYTES
 
 FILE_MAX_BYTES: Final = 1 << 20
 RULES_MAX: Final = 200
+VALUES_MAX: Final = 20_000
 MASKERS_MAX: Final = 50
 LABELS_MAX: Final = 50
+REPLACEMENT_MAX: Final = 100
 NAME_MAX: Final = 100
 _ABOUT: Final = ("name", "where")
 
@@ -47,8 +49,9 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
         raise InvalidSettings(f"rules file {path} cannot be read: {error.strerror}") from error
     if len(content) > FILE_MAX_BYTES:
         raise InvalidSettings(f"rules file {path} has more than {FILE_MAX_BYTES:,} bytes")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return rules_of(yaml.safe_load(content), Place(f"rules file {path}"))
+        return rules_of(yaml.load(content, loader), Place(f"rules file {path}"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidSettings(f"rules file {path} is no YAML: {error}") from error
 
@@ -57,6 +60,8 @@ def rules_of(content: Any, place: Place) -> tuple[Rule, ...]:
     """The rules of a file's content: `{rules: [...]}`. Raises InvalidSettings."""
     if content is None:
         return ()
+    if _is_too_much(content):
+        raise place.fail(f"more than {VALUES_MAX:,} values, counting what YAML's aliases repeat")
     if not isinstance(content, Mapping) or content.keys() != {"rules"}:
         raise place.fail("must hold one key, `rules`, with a list")
     items = content["rules"] or []
@@ -68,6 +73,19 @@ def rules_of(content: Any, place: Place) -> tuple[Rule, ...]:
         if names.count(name) > 1:
             raise place.fail(f"two rules are called {name!r}: a rule's name is its name in /metrics")
     return rules
+
+
+def _is_too_much(content: Any) -> bool:
+    """A few aliases of aliases stand for more values than anybody can walk through."""
+    ahead, count = [content], 0
+    while ahead and count <= VALUES_MAX:
+        value = ahead.pop()
+        count += 1
+        if isinstance(value, Mapping):
+            ahead += value.values()
+        elif isinstance(value, list):
+            ahead += value
+    return count > VALUES_MAX
 
 
 def _rule(item: Any, number: int, place: Place) -> Rule:
@@ -148,6 +166,8 @@ def _masker(item: Any, place: Place) -> AnyMasker:
     if not isinstance(item, Mapping) or not {"regex"} <= item.keys() <= {"regex", "with"}:
         raise place.fail("must be detectors, or {regex: …, with: …}")
     pattern, replacement = regex_of(item["regex"], place.into("regex")), item.get("with", "[masked]")
+    if isinstance(replacement, str) and len(replacement) > REPLACEMENT_MAX:
+        raise place.fail(f"`with` is longer than {REPLACEMENT_MAX} characters")
     try:
         pc.replace_substring_regex(pa.array([""]), pattern, replacement)
     except (TypeError, pa.ArrowInvalid) as error:

@@ -72,21 +72,27 @@ def read_columns(segment: Segment) -> pa.Table:
 def read_groups(
     segment: Segment, groups: Sequence[int], names: Sequence[str], between_ns: tuple[int, int] | None = None
 ) -> pa.Table:
-    """These columns of the stored schema, `time` among them, of the records of these row groups; of them only those
-    `between_ns` two times, both inclusive, where given."""
+    """These columns of the stored schema, of the records of these row groups.
+
+    Where two times are given, both inclusive, `time` is among the columns, and records that are not `between_ns` may be
+    missing.
+    """
     columns = segment.columns
     needed = _needed(segment, names)
     with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
         present = [name for name in file.schema_arrow.names if name in needed]
         table = file.read_row_groups(list(groups), columns=present, use_threads=False)
         partition = json.loads(file.metadata.metadata[b"logstore.partition"])
-    if between_ns is not None:
-        times = table["time"].cast(pa.int64()).to_numpy()
-        table = table.filter(pa.array((times >= between_ns[0]) & (times <= between_ns[1])))
     if "attributes" in names and (columns.kinds or columns.omitted):
-        table = with_rest(table, _joined(table, columns))
+        wanted = table if between_ns is None else _between(table, between_ns)
+        table = with_rest(wanted, _joined(wanted, columns))
     schema = pa.schema([STORED.field(name) for name in names])
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
+
+
+def _between(table: pa.Table, between_ns: tuple[int, int]) -> pa.Table:
+    times = table["time"].cast(pa.int64()).to_numpy()
+    return table.filter(pa.array((times >= between_ns[0]) & (times <= between_ns[1])))
 
 
 def read_times(segment: Segment, groups: Sequence[int]) -> pa.Table:

@@ -86,11 +86,7 @@ def run_parsed(
         def read(reading: Reading) -> Iterator[pa.RecordBatch]:
             if reading.grouped is not None:
                 return _patterns(session, reading.grouped, reading, planned.buffer, request, wanted)
-            with cost.stage(Stage.COMPILE):
-                compiled = compiled_for(
-                    reading.query, request, wanted, after, with_place=has_place, stored=reading.stored
-                )
-            return _all_rows(session, compiled, reading, planned.buffer, query, request, wanted, after)
+            return _all_rows(session, reading, planned.buffer, query, request, wanted, after, has_place=has_place)
 
         if merging is None:
             rows = read(reading)
@@ -119,15 +115,18 @@ def collect(store: Store, engine: Engine, query: Query, request: Request) -> pa.
 
 def _all_rows(
     session: Session,
-    compiled: Compiled,
     reading: Reading,
     buffer: pa.Table,
     query: Query,
     request: Request,
     wanted: int | None,
     after: Place | None,
+    *,
+    has_place: bool,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of the query, at most as many as are wanted where it is row-wise."""
+    with session.cost.stage(Stage.COMPILE):
+        compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
     if is_count(query) and not reading.pieces and not buffer.num_rows:
         return iter([_counted(compiled, reading.counted)] if wanted != 0 else [])
     parts = _slices(query, compiled, reading, buffer, request, after, wanted)

@@ -18,6 +18,7 @@ from logstore.indexes import Texts
 from logstore.order import Ints, run_starts
 from logstore.templates import WILDCARD
 from query import ast, sql
+from query.cost import Cost, Stage
 from query.engine import Session
 from query.extension import SHOWN_WILDCARD
 from query.groups import Groups, Piece, joined
@@ -28,6 +29,7 @@ from query.verdicts import Flags, Verdict
 from query.view import View, define_records
 from query.walk import names
 
+_EXAMPLE: Final = ("_seq", "message")
 _SCHEMA: Final = pa.schema(zip(GROUPED, (pa.int64(), pa.int64(), *[pa.timestamp("ns")] * 2, pa.int64()), strict=True))
 
 
@@ -88,7 +90,8 @@ def rows(
         found = _merged(found, session.fetch(groups.text, groups.params))
     frequent = _frequent(found, _patterns_of(query).rows)
     if shown.intersection(("first_time", "last_time")):
-        frequent = _merged(frequent, _times(known, frequent[TEMPLATE]))
+        with session.cost.stage(Stage.READ):
+            frequent = _merged(frequent, _times(session.cost, known, frequent[TEMPLATE]))
     patterns = _patterns(frequent, known.texts)
     seqs = frequent["_seq"].to_numpy()
     wanted = seqs if "example" in shown else seqs[pc.is_null(patterns).to_numpy(zero_copy_only=False)]
@@ -144,7 +147,7 @@ def _patterns(groups: pa.Table, texts: Texts) -> pa.Array:
     return pc.replace_substring(known, WILDCARD, SHOWN_WILDCARD).combine_chunks()
 
 
-def _times(known: Known, templates: pa.ChunkedArray) -> pa.Table:
+def _times(cost: Cost, known: Known, templates: pa.ChunkedArray) -> pa.Table:
     """From when to when known groups have these templates, as groups of no records."""
     ids = templates.to_numpy()
     mask = np.zeros(known.groups.count, np.bool_)
@@ -153,8 +156,11 @@ def _times(known: Known, templates: pa.ChunkedArray) -> pa.Table:
     of_template = entries[np.argsort(known.numbers[entries], kind="stable")]
     for part in np.split(of_template, run_starts(known.numbers[of_template])[1:]) if len(entries) else []:
         mask[_at_the_ends(known.groups, known.of_entries[part])] = True
-    read = [segments.read_times(segment, at) for segment, at in _places(known.groups, mask)]
-    found = [part.filter(pc.is_in(part[segments.TEMPLATE], pa.array(ids))) for part in read]
+    found = []
+    for segment, at in _places(known.groups, mask):
+        _note(cost, segment, at, (segments.TEMPLATE, "time"))
+        part = segments.read_times(segment, at)
+        found.append(part.filter(pc.is_in(part[segments.TEMPLATE], pa.array(ids))))
     if not found:
         return _SCHEMA.empty_table()
     spans = pa.concat_tables(found).group_by(segments.TEMPLATE).aggregate([("time", "min"), ("time", "max")])
@@ -177,14 +183,22 @@ def _places(groups: Groups, mask: Flags) -> Iterator[tuple[Segment, list[int]]]:
             yield segment, at.tolist()
 
 
+def _note(cost: Cost, segment: Segment, groups: Sequence[int], columns: Sequence[str]) -> None:
+    if cost.is_detailed:
+        cost.add_read(len(groups), segments.chunk_bytes(segment, groups, columns))
+
+
 def _messages(session: Session, known: Known, seqs: Ints) -> dict[int, str]:
     """The messages of these first records."""
     is_known = np.isin(known.first_seqs, seqs)
     mask = np.zeros(known.groups.count, np.bool_)
     mask[known.of_entries[is_known]] = True
-    columns = ["_seq", "message"]
-    found = [segments.read_groups(segment, at, columns) for segment, at in _places(known.groups, mask)]
-    found = [part.filter(pc.is_in(part["_seq"], pa.array(seqs))) for part in found]
+    found = []
+    for segment, at in _places(known.groups, mask):
+        _note(session.cost, segment, at, _EXAMPLE)
+        for group in at:  # one by one, since messages are large
+            part = segments.read_groups(segment, [group], _EXAMPLE)
+            found.append(part.filter(pc.is_in(part["_seq"], pa.array(seqs))))
     others = np.setdiff1d(seqs, known.first_seqs[is_known])
     if len(others):
         session.register("wanted", pa.table({"_seq": others}))

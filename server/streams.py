@@ -103,6 +103,7 @@ class Streams:
             self._cut(wire, listener, "refused" if isinstance(error, Unwelcome) else "malformed", str(error))
         except TimeoutError as error:
             self._cut(wire, listener, str(error) or "unread", "it stood still")
+            wire.abort()
         except Busy as error:
             self._cut(wire, listener, "full", str(error))
         except Exception as error:

@@ -57,6 +57,10 @@ class Wire(asyncio.BufferedProtocol):
         """Closes once everything sent is on its way."""
         self.transport.close()
 
+    def abort(self) -> None:
+        """Closes at once: whatever it was sent is of no use to a client that takes nothing."""
+        self.transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.peer = _peer(transport)

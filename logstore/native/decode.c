@@ -16,7 +16,7 @@ struct words {
     int32_t default_code;
 };
 
-enum { WALKED_MAX = 32, WALK_PATH_MAX = 128, MILLISECOND_NS = 1000000, ENVELOPE_RANK = -2 };
+enum { WALKED_MAX = 32, WALK_PATH_MAX = 128, WEAK_MAX = 16, MILLISECOND_NS = 1000000, ENVELOPE_RANK = -2 };
 
 struct decoder {
     struct memory memory;
@@ -132,7 +132,7 @@ static void visit(struct decoder *d, struct fields *fields, const struct json_va
     if (value->kind == JSON_NULL) return;
     if (meaning.is_walked && is_object(value)) {
         walk(d, fields, value, path, length);
-    } else if (meaning.is_metadata) {
+    } else if (decode_names_admit(&d->names, meaning.metadata, value)) {
         begin_gathered(d);
         json_append_string(&d->gathered, path, length);
         buffer_byte(&d->gathered, ':');
@@ -164,6 +164,8 @@ static void walk(struct decoder *d, struct fields *fields, const struct json_val
 
 static void choose_fields(struct decoder *d, struct fields *fields) {
     uint8_t path[WALK_PATH_MAX];
+    struct json_member *weak[WEAK_MAX];
+    int weak_count = 0;
     *fields = (struct fields){{NULL}, {0}};
     d->walked_count = 0;
     d->gathered.length = 0;
@@ -174,9 +176,14 @@ static void choose_fields(struct decoder *d, struct fields *fields) {
         if (meaning.is_walked && is_object(&member->value) && member->key_length + 1 < WALK_PATH_MAX) {
             memcpy(path, member->key, member->key_length);
             walk(d, fields, &member->value, path, member->key_length);
-        } else if (!offer(fields, member, meaning) && meaning.is_metadata) {
-            gather(d, member);
+        } else if (!offer(fields, member, meaning) && decode_names_admit(&d->names, meaning.metadata, &member->value)) {
+            int is_weak = meaning.metadata == METADATA_WEAK && !is_object(&member->value);
+            if (!is_weak) gather(d, member);
+            else if (weak_count < WEAK_MAX) weak[weak_count++] = member;
         }
+    }
+    if (!d->gathered.length) {
+        for (int i = 0; i < weak_count; i++) gather(d, weak[i]);
     }
     if (d->gathered.length) buffer_byte(&d->gathered, '}');
 }

@@ -10,6 +10,9 @@ enum word_column { WORD_CLUSTER, WORD_NAMESPACE, WORD_POD, WORD_CONTAINER, WORD_
 /* What a name beyond those of the contract means in documents. */
 enum decode_role {
     ROLE_METADATA, /* the member is handed back in `metadata` instead of among the attributes */
+    ROLE_OBJECT,   /* if it is an object */
+    ROLE_TEXT,     /* if it is an object, or a string that holds one of the needles */
+    ROLE_WEAK,     /* if it is an object, or if the record has no other metadata */
     ROLE_PREFIX,   /* so are all whose keys begin with it */
     ROLE_WALK,     /* an object that stays an attribute; its members' names, after its own and a dot, are looked up */
     ROLE_TIME,     /* comes before the contract's names */
@@ -48,6 +51,11 @@ struct envelope_name {
     int64_t becomes_length;
 };
 
+struct needle {
+    const uint8_t *text;
+    int64_t length;
+};
+
 struct decode_request {
     const uint8_t *body;
     int64_t length;
@@ -60,6 +68,8 @@ struct decode_request {
     int64_t default_lengths[WORD_COLUMNS];
     const struct decode_name *names;
     int64_t name_count;
+    const struct needle *needles;
+    int64_t needle_count;
     const struct envelope_name *envelope;
     int64_t envelope_count; /* 0: records come in none. Members of an envelope without a name here are dropped */
 };

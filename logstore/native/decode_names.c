@@ -4,7 +4,7 @@ static int is_name(const uint8_t *key, const char *name, size_t length) { return
 
 static struct meaning of_contract(const uint8_t *key, size_t length) {
 #define NAME(text, field, rank) \
-    if (is_name(key, text, sizeof text - 1)) return (struct meaning){field, rank, 0, 0}
+    if (is_name(key, text, sizeof text - 1)) return (struct meaning){field, rank, 0, METADATA_NO}
     switch (length) {
     case 2: NAME("ts", FIELD_TIME, 2); break;
     case 3:
@@ -29,7 +29,7 @@ static struct meaning of_contract(const uint8_t *key, size_t length) {
     case 10: NAME("@timestamp", FIELD_TIME, 4); NAME("attributes", FIELD_ATTRIBUTES, 0); break;
     }
 #undef NAME
-    return (struct meaning){FIELD_NONE, 0, 0, 0};
+    return (struct meaning){FIELD_NONE, 0, 0, METADATA_NO};
 }
 
 static int has_prefix(const struct decode_names *names, const uint8_t *key, size_t length) {
@@ -49,12 +49,15 @@ static void give(struct meaning *meaning, enum field field, int rank) {
 static struct meaning look_up(struct decode_names *names, const uint8_t *key, size_t length, struct meaning meaning) {
     const struct json_member *found = json_members_find(&names->exact, key, length);
     if (!found) {
-        meaning.is_metadata = has_prefix(names, key, length);
+        if (has_prefix(names, key, length)) meaning.metadata = METADATA_ALWAYS;
         return meaning;
     }
     int place = (int)found->value.length;
     switch ((enum decode_role)names->request->names[place].role) {
-    case ROLE_METADATA: case ROLE_PREFIX: meaning.is_metadata = 1; break;
+    case ROLE_METADATA: case ROLE_PREFIX: meaning.metadata = METADATA_ALWAYS; break;
+    case ROLE_OBJECT: meaning.metadata = METADATA_OBJECT; break;
+    case ROLE_TEXT: meaning.metadata = METADATA_TEXT; break;
+    case ROLE_WEAK: meaning.metadata = METADATA_WEAK; break;
     case ROLE_WALK: meaning.is_walked = 1; break;
     case ROLE_TIME: give(&meaning, FIELD_TIME, -1); break;
     case ROLE_MESSAGE: give(&meaning, FIELD_MESSAGE, 10 + place); break;
@@ -66,7 +69,7 @@ static struct meaning look_up(struct decode_names *names, const uint8_t *key, si
 }
 
 struct meaning decode_names_of_path(struct decode_names *names, const uint8_t *path, size_t length) {
-    return look_up(names, path, length, (struct meaning){FIELD_NONE, 0, 0, 0});
+    return look_up(names, path, length, (struct meaning){FIELD_NONE, 0, 0, METADATA_NO});
 }
 
 struct meaning decode_names_of(struct decode_names *names, int32_t place, const struct json_member *member) {
@@ -78,6 +81,29 @@ struct meaning decode_names_of(struct decode_names *names, int32_t place, const 
     struct meaning meaning = look_up(names, key, length, of_contract(key, length));
     if (guess && member->key_is_plain) *guess = (struct guess){key, length, meaning}; /* the key stands in the body */
     return meaning;
+}
+
+static int holds(const struct json_value *string, const struct needle *needle) {
+    size_t size = (size_t)needle->length;
+    const uint8_t *at = string->text, *end = at + string->length;
+    while (size <= (size_t)(end - at) && (at = memchr(at, needle->text[0], (size_t)(end - at) - size + 1))) {
+        if (memcmp(at, needle->text, size) == 0) return 1;
+        at++;
+    }
+    return 0;
+}
+
+int decode_names_admit(const struct decode_names *names, enum decode_metadata metadata, const struct json_value *value) {
+    if (metadata == METADATA_NO) return 0;
+    if (metadata == METADATA_ALWAYS || value->kind == JSON_OBJECT) return 1;
+    if (metadata == METADATA_OBJECT) return 0;
+    if (metadata == METADATA_WEAK) return value->kind != JSON_ARRAY;
+    if (value->kind != JSON_STRING) return 0;
+    const struct decode_request *request = names->request;
+    for (int64_t i = 0; i < request->needle_count; i++) {
+        if (holds(value, &request->needles[i])) return 1;
+    }
+    return 0;
 }
 
 void decode_names_init(struct decode_names *names, const struct decode_request *request, struct memory *memory) {

@@ -19,10 +19,13 @@ enum field {
     FIELD_NONE = -1,
 };
 
+enum decode_metadata { METADATA_NO, METADATA_ALWAYS, METADATA_OBJECT, METADATA_TEXT, METADATA_WEAK };
+
 struct meaning {
     enum field field;
     int rank; /* of a field's several names the lowest rank counts */
-    int is_metadata, is_walked;
+    int is_walked;
+    enum decode_metadata metadata;
 };
 
 enum { NAME_GUESSES = 64, NAME_PREFIXES_MAX = 64 };
@@ -40,6 +43,9 @@ struct decode_names {
 };
 
 void decode_names_init(struct decode_names *names, const struct decode_request *request, struct memory *memory);
+/* Is such a value metadata under a name that may have some? Of a weak name: as if there was no other. */
+int decode_names_admit(const struct decode_names *names, enum decode_metadata metadata, const struct json_value *value);
+
 void decode_names_free(struct decode_names *names);
 
 /* What a member's key means; `place` is the member's in its record. */

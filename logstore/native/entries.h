@@ -38,7 +38,7 @@ struct entries_result {
 enum { ENTRIES_TOLD_MAX = 10000 };
 
 /* Beside enum kernel_status. */
-enum entries_status { ENTRIES_MALFORMED = 16, ENTRIES_TOO_LARGE };
+enum entries_status { ENTRIES_MALFORMED = 16, ENTRIES_TOO_LARGE, ENTRIES_UNSURE /* the exact reader takes it */ };
 
 struct entries {
     struct memory memory;

@@ -2,6 +2,7 @@
  * is common is written here in one pass. Entries with anything else among them are refused, and read by the exact way
  * (ingest/protocols/forward/documents.py), which says the same of all that is taken here. */
 #include "memory.h"
+#include "msgpack.h"
 #include "number.h"
 #include "timestamp.h"
 #include "utf8.h"
@@ -10,17 +11,6 @@
 
 enum { DEPTH_MAX = 60, TIME_TEXT_MAX = 64 };
 #define MARK_SECONDS UINT64_C(0xFFFFFFFE) /* from here on, a time marks a group */
-
-enum kind { NIL, BOOLEAN, UNSIGNED, SIGNED, REAL, STRING, BINARY, ARRAY, MAP, EXTENSION };
-
-/* A value's head. `size`: bytes of content, members, or the number itself; `content` follows the head. */
-struct value {
-    enum kind kind;
-    uint64_t size;
-    double real;
-    int type;
-    const uint8_t *content;
-};
 
 struct forward_request {
     const uint8_t *entries;
@@ -36,71 +26,6 @@ struct writer {
     const uint8_t *end;
     struct buffer out;
 };
-
-static uint64_t big_endian(const uint8_t *at, int width) {
-    uint64_t number = 0;
-    for (int i = 0; i < width; i++) number = number << 8 | at[i];
-    return number;
-}
-
-static double real_of(uint64_t bits, int width) {
-    if (width == 8) {
-        double wide;
-        memcpy(&wide, &bits, sizeof wide);
-        return wide;
-    }
-    uint32_t half = (uint32_t)bits;
-    float narrow;
-    memcpy(&narrow, &half, sizeof narrow);
-    return narrow;
-}
-
-/* Of a value whose first byte is below 0x80, from 0xe0 on, or holds a length. */
-static const uint8_t *read_short(const uint8_t *at, struct value *value) {
-    uint8_t first = *at;
-    if (first < 0x80) *value = (struct value){.kind = UNSIGNED, .size = first};
-    else if (first < 0x90) *value = (struct value){.kind = MAP, .size = first & 0x0F};
-    else if (first < 0xA0) *value = (struct value){.kind = ARRAY, .size = first & 0x0F};
-    else if (first < 0xC0) *value = (struct value){.kind = STRING, .size = first & 0x1F};
-    else *value = (struct value){.kind = SIGNED, .size = (uint64_t)(int64_t)(int8_t)first};
-    return at + 1;
-}
-
-/* Reads the head at `at`; returns the end of a scalar, or of another's head, or NULL if it is not all there. The
- * content of strings, binaries and extensions is there. */
-static const uint8_t *read_value(const uint8_t *at, const uint8_t *end, struct value *value) {
-    /* From 0xc0: the kind, and the bytes of a number or length; fixext have theirs in the first byte. */
-    static const struct { uint8_t kind, width; } forms[32] = {
-        {NIL, 0},      {0xFF, 0},     {BOOLEAN, 0},  {BOOLEAN, 0},   {BINARY, 1},    {BINARY, 2},    {BINARY, 4},
-        {EXTENSION, 1}, {EXTENSION, 2}, {EXTENSION, 4}, {REAL, 4},     {REAL, 8},      {UNSIGNED, 1},  {UNSIGNED, 2},
-        {UNSIGNED, 4}, {UNSIGNED, 8}, {SIGNED, 1},   {SIGNED, 2},    {SIGNED, 4},    {SIGNED, 8},    {EXTENSION, 0},
-        {EXTENSION, 0}, {EXTENSION, 0}, {EXTENSION, 0}, {EXTENSION, 0}, {STRING, 1},    {STRING, 2},    {STRING, 4},
-        {ARRAY, 2},    {ARRAY, 4},    {MAP, 2},      {MAP, 4}};
-    if (at >= end) return NULL;
-    uint8_t first = *at;
-    if (first < 0xC0 || first >= 0xE0) {
-        at = read_short(at, value);
-    } else {
-        int width = forms[first - 0xC0].width;
-        if (forms[first - 0xC0].kind == 0xFF || end - ++at < width) return NULL;
-        *value = (struct value){.kind = (enum kind)forms[first - 0xC0].kind, .size = big_endian(at, width)};
-        at += width;
-        if (value->kind == BOOLEAN) value->size = first == 0xC3;
-        if (value->kind == REAL) value->real = real_of(value->size, width);
-        if (value->kind == SIGNED && width < 8) {
-            int unused = 64 - 8 * width;
-            value->size = (uint64_t)((int64_t)(value->size << unused) >> unused);
-        }
-        if (value->kind == EXTENSION) {
-            if (at >= end) return NULL;
-            if (width == 0) value->size = UINT64_C(1) << (first - 0xD4);
-            value->type = (int8_t)*at++;
-        }
-    }
-    value->content = at;
-    if (value->kind != STRING && value->kind != BINARY && value->kind != EXTENSION) return at;
-    return (uint64_t)(end - at) < value->size ? NULL : at + value->size;
-}
 
 static int is_text(const struct value *value, const char *text) {
     size_t length = strlen(text);

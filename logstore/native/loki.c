@@ -4,7 +4,7 @@
  *   Entry { 1: { 1: int64 seconds, 2: int32 nanos } timestamp, 2: string line, 3: Pair metadata… }
  *   Pair { 1: string name, 2: string value }
  */
-#include "entries.h"
+#include "loki.h"
 
 #include "number.h"
 #include "timestamp.h"
@@ -20,6 +20,18 @@ static int is_id(struct span name, const char *first, size_t first_length) {
         at++;
     }
     return at == first_length + 2;
+}
+
+void loki_metadata(struct entries *e, struct span name, struct span value, struct entry *entry) {
+    if (value.length && is_id(name, "trace", 5)) {
+        entry->trace_id = value;
+    } else if (value.length && is_id(name, "span", 4)) {
+        entry->span_id = value;
+    } else {
+        struct buffer *out = entries_member(e, name, 1);
+        entries_append_text(e, out, value);
+        buffer_byte(out, ',');
+    }
 }
 
 static void read_time(struct entries *e, struct span timestamp, struct entry *entry) {
@@ -51,15 +63,7 @@ static void read_pair(struct entries *e, struct span pair, struct entry *entry) 
         else if (wire_is(&field, 2, WIRE_BYTES)) value = field.bytes;
     }
     e->is_broken |= wire.is_broken;
-    if (value.length && is_id(name, "trace", 5)) {
-        entry->trace_id = value;
-    } else if (value.length && is_id(name, "span", 4)) {
-        entry->span_id = value;
-    } else {
-        struct buffer *out = entries_member(e, name, 1);
-        entries_append_text(e, out, value);
-        buffer_byte(out, ',');
-    }
+    loki_metadata(e, name, value, entry);
 }
 
 static void read_entry(struct entries *e, struct span message) {

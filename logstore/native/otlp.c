@@ -8,6 +8,8 @@
  *               10: bytes span_id, 11: fixed64 observed_time_unix_nano, 12: string event_name }
  *
  * ingest/protocols/otlp/records.py says the same of the JSON form. */
+#include "otlp.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -15,12 +17,6 @@
 #include "number.h"
 
 enum { TRACE_ID_BYTES = 16, SPAN_ID_BYTES = 8, NUMBERS_A_SEVERITY = 4, SEVERITY_NUMBER_MAX = 24, FLAGS_MASK = 0xFF };
-
-struct record {
-    uint64_t time_ns, observed_ns, severity_number, dropped, flags;
-    struct span severity_text, trace_id, span_id, event_name;
-    struct any_value body;
-};
 
 static void append_pair(struct entries *e, struct span message) {
     struct key_value pair = key_value_read(e, message);
@@ -43,7 +39,7 @@ static void append_word(struct entries *e, const char *key, struct span word) {
 }
 
 /* The severity of the number, else of the text; what it does not tell of both stays an attribute. */
-static enum severity read_severity(struct entries *e, const struct record *record) {
+static enum severity read_severity(struct entries *e, const struct otlp_record *record) {
     uint64_t number = record->severity_number;
     int is_known = number >= 1 && number <= SEVERITY_NUMBER_MAX;
     struct span text = record->severity_text;
@@ -52,6 +48,23 @@ static enum severity read_severity(struct entries *e, const struct record *recor
     if (text.length && (of_text != severity || of_text == SEVERITY_NONE)) append_word(e, "severity_text", text);
     if (number && (!is_known || (number - 1) % NUMBERS_A_SEVERITY)) append_number(e, "severity_number", number);
     return severity;
+}
+
+void otlp_end(struct entries *e, const struct otlp_record *record) {
+    char odd_time[NUMBER_TEXT_MAX];
+    struct entry entry = {.severity = read_severity(e, record), .trace_id = record->trace_id, .span_id = record->span_id};
+    uint64_t time_ns = record->time_ns ? record->time_ns : record->observed_ns;
+    entry.message = record->has_body ? record->message : record->event_name;
+    entry.has_time = time_ns != 0;
+    entry.time_ns = (int64_t)time_ns;
+    if (time_ns > INT64_MAX) {
+        snprintf(odd_time, sizeof odd_time, "%" PRIu64, time_ns);
+        entry.odd_time = span_of(odd_time);
+    }
+    if (record->event_name.length) append_word(e, "event_name", record->event_name);
+    if (record->flags & FLAGS_MASK) append_number(e, "trace_flags", record->flags & FLAGS_MASK);
+    if (record->dropped) append_number(e, "dropped_attributes_count", record->dropped);
+    entries_end(e, &entry);
 }
 
 /* As lower-case hexadecimal; an id of another length, or all zero, is none (Trace Context, "trace-id"). */
@@ -66,45 +79,27 @@ static struct span read_id(struct span id, size_t length, uint8_t *text) {
     return (struct span){text, any ? 2 * length : 0};
 }
 
-/* The text, or the JSON of another value; of an event without a body its name. */
-static struct span message_of(struct entries *e, const struct record *record) {
-    switch (record->body.kind) {
-    case ANY_NONE: return record->event_name;
-    case ANY_STRING: case ANY_BYTES: return record->body.bytes;
-    default:
-        e->body.length = 0;
-        any_append(e, &e->body, record->body, 0);
-        return (struct span){e->body.data, e->body.length};
-    }
+/* The text, or the JSON of another value. */
+static void set_message(struct entries *e, struct otlp_record *record, struct any_value body) {
+    record->has_body = body.kind != ANY_NONE;
+    record->message = body.bytes;
+    if (body.kind == ANY_NONE || body.kind == ANY_STRING || body.kind == ANY_BYTES) return;
+    e->body.length = 0;
+    any_append(e, &e->body, body, 0);
+    record->message = (struct span){e->body.data, e->body.length};
 }
 
-static void end_record(struct entries *e, const struct record *record, struct span raw) {
+struct ids {
     uint8_t trace_id[2 * TRACE_ID_BYTES], span_id[2 * SPAN_ID_BYTES];
-    char odd_time[NUMBER_TEXT_MAX];
-    struct entry entry = {.severity = read_severity(e, record), .message = message_of(e, record)};
-    uint64_t time_ns = record->time_ns ? record->time_ns : record->observed_ns;
-    entry.has_time = time_ns != 0;
-    entry.time_ns = (int64_t)time_ns;
-    if (time_ns > INT64_MAX) {
-        snprintf(odd_time, sizeof odd_time, "%" PRIu64, time_ns);
-        entry.odd_time = span_of(odd_time);
-    }
-    entry.trace_id = read_id(record->trace_id, TRACE_ID_BYTES, trace_id);
-    entry.span_id = read_id(record->span_id, SPAN_ID_BYTES, span_id);
-    if (record->event_name.length) append_word(e, "event_name", record->event_name);
-    if (record->flags & FLAGS_MASK) append_number(e, "trace_flags", record->flags & FLAGS_MASK);
-    if (record->dropped) append_number(e, "dropped_attributes_count", record->dropped);
-    if (e->is_broken) entries_end_broken(e, raw, "the log record is no Protocol Buffers message");
-    else entries_end(e, &entry);
-}
+};
 
-static void read_text(struct entries *e, struct record *record, const struct wire_field *field) {
+static void read_text(struct entries *e, struct otlp_record *record, struct ids *ids, const struct wire_field *field) {
     switch (field->number) {
     case 3: record->severity_text = field->bytes; break;
-    case 5: record->body = any_read(e, field->bytes); break;
+    case 5: set_message(e, record, any_read(e, field->bytes)); break;
     case 6: append_pair(e, field->bytes); break;
-    case 9: record->trace_id = field->bytes; break;
-    case 10: record->span_id = field->bytes; break;
+    case 9: record->trace_id = read_id(field->bytes, TRACE_ID_BYTES, ids->trace_id); break;
+    case 10: record->span_id = read_id(field->bytes, SPAN_ID_BYTES, ids->span_id); break;
     case 12: record->event_name = field->bytes; break;
     }
 }
@@ -112,18 +107,19 @@ static void read_text(struct entries *e, struct record *record, const struct wir
 static void read_record(struct entries *e, struct span message) {
     struct wire wire = wire_of(message);
     struct wire_field field;
-    struct record record = {.event_name = {message.at, 0}};
+    struct otlp_record record = otlp_record_of(message.at);
+    struct ids ids;
     entries_begin(e);
     while (wire_next(&wire, &field)) {
-        if (field.type == WIRE_BYTES) read_text(e, &record, &field);
+        if (field.type == WIRE_BYTES) read_text(e, &record, &ids, &field);
         else if (wire_is(&field, 1, WIRE_FIXED64)) record.time_ns = field.value;
         else if (wire_is(&field, 11, WIRE_FIXED64)) record.observed_ns = field.value;
         else if (wire_is(&field, 2, WIRE_VARINT)) record.severity_number = field.value;
         else if (wire_is(&field, 7, WIRE_VARINT)) record.dropped = (uint32_t)field.value;
         else if (wire_is(&field, 8, WIRE_FIXED32)) record.flags = field.value;
     }
-    e->is_broken |= wire.is_broken;
-    end_record(e, &record, message);
+    if (wire.is_broken || e->is_broken) entries_end_broken(e, message, "the log record is no Protocol Buffers message");
+    else otlp_end(e, &record);
 }
 
 static void append_scope_word(struct entries *e, const char *key, struct span word) {

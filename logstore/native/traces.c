@@ -49,7 +49,8 @@ static struct json_text line_of(const struct joiner *j, int64_t row) {
 /* Is the row's message written in an escape, as bytes that are no UTF-8 are? */
 static int is_escaped(struct joiner *j, int64_t row) {
     struct json_text message = line_of(j, row), attributes = array_text(&j->request->attributes, row);
-    if (!attributes.at || !memchr(message.at, '\\', (size_t)(message.end - message.at))) return 0;
+    if (!attributes.at || message.at == message.end) return 0;
+    if (!memchr(message.at, '\\', (size_t)(message.end - message.at))) return 0;
     arena_reset(&j->reader.arena);
     return json_read_only_object(&j->reader, attributes, &j->members) &&
            json_members_find(&j->members, (const uint8_t *)"_escape", 7) != NULL;

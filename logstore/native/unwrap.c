@@ -61,7 +61,7 @@ static void read_row(struct unwrapper *u, int64_t row, struct wrapped *found) {
 
 static int is_written_escaped(struct unwrapper *u, int64_t row) {
     struct json_text message = array_text(&u->request->messages, row);
-    if (!memchr(message.at, '\\', (size_t)(message.end - message.at))) return 0;
+    if (message.at == message.end || !memchr(message.at, '\\', (size_t)(message.end - message.at))) return 0;
     return read_attributes(u, row) && find(u, "_escape") != NULL;
 }
 

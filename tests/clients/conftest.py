@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.installed import npm, program, python_apart
+from tests.clients.installed import NODE_MAJOR, npm, program, python_apart
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -19,7 +19,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _missing(item: pytest.Item) -> Iterator[str]:
     for mark in item.iter_markers("needs_npm"):
-        yield from (f"npm's {name}" for name in mark.args if npm(name) is None)
+        yield from (f"npm's {name} (or Node.js {NODE_MAJOR})" for name in mark.args if npm(name) is None)
     for mark in item.iter_markers("needs_program"):
         yield from (name for name in mark.args if program(name) is None)
     for mark in item.iter_markers("needs_python_apart"):

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ UNPACKED: Final = HERE.parents[1] / ".cache" / "clients"
 """Debian packages that conflict with others of the list, unpacked instead of installed."""
 FOLDERS: Final = ("/usr/sbin", "/sbin", "/usr/lib/*", "/usr/lib/*/rsyslog")
 WITHIN_S: Final = 60.0
+NODE_MAJOR: Final = 20
+"""Several of the packages want this Node.js or a newer one."""
 
 
 def program(name: str) -> str | None:
@@ -42,9 +45,9 @@ def python_apart(name: str) -> Path | None:
 
 
 def npm(package: str) -> Path | None:
-    """The folder of a package of package.json; None where it is not installed."""
+    """The folder of a package of package.json; None where it is not installed, or Node.js is too old for it."""
     folder = HERE / "node_modules" / package
-    return folder if program("node") and (folder / "package.json").exists() else None
+    return folder if (folder / "package.json").exists() and _node_major() >= NODE_MAJOR else None
 
 
 def run_node(script: str, *arguments: str, within_s: float = WITHIN_S) -> str:
@@ -77,6 +80,14 @@ def started_node(script: str, *arguments: str, within_s: float = WITHIN_S) -> It
         finally:
             process.kill()
     assert process.returncode == 0, f"node ended with {process.returncode}:\n{output}\n{errors}"
+
+
+@cache
+def _node_major() -> int:
+    if program("node") is None:
+        return 0
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(version.lstrip("v").partition(".")[0])
 
 
 def _command(script: str, arguments: tuple[str, ...]) -> list[str]:

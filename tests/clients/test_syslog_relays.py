@@ -1,7 +1,7 @@
 """rsyslog and syslog-ng forward to the server, over every transport and framing that they have."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from time import time
@@ -78,16 +78,33 @@ def test_syslog_ng_forwards(syslog: Listening, tmp_path: Path, driver: str, tran
     exchange(syslog, relay, f"syslog-ng-{driver}-{transport}")
 
 
-@pytest.mark.needs_program("rsyslogd")
-def test_rsyslog_with_a_queue_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
-    """What rsyslog gave to the kernel of a server that dies then may be lost, and nothing else."""
-    syslog = listening(tmp_path, "syslog")
-    relay = rsyslog(
-        tmp_path,
-        f'port="{syslog.tcp}" protocol="tcp" TCP_Framing="octet-counted" template="RSYSLOG_SyslogProtocol23Format"'
+def rsyslog_with_a_queue(directory: Path, port: int) -> Relay:
+    return rsyslog(
+        directory,
+        f'port="{port}" protocol="tcp" TCP_Framing="octet-counted" template="RSYSLOG_SyslogProtocol23Format"'
         ' queue.type="LinkedList" queue.filename="waiting" queue.saveOnShutdown="on" queue.maxDiskSpace="64m"'
         ' action.resumeRetryCount="-1" action.resumeInterval="1"',
     )
+
+
+def syslog_ng_with_a_queue(directory: Path, port: int) -> Relay:
+    buffer = f'disk-buffer(reliable(yes) disk-buf-size(8388608) dir("{directory}"))'
+    return syslog_ng(directory, f'syslog("127.0.0.1" port({port}) transport("tcp") {buffer})')
+
+
+@pytest.mark.parametrize(
+    "relay_with_a_queue",
+    [
+        pytest.param(rsyslog_with_a_queue, marks=pytest.mark.needs_program("rsyslogd")),
+        pytest.param(syslog_ng_with_a_queue, marks=pytest.mark.needs_program("syslog-ng")),
+    ],
+)
+def test_a_daemon_with_a_queue_outlives_a_server_that_is_killed(
+    tmp_path: Path, relay_with_a_queue: Callable[[Path, int], Relay]
+) -> None:
+    """What it gave to the kernel of a server that dies then may be lost, and nothing else."""
+    syslog = listening(tmp_path, "syslog")
+    relay = relay_with_a_queue(tmp_path, syslog.tcp)
     with syslog.server, relay:
         for number in range(LINES):
             relay.write(LOCAL3_NOTICE, "app", f"before {number}")

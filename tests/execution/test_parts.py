@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +167,10 @@ QUERIES = (
 def days() -> Iterator[Filled]:
     """Records of five hours, in a segment or more each hour, and none in the buffer."""
     with filled() as found:
-        append(found.store, random_records(3_000, seed=11, hours=5))
-        found.store.flush()
+        by_time = sorted(random_records(3_000, seed=11, hours=5), key=lambda row: row["time"])
+        for _, of_hour in groupby(by_time, key=lambda row: row["time"] // (3_600 * S_NS)):
+            append(found.store, list(of_hour))
+            found.store.flush()
         yield found
 
 

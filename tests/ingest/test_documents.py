@@ -115,6 +115,20 @@ def test_an_applications_own_host_is_not_the_node() -> None:
     assert one({"message": "m", "host": "n"})["labels"] == {"node": "n"}
 
 
+def test_what_an_application_may_call_so_itself_is_not_taken_from_it() -> None:
+    own = {
+        "path": "/api/items",
+        "source": "import",
+        "agent": "Mozilla/5.0",
+        "resource": "/cart",
+        "tag": "v1",
+        "comm": "x",
+    }
+    row = one({"message": "m", "container_name": "web", **own})
+    assert (row["container"], row["attributes"]) == ("web", own)
+    assert "labels" not in row
+
+
 def test_what_the_application_says_yields_to_the_agent_and_stays() -> None:
     row = one({"message": "m", "namespace": "com.acme", "kubernetes": {"namespace_name": "shop"}})
     assert (row["namespace"], row["attributes"]) == ("shop", {"namespace": "com.acme"})
@@ -140,6 +154,20 @@ def test_the_request_says_more_than_its_documents() -> None:
 def test_times(document: dict[str, Any], time_ns: int, rest: dict[str, Any]) -> None:
     row = one({"message": "m"} | document)
     assert (row["time"], row.get("attributes", {})) == (time_ns, rest)
+
+
+def test_fields_may_hold_an_agents_words_or_an_applications() -> None:
+    row = one(
+        {"level": "INFO", "fields": {"message": "hello", "host": "example.com", "n": 1, "k8s": {"pod.name": "p"}}}
+    )
+    assert (row["message"], row["severity"], row["attributes"]["fields"]["host"]) == ("hello", "info", "example.com")
+    assert (
+        one({"message": "m", "fields": {"cluster": "c", "pod": {"name": "p"}}}).items()
+        >= {
+            "cluster": "c",
+            "pod": "p",
+        }.items()
+    )
 
 
 def test_a_document_without_a_message_says_what_is_its_own() -> None:

@@ -7,6 +7,7 @@ import random
 import time
 import tracemalloc
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -288,13 +289,11 @@ def test_a_stream_is_the_same_however_it_is_split(seed: int) -> None:
     pieces = [content[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
     talk = conversation()
     found: list[bytes] = []
-    fed = 0
     for piece in pieces:
-        fed += len(piece)
         found += [item.body for item in talk.feed(piece) if isinstance(item, Frame)]
-        assert 0 <= talk.held_bytes <= fed - sum(map(len, found))
+        assert 0 <= talk.held_bytes <= max(map(len, messages), default=0)
         assert talk.is_midway == (talk.held_bytes > 0)
-    assert found == messages
+    assert [row for body in found for row in records(body)] == [row for body in messages for row in records(body)]
     assert talk.held_bytes == 0
     assert list(talk.end()) == []
 
@@ -443,6 +442,22 @@ def test_a_damaged_chunk_is_refused() -> None:
         decoded(forwarding.packed("t", gzip.compress(b"x" * 1000)[:-9], compressed="gzip"))
 
 
+RECORDED = sorted((Path(__file__).parents[1] / "data" / "forward").glob("*.msgpack"))
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+def test_what_a_real_client_once_sent(file: Path) -> None:
+    sent = [item for item in frames(file.read_bytes()) if isinstance(item, Frame)]
+    found = [row for item in sent for row in records(item.body)]
+    assert [row["message"] for row in found] == [f"line {number}" for number in range(5)]
+    for number, row in enumerate(found):
+        tag = row["attributes"].pop("tag")
+        assert tag == "python.app" if file.stem.startswith("python") else tag.endswith(file.stem.rpartition("-")[2])
+        assert row["attributes"] == {"number": number, "nested": {"ok": True}}
+        assert (row["time"], row["severity"]) == (EPOCH_NS + number, "warn")
+    assert all(item.ack for item in sent) == (not file.stem.startswith("python"))
+
+
 class Client:
     """The other side of the handshake."""
 
@@ -504,8 +519,32 @@ def test_a_token_opens_as_the_shared_key_or_as_the_password_of_any_user() -> Non
     assert Client(tokens).ping(b"wrong", "anybody", b"token") == [False, "username/password mismatch"]
 
 
+def test_a_token_may_be_a_users_own_password() -> None:
+    tokens = keys([b"ann:secret"], [b"ann:secret"])
+    assert Client(tokens).ping(b"", "ann", b"secret")[1] is True
+    assert Client(tokens).ping(b"", "bob", b"secret") == [False, "username/password mismatch"]
+    assert Client(tokens).ping(b"", "", b"secret") == [False, "shared_key mismatch"]
+
+
 def test_a_stream_of_many_small_messages_is_cut_in_linear_time() -> None:
     content = forwarding.message("t", 1, {"log": "x"}) * 20_000
     began_s = time.process_time()
-    assert len(frames(content)) == 20_000
+    (frame,) = frames(content)
+    assert isinstance(frame, Frame)
+    assert decoded(frame.body).batch.num_rows == 20_000
     assert time.process_time() - began_s < 5
+
+
+def test_messages_of_one_tag_go_together_and_those_that_want_an_answer_alone() -> None:
+    told = [forwarding.message("a", at, {"log": str(at)}) for at in range(1, 4)]
+    empty = bytes(msgpack.packb(["a", 4, {"log": "4"}, {}])) + bytes(msgpack.packb(["a", 5, {"log": "5"}, None]))
+    asked = forwarding.message("a", 6, {"log": "6"}, chunk="c")
+    other = forwarding.message("b", 7, {"log": "7"})
+    found = [item for item in frames(b"".join(told) + empty + asked + other + told[0]) if isinstance(item, Frame)]
+    assert [[row["message"] for row in records(item.body)] for item in found] == [
+        ["1", "2", "3", "4", "5"],
+        ["6"],
+        ["7"],
+        ["1"],
+    ]
+    assert [bool(item.ack) for item in found] == [False, True, False, False]

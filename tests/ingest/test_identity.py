@@ -200,6 +200,14 @@ def test_a_users_rows_come_first(tmp_path: Path) -> None:
     assert resolved.rest == {"namespace": "shop"}
 
 
+def test_the_example_of_the_documentation_is_a_table(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "protocols" / "elasticsearch.md").read_text()
+    file = tmp_path / "identity.yaml"
+    file.write_text(text.split("```yaml\n")[1].split("```")[0])
+    source = resolve({"tag": "kube.shop.web-0.app", "topology": {"zone": "a"}}, read_table(file)).source
+    assert (source.namespace, source.pod, source.container, source.labels) == ("shop", "web-0", "app", {"zone": "a"})
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

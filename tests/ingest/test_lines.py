@@ -348,6 +348,22 @@ def test_traces_are_those_of_the_reference(parts: list[tuple[str, list[str]]]) -
     assert messages(found) == ["\n".join(rows[row][1] for row in record) for record in joined(rows)]
 
 
+ODD = st.text(st.sampled_from('\x00\r\\"{}[]:é\ud800 -PF0')).map(lambda text: text.encode("utf-8", "surrogatepass"))
+CUTS = st.tuples(
+    st.sampled_from(sorted(EXAMPLES.values())) | CRI_LINES | DOCKER_LINES, st.integers(0, 80), st.integers(0, 9), ODD
+)
+
+
+@given(st.lists(CUTS, max_size=8), st.sampled_from((1, 40, MAX_BYTES)))
+def test_whatever_the_bytes_the_columns_are_sound(cuts: list[tuple[str, int, int, bytes]], max_bytes: int) -> None:
+    parts = [(text.encode(), at, gone, odd) for text, at, gone, odd in cuts]
+    body = b"\n".join(text[:at] + odd + text[at + gone :] for text, at, gone, odd in parts)
+    batch = decoded(body)
+    found = taken(batch, Asked(AUTO.formats, TRACES.languages), max_bytes)
+    found.validate(full=True)
+    assert found.num_rows <= batch.num_rows
+
+
 def test_a_request_asks_or_else_the_settings_do() -> None:
     settings = LinesSettings()
     assert asked(Head(), "native", settings) == Asked()

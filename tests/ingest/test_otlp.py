@@ -21,6 +21,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from ingest.protocol import Refusal
 from ingest.protocols import otlp
+from ingest.protocols.otlp import json_form
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, LogstoreError, TooLarge
 from tests.ingest.pushes import snappy
@@ -120,8 +121,10 @@ def as_json(request: Any) -> bytes:
 def both(request: Any) -> list[dict[str, Any]]:
     """The records of a request, which are the same from both forms, but for how a large number is spelt."""
     found = records_of(decoded(request.SerializeToString(), PROTOBUF))
-    others = records_of(decoded(as_json(request), JSON))
-    assert [read(record) for record in others] == [read(record) for record in found]
+    in_json = as_json(request)
+    exactly = json_form.decode_exactly(Request(in_json, NOW_NS, Head(headers=JSON)))
+    for others in (records_of(decoded(in_json, JSON)), records_of(exactly)):
+        assert [read(record) for record in others] == [read(record) for record in found]
     return found
 
 

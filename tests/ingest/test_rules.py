@@ -212,6 +212,7 @@ WRONG = [
     ("rules: [{mask: {regex: '(a', with: b}}]", "mask: regex: no regular expression"),
     ("rules: [{mask: {regex: '(a)', with: '\\2'}}]", "`with` does not fit the regex"),
     ("rules: [{mask: {regex: a, with: 5}}]", "`with` does not fit the regex"),
+    ("rules: [{mask: {regex: a, with: " + "x" * 101 + "}}]", "`with` is longer than 100 characters"),
     ("rules: [{labels: {a: 1}}]", "labels: names and values of labels are texts"),
     ("rules: [{namespace: ''}]", "namespace: must be the name of a namespace"),
     ("rules: [{parse: apache}]", "parse: must be access"),
@@ -244,6 +245,20 @@ def test_a_file_may_be_empty_but_not_endless(tmp_path: Path) -> None:
         read_rules(path)
     with pytest.raises(InvalidSettings, match="cannot be read"):
         read_rules(tmp_path / "none.yaml")
+
+
+def test_aliases_of_aliases_are_not_walked_through(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    levels = [
+        f"&{letter} {{any: [{', '.join(['*' + before] * 9)}]}}"
+        for before, letter in zip("abcdef", "bcdefg", strict=True)
+    ]
+    path.write_text(
+        "rules:\n- where: &a {pod: x}\n  drop: true\n"
+        + "".join(f"- where: {level}\n  drop: true\n" for level in levels)
+    )
+    with pytest.raises(InvalidSettings, match="more than 20,000 values"):
+        read_rules(path)
 
 
 def await_left(rules: Rules, count: int, within_s: float = 10.0) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logstore.catalog import Segment
+from logstore.columns import AttributeColumns
 from logstore.listing import Listing
 from logstore.record import STORED
 from query.groups import Piece, Whole
@@ -48,6 +49,34 @@ def test_slices_are_those_of_a_plain_walk(
     of = [([piece.segment.id for piece in part.pieces], part.buffer.num_rows, part.between_ns) for part in parts]
     target = FIRST_BYTES if is_bounded else WHOLE_BYTES
     assert of == list(_walk(spans, len(buffered), order, target, is_bounded=is_bounded))
+
+
+def test_a_first_slice_has_as_many_records_as_are_wanted_if_they_come_evenly() -> None:
+    """Of ten that end at nearly one time the newest records are read at once, not one segment after the other."""
+    second_ns = 10**9
+    found = [_segment(number, 0, 1_000 * second_ns - number, rows=10_000) for number in range(10)]
+    first = next(slices([Piece(one) for one in found], _buffer([]), "desc", is_bounded=True, wanted=100))
+    assert len(first.pieces) == 10
+    older = [*found, _segment(11, 0, 500 * second_ns, rows=10_000)]
+    first = next(slices([Piece(one) for one in older], _buffer([]), "desc", is_bounded=True, wanted=100))
+    assert len(first.pieces) == 10
+    assert first.between_ns == (500 * second_ns + 1, 1_000 * second_ns)
+
+
+def _segment(number: int, min_time_ns: int, max_time_ns: int, rows: int) -> Segment:
+    facts = {"window_ns": 0, "min_seq": 0, "max_seq": rows, "bytes": 1, "received_ns": 0, "format": 2}
+    return Segment(
+        id=number,
+        path=ROOT / f"{number}.parquet",
+        cluster="c",
+        namespace="n",
+        min_time_ns=min_time_ns,
+        max_time_ns=max_time_ns,
+        rows=rows,
+        plain_bytes=FIRST_BYTES,
+        columns=AttributeColumns(),
+        **facts,
+    )
 
 
 def _walk(spans: list[Span], buffered: int, order: Order, target: int, *, is_bounded: bool) -> Iterator[Found]:

@@ -1,6 +1,7 @@
 """Lines and rules in a real server, and the dry run."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,11 @@ def test_what_rules_drop_or_mask_is_never_written(server: Start, tmp_path: Path)
     running.await_metric('logstore_rule_records_matched_total{rule="secrets"} 1.0')
     running.await_metric('logstore_rule_records_changed_total{rule="secrets"} 1.0')
     running.await_metric("logstore_accepted_records_total 1.0")
+    text = running.client.get("/metrics").text
+    told = re.findall(r"^# HELP (logstore_rules?_\S+) (.+)$", text, re.MULTILINE)
+    kept = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    assert len(told) == 5
+    assert [name for name, meaning in told if f"| `{name}` | counter | {meaning} |" not in kept] == []
 
 
 def test_a_batch_of_which_nothing_is_left_is_answered_like_any_other(server: Start, tmp_path: Path) -> None:

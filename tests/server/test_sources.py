@@ -1,6 +1,7 @@
 """Who sends: what is remembered of senders, and how it is asked for."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from ingest.request import Reject, Sender
 from server.sources import Sources
 from server.telemetry import IngestMetrics
-from tests.serving import ServerProcess
+from tests.serving import ServerProcess, free_port
 
 S = 1_000_000_000
 
@@ -108,3 +109,14 @@ def test_a_duration_that_is_none_is_named(shared: ServerProcess, silent: str) ->
     answer = shared.client.get("/api/v1/sources", params={"silent": silent})
     assert answer.status_code == 400
     assert "silent" in json.loads(answer.text)["error"]
+
+
+def test_senders_over_sockets_are_counted_too(tmp_path: Path) -> None:
+    port = free_port()
+    with ServerProcess(tmp_path / "data", "--forward-listen", f"127.0.0.1:{port}") as server:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"\x93\xa3tag\x01\x81\xa7message\xa5hello" * 3)
+        server.await_metric('logstore_ingest_records_total{protocol="forward"} 3.0')
+        (source,) = server.client.get("/api/v1/sources").json()["sources"]
+        assert (source["protocol"], source["address"], source["records"]) == ("forward", "127.0.0.1", 3)
+        assert source["bytes"] == 3 * 21

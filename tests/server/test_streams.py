@@ -164,7 +164,7 @@ def test_clients_that_connect_before_the_store_is_open_are_served(tmp_path: Path
 
 
 def _connect(port: int) -> Client:
-    for _ in range(1000):
+    for _ in range(10_000):
         try:
             return Client(port)
         except ConnectionRefusedError:

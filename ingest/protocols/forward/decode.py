@@ -1,6 +1,5 @@
 """Frames of Fluent forward as records: messages of all modes become JSON documents, decoded by the kernel at once."""
 
-import struct
 from dataclasses import replace
 from typing import Final
 
@@ -9,7 +8,7 @@ from ingest import documents as json_documents
 from ingest.conversation import taking
 from ingest.protocol import Take
 from ingest.protocols.forward.documents import Documents
-from ingest.protocols.forward.messages import Message, Messages
+from ingest.protocols.forward.messages import Message, Messages, packed_message
 from ingest.protocols.forward.options import Mode, mode_of, options_of, tag_of, unpack
 from ingest.request import Decoded, Head, Request
 
@@ -55,9 +54,7 @@ def inflate(body: bytes, _head: Head, max_bytes: int) -> bytes:
     if mode is not Mode.PACKED or not options_of(message, mode).compressed:
         return body
     entries = bodies.inflate(_packed(message), "", max_bytes)
-    head = b"\xc6" + struct.pack(">I", len(entries))
-    options = message.element(2)
-    return b"".join((b"\x93", message.element(0), head, entries, options))
+    return packed_message(bytes(message.element(0)), entries, bytes(message.element(2))).body
 
 
 def _entries(message: Message, mode: Mode) -> bytes:

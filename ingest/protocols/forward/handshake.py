@@ -24,7 +24,7 @@ class Keys:
     shared: Callable[[], Iterable[bytes]]
     """Shared keys."""
     passwords: Callable[[], Iterable[bytes]] = tuple
-    """Passwords of users who have an empty shared key; the names of users do not matter."""
+    """Passwords of users who have an empty shared key: of any user, or, written `USER:PASSWORD`, of this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,14 @@ class Handshake:
         """The shared keys that open; the empty one if the password is right."""
         known = list(self.keys.shared())
         if self.salt:
-            digests = (_hex(self.salt, user, word) for word in self.keys.passwords())
+            digests = (_hex(self.salt, user, word) for word in self._passwords(user))
             known += [b"" for digest in digests if hmac.compare_digest(digest, password)]
         return known
+
+    def _passwords(self, user: bytes) -> list[bytes]:
+        """Those of any user, and what follows the user's own name and a colon."""
+        words, name = list(self.keys.passwords()), user + b":"
+        return words + [word.removeprefix(name) for word in words if user and word.startswith(name)]
 
     @staticmethod
     def _refusal(reason: str) -> tuple[bytes, str]:

@@ -1,4 +1,4 @@
-"""The C kernel that writes common entries as documents, as one typed function. Mirrors logstore/native/forward.c."""
+"""The C kernels for what is common, as typed functions. Mirrors logstore/native/forward.c and forward_messages.c."""
 
 import ctypes
 from dataclasses import dataclass
@@ -50,3 +50,36 @@ def common_documents(entries: bytes, origin: bytes, line_bytes: int, max_bytes: 
     if status == KERNEL_OUT_OF_MEMORY:
         raise MemoryError("forward")
     return Lines(text.take_bytes(), count.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Messages of one record each that had one tag: how many bytes they were, the tag as msgpack, their entries."""
+
+    size_bytes: int
+    tag: bytes
+    entries: bytes
+
+
+_messages: Final = kernel(
+    "kernel_forward_messages",
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.POINTER(ctypes.c_int64),
+    ctypes.POINTER(ColumnBuffer),
+    ctypes.POINTER(ColumnBuffer),
+)
+
+
+def join_messages(content: bytearray, at: int) -> Joined | None:
+    """The complete messages of one record and one tag that stand at a place, if there are any."""
+    first = ctypes.c_uint8.from_buffer(content, at)
+    size, tag, entries = ctypes.c_int64(), ColumnBuffer(), ColumnBuffer()
+    status = _messages(
+        ctypes.addressof(first), len(content) - at, ctypes.byref(size), ctypes.byref(tag), ctypes.byref(entries)
+    )
+    if status == KERNEL_REFUSED:
+        return None
+    if status == KERNEL_OUT_OF_MEMORY:
+        raise MemoryError("forward")
+    return Joined(size.value, tag.take_bytes(), entries.take_bytes())

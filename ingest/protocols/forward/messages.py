@@ -4,6 +4,8 @@ Only the outer array is read here; what stands in it is stepped over, so that th
 anything is made of it. Source: the MessagePack specification, "formats".
 """
 
+import itertools
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -11,11 +13,13 @@ from typing import Final
 import msgpack
 
 from ingest.conversation import Malformed
+from ingest.protocols.forward.kernel import join_messages
 
 ELEMENTS_MAX: Final = 6
 """A PING has six, a message with records at most four."""
 NIL: Final = 0xC0
 _WALKER_BYTES: Final = 4096
+_STEP_MAX_BYTES: Final = 1 << 16
 _CUT_BYTES: Final = 1 << 20
 
 _FIXED: Final = {
@@ -59,6 +63,15 @@ class Message:
         return int(self.body[self.elements[number].start])
 
 
+def packed_message(tag: bytes, entries: bytes, options: bytes = b"") -> Message:
+    """`[tag, entries]`, or with options; these and the tag as msgpack."""
+    head = b"\xc6" + struct.pack(">I", len(entries))
+    parts = [b"\x93" if options else b"\x92", tag, head, entries, options]
+    ends = list(itertools.accumulate(map(len, parts)))
+    elements = (slice(1, ends[1]), slice(ends[1], ends[3]), slice(ends[3], ends[4]))
+    return Message(b"".join(parts), elements if options else elements[:2])
+
+
 class Messages:
     """Cuts what is fed; a message that is not complete is kept."""
 
@@ -79,7 +92,11 @@ class Messages:
             Malformed: something that is no message, or one over `max_bytes`.
         """
         self._bytes += data
-        while self._advance():
+        while True:
+            if self._left < 0 and (joined := self._join()):
+                yield joined
+            if not self._advance():
+                break
             if self._elements:
                 yield self._message()
             self._message_at = self._at
@@ -87,6 +104,15 @@ class Messages:
             if self._message_at > _CUT_BYTES:
                 self._cut()
         self._cut()
+
+    def _join(self) -> Message | None:
+        """Messages of one record each, from here on, as one message."""
+        joined = join_messages(self._bytes, self._at) if len(self._bytes) > self._at else None
+        if joined is None:
+            return None
+        self._message_at += joined.size_bytes
+        self._reset(self._message_at)
+        return packed_message(joined.tag, joined.entries)
 
     def _reset(self, at: int) -> None:
         self._at = at
@@ -96,6 +122,7 @@ class Messages:
         self._elements: list[tuple[int, int]] = []
         self._walker: msgpack.Unpacker | None = None
         self._walked_to = at
+        self._step = 0
 
     def _advance(self) -> bool:
         """Whether the message, or a heartbeat, is complete."""
@@ -155,15 +182,19 @@ class Messages:
         if self._walker is None:
             self._walker = msgpack.Unpacker(read_size=_WALKER_BYTES, max_buffer_size=self.max_bytes + _CUT_BYTES)
             self._walked_to = at
-        self._walker.feed(memoryview(self._bytes)[self._walked_to :])
-        self._walked_to = len(self._bytes)
-        try:
-            self._walker.skip()
-        except msgpack.OutOfData:
-            return None
-        except (msgpack.UnpackException, ValueError) as error:
-            raise Malformed(f"no msgpack: {error or type(error).__name__}") from None
-        return at + int(self._walker.tell())
+            self._step = _WALKER_BYTES
+        while self._walked_to < len(self._bytes):
+            begin, self._walked_to = self._walked_to, min(self._walked_to + self._step, len(self._bytes))
+            self._step = min(2 * self._step, _STEP_MAX_BYTES)
+            self._walker.feed(memoryview(self._bytes)[begin : self._walked_to])
+            try:
+                self._walker.skip()
+            except msgpack.OutOfData:
+                continue
+            except (msgpack.UnpackException, ValueError) as error:
+                raise Malformed(f"no msgpack: {error or type(error).__name__}") from None
+            return at + int(self._walker.tell())
+        return None
 
     def _message(self) -> Message:
         body = bytes(memoryview(self._bytes)[self._message_at : self._at])

@@ -10,27 +10,21 @@
 """
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ingest.body import inflate
-from ingest.identity import Resolved, resolve
-from ingest.identity_table import Table, normal
 from ingest.json_text import to_json
 from ingest.messages import Message, unpack
-from ingest.protocols.gelf.document import Document, documents_of, number_text
+from ingest.protocols.gelf.document import Document, documents_of
+from ingest.protocols.gelf.fields import Fields, Sorted
+from ingest.protocols.gelf.origin import Origins
+from ingest.protocols.gelf.timestamp import time_ns
 from ingest.request import Decoded, Request
 from ingest.rows import INGEST_ERROR, Rows, Source
 from ingest.severity import severity_of, severity_of_syslog
 from logstore.errors import InvalidInput, TooLarge
-from logstore.record import NODE_NAMESPACE
 
-_OWN: Final = frozenset(("version", "host", "short_message", "full_message", "timestamp", "level"))
 _UNTOLD: Final = {0: "emerg", 1: "alert", 2: "crit", 5: "notice"}
-_STREAMS: Final = {3: "stderr", 6: "stdout"}
-"""What Docker's driver tells by its two levels."""
-_EPOCH_UNITS: Final = ((10**11, 9), (10**14, 6), (10**17, 3))
-"""Below each of these an epoch counts in units of so many decimals of a nanosecond's."""
 _MAPPED: Final = "::ffff:"
 
 
@@ -56,23 +50,14 @@ def decode_request(request: Request) -> Decoded:
     return gelf.rows.decoded()
 
 
-class _Place(NamedTuple):
-    """What fields say of the origin of a document, and those among them that do not."""
-
-    resolved: Resolved
-    is_told: bool
-
-
 class _Gelf:
     """The documents of one request."""
 
     def __init__(self, request: Request) -> None:
         self.rows = Rows(request)
         self._max_bytes = request.limits.max_line_bytes
-        self._places: dict[tuple[object, ...], _Place] = {}
-        self._groups: dict[tuple[object, ...], int] = {}
-        self._table = request.identity
-        self._tells: dict[str, bool] = {}
+        self._fields = Fields(request.identity)
+        self._origins = Origins(request.identity, self.rows)
 
     def add(self, message: Message, peer: str) -> None:
         """A message as it was sent, which may be compressed."""
@@ -98,72 +83,27 @@ class _Gelf:
                 self._add(document, message, text, peer)
 
     def _add(self, document: Document, message: str, text: bytes, peer: str) -> None:
+        fields = self._fields.sort(document)
         level = _level(document.get("level"))
-        attributes = _attributes(document, message, level)
-        place, attributes = self._place(attributes)
-        time_ns = _time_ns(document.get("timestamp"), text)
-        if time_ns is None and document.get("timestamp") is not None:
-            attributes["_time"] = document["timestamp"]
-        resolved = place.resolved
+        found = self._origins.of(fields.told, _word(document.get("host")) or peer, level)
+        attributes = {**fields.attributes, **found.rest, **_own_attributes(document, message, level, fields)}
+        timestamp = document.get("timestamp")
+        happened_ns = time_ns(timestamp, text)
+        if happened_ns is None and timestamp is not None:
+            attributes["_time"] = timestamp
         self.rows.add(
-            self._group(_source(place, _word(document.get("host")) or peer, level)),
-            time_ns,
+            found.group,
+            happened_ns,
             message,
-            severity=severity_of_syslog(level) or severity_of(_word(document.get("level"))) or resolved.severity,
+            severity=severity_of_syslog(level) or severity_of(_word(document.get("level"))),
             attributes=attributes,
-            trace_id=resolved.trace_id,
-            span_id=resolved.span_id,
+            trace_id=fields.trace_id,
+            span_id=fields.span_id,
         )
 
     def _add_raw(self, content: bytes, peer: str, error: str) -> None:
-        self.rows.add(self._group(Source(pod=peer)), None, content[: self._max_bytes], attributes={INGEST_ERROR: error})
-
-    def _place(self, attributes: dict[str, Any]) -> tuple[_Place, dict[str, Any]]:
-        """Where the document comes from, and its attributes without what says so."""
-        told = {key: value for key, value in attributes.items() if self._is_of_origin(key) and _is_scalar(value)}
-        key = tuple(told.items())
-        place = self._places.get(key)
-        if place is None:
-            resolved = resolve(told, self._table)
-            source = resolved.source
-            place = _Place(resolved, bool(source.namespace or source.pod or source.container))
-            self._places[key] = place
-        if told:
-            attributes = {name: value for name, value in attributes.items() if name not in told}
-            attributes |= place.resolved.rest
-        return place, attributes
-
-    def _is_of_origin(self, key: str) -> bool:
-        tells = self._tells.get(key)
-        if tells is None:
-            tells = self._tells[key] = _tells(key, self._table)
-        return tells
-
-    def _group(self, source: Source) -> int:
-        words = (source.cluster, source.namespace, source.pod, source.container, source.stream)
-        key = (*words, *sorted(source.labels.items()))
-        group = self._groups.get(key)
-        if group is None:
-            group = self._groups[key] = self.rows.group(source)
-        return group
-
-
-def _tells(key: str, table: Table) -> bool:
-    """Whether a field may say where a document comes from. Those that applications use for their own do not."""
-    path = normal(key)
-    if path in table.ambiguous or table.targets.get(path, ("",))[0] == "severity":
-        return False
-    return path in table.targets or path in table.patterns or path.startswith(table.pod_labels)
-
-
-def _source(place: _Place, host: str, level: int) -> Source:
-    source, labels = place.resolved.source, place.resolved.source.labels
-    if not place.is_told:
-        return Source(source.cluster, pod=host, stream=source.stream, labels=labels)
-    labels = {"node": host, **labels} if host else labels
-    stream = source.stream or (_STREAMS.get(level, "") if "container_id" in labels else "")
-    pod = source.pod or (host if source.namespace == NODE_NAMESPACE else "")
-    return Source(source.cluster, source.namespace, pod, source.container, stream, labels)
+        group = self.rows.group(Source(pod=peer))
+        self.rows.add(group, None, content[: self._max_bytes], attributes={INGEST_ERROR: error})
 
 
 def _message(document: Document) -> str | None:
@@ -173,20 +113,17 @@ def _message(document: Document) -> str | None:
     return "" if "short_message" in document else None
 
 
-def _attributes(document: Document, message: str, level: int) -> dict[str, Any]:
-    """Additional fields by their names; one without an underscore gives way to that with one."""
-    attributes: dict[str, Any] = {key[1:]: value for key, value in document.items() if key[:1] == "_" and key != "_"}
-    for key, value in document.items():
-        if key[:1] != "_" and key not in _OWN:
-            attributes[f"gelf.{key}" if key in attributes else key] = value
-    if attributes.get("message") == message:
-        del attributes["message"]
+def _own_attributes(document: Document, message: str, level: int, fields: Sorted) -> dict[str, Any]:
+    """What a document's own members say that no column holds."""
+    attributes: dict[str, Any] = {}
     if document.get("full_message", message) != message:
         attributes["full_message"] = document["full_message"]
+    if document.get("message", message) != message:
+        attributes["gelf.message" if "message" in fields.attributes else "message"] = document["message"]
     if word := _UNTOLD.get(level):
         attributes["syslog_severity"] = word
     elif level < 0 and (unread := document.get("level")) is not None:
-        attributes.setdefault("level", unread)
+        attributes["gelf.level" if "level" in fields.attributes else "level"] = unread
     return attributes
 
 
@@ -199,23 +136,5 @@ def _level(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 7 else -1
 
 
-def _time_ns(value: object, text: bytes) -> int | None:
-    """Nanoseconds of an epoch in seconds, or in ms, µs or ns where it is too large for seconds."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    digits = number_text(text, b"timestamp", value) if isinstance(value, float) else str(value)
-    try:
-        number = Decimal(digits)
-        size = abs(number)
-        decimals = next((decimals for limit, decimals in _EPOCH_UNITS if size < limit), 0)
-        return int(number.scaleb(decimals))
-    except (InvalidOperation, ValueError, OverflowError):
-        return None
-
-
 def _word(value: object) -> str:
-    return value if isinstance(value, str) else str(value) if _is_scalar(value) else ""
-
-
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, str | int | float)
+    return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""

@@ -8,7 +8,6 @@ from typing import Any, Final
 import orjson
 
 _BETWEEN: Final = re.compile(rb"[\n\0]")
-_NUMBER: Final = rb'"\s*:\s*(-?\d[\d.eE+-]*)'
 
 Document = dict[str, Any]
 
@@ -26,22 +25,6 @@ def documents_of(text: bytes) -> Iterator[tuple[Document | None, bytes]]:
             if stripped := line.strip():
                 value = _value_of(stripped)
                 yield (value if isinstance(value, dict) else None), stripped
-
-
-def number_text(text: bytes, key: bytes, value: float) -> str:
-    """A number of a document as it was written, of which `value` may not have all digits."""
-    for found in re.finditer(b'"' + re.escape(key) + _NUMBER, text):
-        digits = found[1].decode()
-        if _is(digits, value):
-            return digits
-    return repr(value)
-
-
-def _is(digits: str, value: float) -> bool:
-    try:
-        return float(digits) == value
-    except ValueError:
-        return False
 
 
 def _value_of(text: bytes) -> Any:

@@ -11,24 +11,39 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from ingest.entries import Unsure, decode_entries, entries_kernel
 from ingest.groups import of_labels, over
 from ingest.identity import Resolved
 from ingest.identity_table import normal
 from ingest.json_body import as_sent, read_json
 from ingest.json_text import to_json
-from ingest.protocols.loki.streams import SPAN_IDS, TRACE_IDS, lifted, resolve_group
+from ingest.protocols.loki.streams import SPAN_IDS, TRACE_IDS, lifted, resolve_group, resolve_json_group
 from ingest.request import Decoded, Request
 from ingest.rows import INGEST_ERROR, Rows
 from logstore.errors import InvalidInput
 from logstore.native import TIME_UNREADABLE, parse_time
 
+_KERNEL: Final = entries_kernel("kernel_loki_json")
 _DIGITS_MAX: Final = 32
 _KNOWN_NAMES: Final = 4096
 _EXAMPLE: Final = '{"streams": [{"stream": {"job": "api"}, "values": [["1700000000000000001", "a line"]]}]}'
 
 
 def decode(request: Request) -> Decoded:
-    """All entries of the body.
+    """All entries of the body: in a kernel, or exactly where that is unsure.
+
+    Raises:
+        InvalidInput: not JSON, or no push.
+        TooLarge: more than `max_records`.
+    """
+    try:
+        return decode_entries(_KERNEL, request, lifted(), resolve_json_group)
+    except Unsure:
+        return decode_exactly(request)
+
+
+def decode_exactly(request: Request) -> Decoded:
+    """The same, of any body, entry by entry.
 
     Raises:
         InvalidInput: not JSON, or no push.
@@ -67,12 +82,12 @@ class _Entries:
         told: dict[str, str] = {}
         trace_id = span_id = None
         for name, value in metadata.items():
-            if type(value) is not str or (kind := _kind(name)) == "":
+            if type(value) is not str or (kind := _kind(name)) == "" or (kind != "lifted" and not value):
                 attributes[name] = value
             elif kind == "trace_id":
-                trace_id = value or None
+                trace_id = value
             elif kind == "span_id":
-                span_id = value or None
+                span_id = value
             else:
                 told[name] = value
         group, found = self._group(to_json(told) if told else "")

@@ -11,6 +11,7 @@ from ingest.entries import lifted_names
 from ingest.groups import of_labels, over
 from ingest.identity import Resolved
 from ingest.identity_table import default_table
+from ingest.json_body import read_json
 from ingest.protocols.loki.labels import parse_labels
 from ingest.rows import INGEST_ERROR, Source
 from logstore.errors import InvalidInput
@@ -36,6 +37,16 @@ def lifted() -> bytes:
 def resolve_group(labels: str, metadata: str) -> Resolved:
     """Of labels as `{name="value"}` and of what was lifted out of metadata, as JSON."""
     return over((_of_text if len(labels) <= _CACHED_MAX_CHARACTERS else _of_text.__wrapped__)(labels), metadata)
+
+
+def resolve_json_group(labels: str, metadata: str) -> Resolved:
+    """Likewise, of labels as a JSON object."""
+    return over((_of_json if len(labels) <= _CACHED_MAX_CHARACTERS else _of_json.__wrapped__)(labels), metadata)
+
+
+@lru_cache(_CACHED)
+def _of_json(text: str) -> Resolved:
+    return of_labels(read_json(text.encode()))
 
 
 @lru_cache(_CACHED)

@@ -1,5 +1,7 @@
 """OTLP's logs in JSON, as SDKs for JavaScript send them: what logstore/native/otlp.c says of Protocol Buffers.
 
+What SDKs usually write is read by logstore/native/otlp_json.c, all else here.
+
 Keys in camel or snake case, unknown ones ignored; trace and span ids are hexadecimal in any case. A record that is no
 object, or nested too deeply, is rejected; a time that is no number is stored as the attribute `_time`.
 """
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from ingest.entries import Unsure, decode_entries, entries_kernel
 from ingest.identity import Resolved
 from ingest.identity_table import normal
 from ingest.json_body import as_sent, read_json
@@ -20,6 +23,7 @@ from ingest.rows import Rows
 from ingest.severity import severity_of, severity_of_number
 from logstore.errors import InvalidInput
 
+_KERNEL: Final = entries_kernel("kernel_otlp_json")
 _NUMBER_PREFIX: Final = "SEVERITY_NUMBER_"
 _NUMBERS_A_SEVERITY: Final = 4
 _NUMBER_WORDS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
@@ -29,7 +33,20 @@ _KNOWN_NAMES: Final = 4096
 
 
 def decode(request: Request) -> Decoded:
-    """All log records of the body.
+    """All log records of the body: in a kernel, or exactly where that is unsure.
+
+    Raises:
+        InvalidInput: not JSON, or no export of logs.
+        TooLarge: more than `max_records`.
+    """
+    try:
+        return decode_entries(_KERNEL, request, lifted(), resolve_group)
+    except Unsure:
+        return decode_exactly(request)
+
+
+def decode_exactly(request: Request) -> Decoded:
+    """The same, of any body, record by record.
 
     Raises:
         InvalidInput: not JSON, or no export of logs.

@@ -13,22 +13,38 @@
 """
 
 from datetime import UTC, tzinfo
+from typing import Final
 
 from ingest.alike import Alike
+from ingest.identity_table import Table
 from ingest.messages import Message, unpack
 from ingest.protocols.syslog.header import Parsed, parse
 from ingest.protocols.syslog.plain import Cut, cut
+from ingest.protocols.syslog.structured import elements
 from ingest.protocols.syslog.times import clock_of
-from ingest.protocols.syslog.told import Told, by_header, by_json, has_json
+from ingest.protocols.syslog.told import (
+    Told,
+    attribute_of,
+    by_header,
+    by_json,
+    by_structured,
+    has_json,
+    may_be_of_a_pod,
+)
 from ingest.request import Decode, Decoded, Request
 from ingest.rows import INGEST_ERROR
+
+_REMEMBERED_MAX: Final = 1 << 14
+"""Headers; each of a length up to …"""
+_REMEMBERED_LENGTH_MAX: Final = 512
 
 
 def decoder(local: tzinfo = UTC) -> Decode:
     """Decodes packed messages (`ingest.messages`). `local` is the zone of times that have none."""
+    memory = _Memory()
 
     def decode(request: Request) -> Decoded:
-        syslog = _Syslog(request, local)
+        syslog = _Syslog(request, local, memory)
         for peer, message in unpack(request.body):
             syslog.add(peer, message)
         return syslog.records.decoded()
@@ -36,15 +52,31 @@ def decoder(local: tzinfo = UTC) -> Decode:
     return decode
 
 
+class _Memory:
+    """What plain headers were found to say, from request to request; forgotten whole when it is full."""
+
+    def __init__(self) -> None:
+        self._table: Table | None = None
+        self._told: dict[tuple[object, ...], Told] = {}
+
+    def of(self, table: Table) -> dict[tuple[object, ...], Told]:
+        """To be added to. Whoever has it goes on to use it when others are given another."""
+        if table is not self._table or len(self._told) > _REMEMBERED_MAX:
+            self._table, self._told = table, {}
+        return self._told
+
+
 class _Syslog:
     """The messages of one request."""
 
-    def __init__(self, request: Request, local: tzinfo) -> None:
+    def __init__(self, request: Request, local: tzinfo, memory: _Memory) -> None:
         self.records = Alike(request)
         self._request = request
         self._seconds_of = clock_of(local, request.now_ns)
         self._max_bytes = request.limits.max_line_bytes
-        self._kinds: dict[tuple[str, tuple[str, str]], int] = {}
+        self._kinds: dict[tuple[object, ...], int] = {}
+        self._structured: dict[tuple[int, str], int] = {}
+        self._remembered = memory.of(request.identity)
         self._told: dict[tuple[object, ...], Told] = {}
 
     def add(self, peer: str, message: Message) -> None:
@@ -57,23 +89,37 @@ class _Syslog:
             else:
                 found = cut(text, self._seconds_of)
                 if found is not None and (kind := self._kind_of(found, text, peer)) is not None:
-                    self.records.add(kind, found[1], found[2])
+                    self.records.add(kind, found[1], found[3])
                     return
         self._add_any(peer, message)
 
     def _kind_of(self, found: Cut, text: str, peer: str) -> int | None:
-        """None if the message is not what it seems."""
-        common, time_ns, line = found
-        if has_json(line):
+        """None if the message is not what it seems, or says more than most."""
+        common, time_ns, structured, line = found
+        if has_json(line) or (structured and may_be_of_a_pod(structured)):
             return None
         key = (peer, common)
         kind = self._kinds.get(key)
         if kind is None:
-            parsed = parse(text, self._seconds_of)
-            if parsed.error or (parsed.time_ns, parsed.message) != (time_ns, line):
-                return None
-            kind = self._kinds[key] = self.records.kind(*self._by_header(parsed, peer)[:3])
-        return kind
+            told = self._remembered.get(key)
+            if told is None:
+                parsed = parse(text, self._seconds_of)
+                if parsed.error or (parsed.time_ns, parsed.structured, parsed.message) != (time_ns, structured, line):
+                    return None
+                told = self._by_header(parsed, peer)
+                if len(common[1]) <= _REMEMBERED_LENGTH_MAX:
+                    self._remembered[key] = told
+            kind = self._kinds[key] = self.records.kind(told.source, told.severity, told.attributes)
+        return self._with_structured(kind, structured) if structured else kind
+
+    def _with_structured(self, kind: int, structured: str) -> int:
+        key = (kind, structured)
+        found = self._structured.get(key)
+        if found is None:
+            taken = self.records.attributes(kind)
+            attributes = {attribute_of(name, taken): values for name, values in elements(structured).items()}
+            found = self._structured[key] = self.records.variant(kind, attributes)
+        return found
 
     def _add_any(self, peer: str, message: Message) -> None:
         content = message.content[: self._max_bytes]
@@ -81,6 +127,8 @@ class _Syslog:
         text, is_text = _text(message)
         parsed = parse(text, self._seconds_of)
         told = self._by_header(parsed, peer)
+        if parsed.structured:
+            told = by_structured(parsed.structured, told, self._request.identity)
         if has_json(parsed.message):
             told = by_json(parsed.message, told, self._request.identity)
         attributes = told.attributes
@@ -93,7 +141,7 @@ class _Syslog:
         self.records.add(kind, parsed.time_ns, line)
 
     def _by_header(self, parsed: Parsed, peer: str) -> Told:
-        key = (peer, parsed.priority, *parsed[2:6], parsed.structured)
+        key = (peer, parsed.priority, *parsed[2:6])
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = by_header(parsed, peer, self._request.identity)

@@ -3,9 +3,10 @@
 import re
 from typing import Final
 
-_ELEMENT: Final = re.compile(r'\[[^\s="\]\[]++(?:\ ++[^\s="\]]++="[^"\\]*+(?:\\.[^"\\]*+)*+")*+\ *+\]', re.DOTALL)
-_ID: Final = re.compile(r"[^\s\]]+")
-_PARAMETER: Final = re.compile(r'([^\s="\]]+)="([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
+ELEMENT: Final = r'\[[^\s="\]\[]++(?:\ ++[^\s="\]]++="[^"\\]*+(?:\\.[^"\\]*+)*+")*+\ *+\]'
+"""One element, as a regular expression in which `.` is any character."""
+_ELEMENT: Final = re.compile(ELEMENT, re.DOTALL)
+_ID_OR_PARAMETER: Final = re.compile(r'\[([^\s="\]\[]++)|([^\s="\]]++)="([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 
 Values = dict[str, str | list[str]]
@@ -22,10 +23,11 @@ def end_of_structured(text: str, at: int) -> int:
 def elements(structured: str) -> dict[str, Values]:
     """The parameters by the ids of their elements. A name that comes several times has all its values in a list."""
     found: dict[str, Values] = {}
-    for element in _ELEMENT.finditer(structured):
-        name = _ID.match(structured, element.start() + 1)
-        values = found.setdefault(name[0] if name else "", {})
-        for key, value in _PARAMETER.findall(element[0]):
+    values: Values = {}
+    for element, key, value in _ID_OR_PARAMETER.findall(structured):
+        if element:
+            values = found.setdefault(element, {})
+        else:
             _add(values, key, _ESCAPED.sub(r"\1", value) if "\\" in value else value)
     return found
 

@@ -31,7 +31,7 @@ class Told(NamedTuple):
 
 
 def by_header(parsed: Parsed, peer: str, table: Table) -> Told:
-    """`peer` is the host of a message that names none."""
+    """By all of it but structured data. `peer` is the host of a message that names none."""
     host = parsed.host or peer.removeprefix(_MAPPED)
     level = parsed.priority & 7 if parsed.priority >= 0 else -1
     attributes = _attributes(parsed)
@@ -40,13 +40,30 @@ def by_header(parsed: Parsed, peer: str, table: Table) -> Told:
         source = origin.of_host(host, parsed.app)
     elif attributes.get("msgid") == parsed.app:  # Docker says the tag twice
         del attributes["msgid"]
-    for name, values in elements(parsed.structured).items() if parsed.structured else ():
-        rest: Any = values
-        if origin.is_kubernetes(name) and (told := origin.of_kubernetes(origin.flat(values), host, table)):
-            source, rest = told
-        if rest is not None:
-            attributes[f"sd.{name}" if name in attributes else name] = rest
     return Told(source, severity_of_syslog(level), attributes, host)
+
+
+def by_structured(structured: str, told: Told, table: Table) -> Told:
+    """Structured data besides, and the container that it may say the message is of."""
+    source = told.source
+    attributes: dict[str, Any] = {}
+    for name, values in elements(structured).items():
+        rest: Any = values
+        if origin.is_kubernetes(name) and (found := origin.of_kubernetes(origin.flat(values), told.host, table)):
+            source, rest = found
+        if rest is not None:
+            attributes[attribute_of(name, told.attributes)] = rest
+    return Told(source, told.severity, {**told.attributes, **attributes}, told.host)
+
+
+def may_be_of_a_pod(structured: str) -> bool:
+    """Whether structured data may say more than attributes."""
+    return "kubernetes" in structured
+
+
+def attribute_of(element: str, taken: Mapping[str, object]) -> str:
+    """The attribute that a structured element is: its id, unless that is one of ours."""
+    return f"sd.{element}" if element in taken else element
 
 
 def has_json(message: str) -> bool:

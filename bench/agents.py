@@ -1,0 +1,147 @@
+"""Agents: what the server spends on a record that comes in another protocol, as a multiple of its own.
+
+The first records of the corpus are encoded as agents send them, batches of 1,000, and posted by a process of its own
+with four connections, each protocol to a server of its own. CPU is that of the server from before the first body until
+all is flushed. For sockets the last answer is an acknowledgement (forward), or the count of records in /metrics.
+
+What is compared is the whole path of the same records: one line more or less of metadata is part of it.
+"""
+
+import argparse
+import http.client
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Final
+
+import orjson
+
+from bench import shapes
+from bench.corpus import corpus
+from bench.measure import cpu_s, peak_memory_bytes, table
+from tests.serving import ServerProcess, free_port
+
+CONNECTIONS: Final = 4
+BATCH: Final = 1_000
+RECORDS: Final = 200_000
+NATIVE: Final = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How records of one protocol get to a server."""
+
+    encode: Callable[[Sequence[Mapping[str, Any]]], bytes]
+    path: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    listener: str = ""
+    """The setting with the address, of a protocol that is not HTTP."""
+
+
+WAYS: Final[dict[str, Way]] = {
+    NATIVE: Way(shapes.native, "/api/v1/logs", (("Content-Type", "application/x-ndjson"),)),
+    "Loki, protobuf": Way(shapes.loki, "/loki/api/v1/push", (("Content-Type", "application/x-protobuf"),)),
+    "OTLP, protobuf": Way(shapes.otlp, "/v1/logs", (("Content-Type", "application/x-protobuf"),)),
+    "Elasticsearch bulk": Way(shapes.elasticsearch, "/_bulk", (("Content-Type", "application/x-ndjson"),)),
+    "Splunk HEC": Way(shapes.splunk, "/services/collector/event", (("Authorization", "Splunk x"),)),
+    "Datadog": Way(shapes.datadog, "/api/v2/logs", (("Content-Type", "application/json"),)),
+    "forward, packed": Way(shapes.forward, listener="forward-listen"),
+    "syslog, RFC 5424 over TCP": Way(shapes.syslog, listener="syslog-tcp-listen"),
+    "GELF over TCP": Way(shapes.gelf, listener="gelf-tcp-listen"),
+}
+
+
+def run(options: argparse.Namespace) -> str:
+    source = corpus(options.records, options.seed)
+    rows: list[list[object]] = []
+    baseline_us = 0.0
+    for name in WAYS:
+        spent_us, rate, memory = _measure(name, source.path)
+        baseline_us = baseline_us or spent_us
+        rows.append([name, rate / 1000, spent_us, spent_us / baseline_us, memory / 2**20])
+    return table(["protocol", "thousand records/s", "CPU µs a record", "of the native one's", "peak MB"], rows)
+
+
+def _measure(name: str, path: Path) -> tuple[float, float, int]:
+    """CPU µs of the server a record, records a second, and the server's peak memory."""
+    way = WAYS[name]
+    port = free_port()
+    flags = ("--log-level", "error", *((f"--{way.listener}", f"127.0.0.1:{port}") if way.listener else ()))
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as directory,
+        ServerProcess(Path(directory) / "data", *flags) as server,
+    ):
+        before_s = cpu_s(server.pid)
+        command = [sys.executable, "-m", "bench.agents", name, str(path), str(port if way.listener else server.port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
+            began_s = float(_line_of(sender))
+            _line_of(sender)
+            _await_records(server)
+            took_s = time.time() - began_s
+        server.flush()
+        return (cpu_s(server.pid) - before_s) / RECORDS * 1e6, RECORDS / took_s, peak_memory_bytes(server.pid)
+
+
+def _line_of(sender: "subprocess.Popen[str]") -> str:
+    assert sender.stdout is not None
+    return sender.stdout.readline()
+
+
+def _await_records(server: ServerProcess) -> None:
+    while f"logstore_accepted_records_total {float(RECORDS)}" not in server.client.get("/metrics").text:
+        time.sleep(0.01)
+
+
+def _batches(path: Path) -> Iterator[list[dict[str, Any]]]:
+    with path.open("rb") as file:
+        for _ in range(RECORDS // BATCH):
+            yield [orjson.loads(line) for line in islice(file, BATCH)]
+
+
+def _send(name: str, path: Path, port: int) -> None:
+    way = WAYS[name]
+    bodies: SimpleQueue[bytes | None] = SimpleQueue()
+    for batch in _batches(path):
+        bodies.put(way.encode(batch))
+    for _ in range(CONNECTIONS):
+        bodies.put(None)
+    send = _stream if way.listener else _post
+    threads = [threading.Thread(target=send, args=(way, bodies, port)) for _ in range(CONNECTIONS)]
+    print(time.time(), flush=True)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print("sent", flush=True)
+
+
+def _post(way: Way, bodies: "SimpleQueue[bytes | None]", port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    while (body := bodies.get()) is not None:
+        connection.request("POST", way.path, body, dict(way.headers))
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"{answer.status}: {text.decode()}")
+    connection.close()
+
+
+def _stream(way: Way, bodies: "SimpleQueue[bytes | None]", port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        while (body := bodies.get()) is not None:
+            connection.sendall(body)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65_536):
+            pass
+
+
+if __name__ == "__main__":
+    _send(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

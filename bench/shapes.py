@@ -1,0 +1,163 @@
+"""Records of the corpus as agents write them, in each protocol, with the metadata that agents of Kubernetes add."""
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgpack
+import orjson
+import pyarrow as pa
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+Record = Mapping[str, Any]
+IDENTITY: Final = ("namespace", "pod", "container", "stream")
+
+
+def native(records: Sequence[Record]) -> bytes:
+    return b"".join(orjson.dumps(record) + b"\n" for record in records)
+
+
+def elasticsearch(records: Sequence[Record]) -> bytes:
+    """As Fluent Bit's `es` output with the filter `kubernetes`."""
+    return b"".join(b'{"create":{"_index":"logs"}}\n' + orjson.dumps(_document(record)) + b"\n" for record in records)
+
+
+def splunk(records: Sequence[Record]) -> bytes:
+    """As Fluent Bit's `splunk` output."""
+    return b"".join(
+        orjson.dumps({"time": f"{time_ns(record) / 1e9:.9f}", "event": _document(record)}) for record in records
+    )
+
+
+def datadog(records: Sequence[Record]) -> bytes:
+    """As the Datadog agent."""
+    return orjson.dumps(
+        [
+            {
+                "message": record["message"],
+                "status": "info",
+                "timestamp": time_ns(record) // 1_000_000,
+                "service": record["container"],
+                "ddsource": record["container"],
+                "ddtags": f"kube_namespace:{record['namespace']},pod_name:{record['pod']},"
+                f"kube_container_name:{record['container']}",
+            }
+            for record in records
+        ]
+    )
+
+
+def forward(records: Sequence[Record]) -> bytes:
+    """As Fluent Bit's `forward` output: one packed message."""
+    packer = msgpack.Packer()
+    entries = b"".join(
+        packer.pack([msgpack.ExtType(0, struct.pack(">II", *divmod(time_ns(record), 1_000_000_000))), _kept(record)])
+        for record in records
+    )
+    return bytes(packer.pack(["kube.var.log.containers.all", entries, {"size": len(records)}]))
+
+
+def syslog(records: Sequence[Record]) -> bytes:
+    """As rsyslog's `RSYSLOG_SyslogProtocol23Format`, with counted octets."""
+    frames = (
+        f"<14>1 {record['time']} {record['pod']} {record['container']} - - - {record['message']}".encode()
+        for record in records
+    )
+    return b"".join(b"%d %s" % (len(frame), frame) for frame in frames)
+
+
+def gelf(records: Sequence[Record]) -> bytes:
+    """As docker's `gelf` driver."""
+    return b"".join(
+        orjson.dumps(
+            {
+                "version": "1.1",
+                "host": "node-1",
+                "short_message": record["message"],
+                "timestamp": time_ns(record) / 1e9,
+                "level": 6,
+                "_container_name": f"k8s_{record['container']}_{record['pod']}_{record['namespace']}_uid_0",
+            }
+        )
+        + b"\0"
+        for record in records
+    )
+
+
+def loki(records: Sequence[Record]) -> bytes:
+    """As Promtail: a stream for each container, in a block of snappy."""
+    push = b"".join(_field(1, _loki_stream(key, some)) for key, some in _by_source(records))
+    return bytes(pa.compress(push, codec="snappy", asbytes=True))
+
+
+def otlp(records: Sequence[Record]) -> bytes:
+    """As the OpenTelemetry Collector: a resource for each container."""
+    request = ExportLogsServiceRequest()
+    for (namespace, pod, container, stream), some in _by_source(records):
+        group = request.resource_logs.add()
+        names = {"k8s.namespace.name": namespace, "k8s.pod.name": pod, "k8s.container.name": container}
+        for name, value in names.items():
+            group.resource.attributes.add(key=name).value.string_value = value
+        logs = group.scope_logs.add().log_records
+        for record in some:
+            log = logs.add(time_unix_nano=time_ns(record), severity_number=9)
+            log.body.string_value = record["message"]
+            log.attributes.add(key="log.iostream").value.string_value = stream
+    return bytes(request.SerializeToString())
+
+
+def time_ns(record: Record) -> int:
+    text = str(record["time"])
+    second = int(datetime.fromisoformat(text[:19] + "+00:00").timestamp())
+    return second * 1_000_000_000 + int(text[20:-1].ljust(9, "0"))
+
+
+def _document(record: Record) -> dict[str, Any]:
+    return {"@timestamp": record["time"], **_kept(record)}
+
+
+def _kept(record: Record) -> dict[str, Any]:
+    return {
+        "log": record["message"],
+        "stream": record["stream"],
+        "kubernetes": {
+            "pod_name": record["pod"],
+            "namespace_name": record["namespace"],
+            "container_name": record["container"],
+            "host": "node-1",
+            "labels": {"app": record["container"]},
+        },
+    }
+
+
+def _by_source(records: Sequence[Record]) -> Iterator[tuple[tuple[str, ...], list[Record]]]:
+    found: defaultdict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        found[tuple(record[name] for name in IDENTITY)].append(record)
+    return iter(found.items())
+
+
+def _loki_stream(key: tuple[str, ...], records: Sequence[Record]) -> bytes:
+    labels = "{" + ", ".join(f'{name}="{value}"' for name, value in zip(IDENTITY, key, strict=True)) + "}"
+    return _field(1, labels.encode()) + b"".join(_field(2, _loki_entry(record)) for record in records)
+
+
+def _loki_entry(record: Record) -> bytes:
+    seconds, nanos = divmod(time_ns(record), 1_000_000_000)
+    time = b"\x08" + _varint(seconds) + b"\x10" + _varint(nanos)
+    return _field(1, time) + _field(2, str(record["message"]).encode())
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
