@@ -4,6 +4,7 @@ For senders whose records each carry all of it, as syslog's do, this costs a fra
 the same rules.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.json_text import to_json
-from ingest.request import Decoded, Request
+from ingest.request import Decoded, Request, Sender
 from ingest.rows import INGEST_ERROR, SEVERITY_CODES, SEVERITY_WORDS, Source, batch_of, text_of
 from logstore.errors import TooLarge
 from logstore.record import DAY_NS, TIME_MAX_NS, TIME_MIN_NS
@@ -32,21 +33,22 @@ class Alike:
         self._source_of: list[int] = []
         self._severities: list[int] = []
         self._attributes: list[Attributes] = []
+        self._senders: list[Sender] = []
         self._kinds: list[int] = []
         self._times: list[int] = []
         self._messages: list[str] = []
 
-    def kind(self, source: Source, severity: str, attributes: Attributes) -> int:
+    def kind(self, source: Source, severity: str, attributes: Attributes, sender: Sender) -> int:
         """The number by which records say that they are of this kind; `severity` is one of the six words or ''."""
         number = self._numbers.setdefault(id(source), len(self._sources))
         if number == len(self._sources):
             self._sources.append(source)
-        return self._kind(number, SEVERITY_CODES[severity], attributes)
+        return self._kind(number, SEVERITY_CODES[severity], attributes, sender)
 
     def variant(self, kind: int, attributes: Attributes) -> int:
         """A kind with more attributes."""
         attributes = {**self._attributes[kind], **attributes}
-        return self._kind(self._source_of[kind], self._severities[kind], attributes)
+        return self._kind(self._source_of[kind], self._severities[kind], attributes, self._senders[kind])
 
     def attributes(self, kind: int) -> Attributes:
         """Those of a kind."""
@@ -90,10 +92,18 @@ class Alike:
         }
         groups = np.array(self._source_of or [0], np.int32)[kinds]
         is_unread = np.array([INGEST_ERROR in told for told in self._attributes] or [False])[kinds]
-        return Decoded(batch_of(self._request, self._sources, groups, columns), unread=int(is_unread.sum()))
+        batch = batch_of(self._request, self._sources, groups, columns)
+        return Decoded(batch, unread=int(is_unread.sum()), senders=self._sent(kinds))
 
-    def _kind(self, source: int, severity: int, attributes: Attributes) -> int:
+    def _sent(self, kinds: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> Mapping[Sender, int]:
+        sent = Counter[Sender]()
+        for sender, count in zip(self._senders, np.bincount(kinds, minlength=len(self._senders)).tolist(), strict=True):
+            sent[sender] += count
+        return sent
+
+    def _kind(self, source: int, severity: int, attributes: Attributes, sender: Sender) -> int:
         self._source_of.append(source)
         self._severities.append(severity)
         self._attributes.append(attributes)
+        self._senders.append(sender)
         return len(self._source_of) - 1

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ from ingest.identity_table import Table, default_table
 from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
-from ingest.request import Decoded, Head, Limits, Reject, Request
+from ingest.request import Decoded, Head, Limits, Reject, Request, Sender
 from ingest.rules import Rules
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
@@ -62,6 +62,7 @@ class Accepted:
     records: int
     rejects: tuple[Reject, ...] = ()
     unread: int = 0
+    senders: Mapping[Sender, int] = field(default_factory=dict)
 
     @property
     def rejected(self) -> int:
@@ -153,7 +154,7 @@ class Pipeline:
         if self._rules is not None:
             batch = self._rules.apply(batch)
         answered = arrival.take.answer(request, decoded)
-        accepted = Accepted(answered, batch.num_rows, decoded.rejects, decoded.unread)
+        accepted = Accepted(answered, batch.num_rows, decoded.rejects, decoded.unread, decoded.senders)
         if not accepted.records:
             answer.set_result(accepted)
             return

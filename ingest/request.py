@@ -9,6 +9,7 @@ import pyarrow as pa
 from ingest.identity_table import Table, default_table
 
 _MAPPED: Final = "::ffff:"
+SENDER_NAME_MAX: Final = 80
 OVERRIDES: Final = ("cluster", "namespace", "pod", "container", "stream")
 """What query parameters and headers may say of all records of a request."""
 
@@ -53,7 +54,8 @@ class Sender:
     @classmethod
     def at(cls, peer: str, name: str = "") -> Self:
         """Who is at the other end of a socket; IPv4 that came over one of IPv6 is written as IPv4."""
-        return cls(peer.removeprefix(_MAPPED), name)
+        address = peer.removeprefix(_MAPPED)
+        return cls(address, "" if name == address else name[:SENDER_NAME_MAX])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Decoded:
     """Records of the batch that were stored as they came, with the attribute `_ingest_error`."""
     digest: bytes = b""
     """What tells a repeat from another batch of this name, where that is not the body."""
+    senders: Mapping[Sender, int] = field(default_factory=dict)
+    """Who sent how many of the records, where messages say so: the hosts that a relay sends for."""
 
 
 Decode = Callable[[Request], Decoded]

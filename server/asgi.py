@@ -10,7 +10,6 @@ from starlette.types import Scope
 from ingest.protocol import Answer
 from ingest.request import Head, Sender
 
-NAME_MAX: Final = 80
 _PRODUCT: Final = re.compile(r"[!-.0-~]+")
 """The first product of a User-Agent without its version, which changes while the sender stays the same."""
 
@@ -36,7 +35,7 @@ def sender_of(scope: Scope, head: Head) -> Sender:
 def sender_named(address: str, user_agent: str) -> Sender:
     """The same, of a peer's address and what it says of itself."""
     product = _PRODUCT.match(user_agent)
-    return Sender.at(address, product.group()[:NAME_MAX] if product else "")
+    return Sender.at(address, product.group() if product else "")
 
 
 def response_of(answer: Answer) -> Response:

@@ -25,6 +25,8 @@ LINGER_S: Final = 0.03
 LANE_BYTES: Final = 4 << 20
 """What may wait in one lane; over it nothing more is read from its connections, and datagrams are dropped."""
 RETRY_S: Final = 0.2
+TOLD_MAX: Final = 256
+"""Senders that one body may name; where it names more, nobody means it well."""
 
 log = structlog.get_logger()
 
@@ -94,17 +96,18 @@ class Intake:
         return True
 
     def _count(self, accepted: Accepted, senders: Senders) -> None:
-        """What senders have in one body is told apart by their bytes; what was wrong in it is told of the first."""
+        """What senders have in one body is told apart by what it says of them, unless these are very many, else by
+        their bytes; what was wrong in it is told of the first."""
         self._is_held = False
         now_ns = time.time_ns()
-        left_records, left_bytes = accepted.records, sum(senders.values())
+        told = accepted.senders if len(accepted.senders) <= TOLD_MAX else {}
+        shares = told or {Sender.at(address): size_bytes for address, size_bytes in senders.items()}
+        left, left_records, left_bytes = sum(shares.values()), accepted.records, sum(senders.values())
         rejects, unread = accepted.rejects, accepted.unread
-        for address, size_bytes in senders.items():
-            records = left_records * size_bytes // max(left_bytes, 1)
-            self._service.sources.record(
-                self.name, Sender.at(address), records, size_bytes, rejects, now_ns=now_ns, unread=unread
-            )
-            left_records, left_bytes = left_records - records, left_bytes - size_bytes
+        for sender, share in shares.items():
+            records, size_bytes = left_records * share // max(left, 1), left_bytes * share // max(left, 1)
+            self._service.sources.record(self.name, sender, records, size_bytes, rejects, now_ns=now_ns, unread=unread)
+            left, left_records, left_bytes = left - share, left_records - records, left_bytes - size_bytes
             rejects, unread = (), 0
 
     def _refuse(self, senders: Senders, reason: str, message: str, fault: Exception | None = None) -> None:

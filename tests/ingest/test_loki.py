@@ -159,6 +159,12 @@ def test_recorded_requests(recorded: Path) -> None:
     assert records(recorded.read_bytes(), headers) == json.loads(recorded.with_suffix(".json").read_text())
 
 
+@pytest.mark.parametrize("client", ["pino-loki", "python-logging-loki-1", "winston-loki-json"])
+def test_json_of_clients_is_read_in_the_kernel(client: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_form, "decode_exactly", None)
+    assert decoded((DATA / f"{client}.body").read_bytes(), JSON).batch.num_rows
+
+
 def test_what_loki_answers() -> None:
     head = Head("POST", "/loki/api/v1/push", {}, JSON)
     good = loki.answer(Request(b"", NOW_NS, head), decoded(values([str(TIME_NS), "a"]), JSON))

@@ -429,6 +429,11 @@ def test_recorded_requests(recorded: Path) -> None:
     assert found == json.loads(recorded.with_suffix(".json").read_text())
 
 
+def test_json_of_clients_is_read_in_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_form, "decode_exactly", None)
+    assert decoded((DATA / "node-json.body").read_bytes(), JSON).batch.num_rows == 2
+
+
 def test_empty_requests_are_fine_and_others_are_refused() -> None:
     assert decoded(b"", PROTOBUF).batch.num_rows == decoded(b"{}", JSON).batch.num_rows == 0
     for body, headers in [(b"\xff", PROTOBUF), (b"\x0a\x05", PROTOBUF), (b"[]", JSON), (b"{", JSON), (b"x", {})]:

