@@ -35,6 +35,7 @@ ACK_ID_BITS: Final = 53
 """Ids are numbers that every JSON reader keeps exactly."""
 _META: Final = ("host", "source", "sourcetype", "index")
 _STREAMS: Final = ("stdout", "stderr")
+_CONTAINER_ID: Final = re.compile(r"[0-9a-f]{12}|[0-9a-f]{64}")
 _DOCKER: Final = re.compile(rb'"line"\s*:')
 _SHAPE: Final = documents.Shape(
     (
@@ -50,6 +51,7 @@ _SHAPE: Final = documents.Shape(
         {"host": "host.name"},
     ),
 )
+_TOO_LARGE: Final = 27
 _TEXTS: Final = {
     0: "Success",
     2: "Token is required",
@@ -62,7 +64,9 @@ _TEXTS: Final = {
     12: "Event field is required",
     13: "Event field cannot be blank",
     17: "HEC is healthy",
+    27: "Request entity too large",
 }
+_STATUSES: Final = {0: 200, _TOO_LARGE: 413}
 _CODES: Final = {401: 2, 403: 4, 503: 9}
 
 
@@ -105,7 +109,8 @@ def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded
         rows = Rows(request)
         rows.reject(number + 1, _TEXTS[code])
         return rows.decoded(items=Outcome(code, number))
-    return replace(documents.decode(b"\n".join(lines), request, shape=_SHAPE), items=Outcome())
+    decoded = documents.decode(b"\n".join(lines), request, shape=_SHAPE)
+    return replace(decoded, items=Outcome(0 if decoded.batch.num_rows else _TOO_LARGE))
 
 
 def decode_raw(request: Request) -> Decoded:
@@ -128,7 +133,7 @@ def answer(request: Request, decoded: Decoded) -> Answer:
         told["invalid-event-number"] = outcome.event
     if outcome.code == 0 and _channel(request.head):
         told["ackId"] = request.now_ns % (1 << ACK_ID_BITS)
-    return _tell(400 if outcome.code else 200, outcome.code, told)
+    return _tell(_STATUSES.get(outcome.code, 400), outcome.code, told)
 
 
 def refuse(head: Head, refusal: Refusal) -> Answer:
@@ -136,7 +141,7 @@ def refuse(head: Head, refusal: Refusal) -> Answer:
     if isinstance(refusal.error, Busy):
         return _tell(503, 9)
     if isinstance(refusal.error, TooLarge):
-        return _json(413, {"text": refusal.message, "code": 27})
+        return _tell(413, _TOO_LARGE, {"reason": refusal.message})
     if isinstance(refusal.error, InvalidInput):
         return _tell(400, 6, {"reason": refusal.message})
     if refusal.status == 401 and (head.headers.get("authorization") or _credential(head)):
@@ -185,7 +190,9 @@ def _of_docker(event: Mapping[str, Any]) -> dict[str, Any]:
     """What Docker's logging driver says of a line and its container (`splunk-format` inline or json)."""
     attrs = event.get("attrs")
     said = {name: value for name, value in event.items() if name not in ("line", "source", "tag", "attrs")}
-    told = {"message": event["line"], "stream": event["source"], "docker.tag": event.get("tag", "")}
+    tag = event.get("tag")
+    is_id = isinstance(tag, str) and _CONTAINER_ID.fullmatch(tag) is not None
+    told = {"message": event["line"], "stream": event["source"], "container.id" if is_id else "tag": tag}
     return {**said, **(attrs if isinstance(attrs, dict) else {}), **told}
 
 

@@ -154,6 +154,14 @@ def test_answers(body: str, status: int, answer: dict[str, Any]) -> None:
     assert answered(body) == (status, answer)
 
 
+def test_events_that_are_too_long_are_told_where_nothing_else_came() -> None:
+    long = '{"event":"' + "x" * 200 + '"}'
+    for body, status, code in ((long, 413, 27), (long + '{"event":"a"}', 200, 0)):
+        asked = request(body, Limits(max_line_bytes=100))
+        answer = told(splunk.answer(asked, splunk.decode_events(asked)))
+        assert (answer[0], answer[1]["code"]) == (status, code)
+
+
 def test_a_channel_is_given_an_id_that_is_acknowledged_at_once() -> None:
     status, answer = answered('{"event":"x"}', channel="c1")
     assert (status, answer["code"]) == (200, 0)
