@@ -68,9 +68,9 @@ static void append_key(struct entries *e, struct buffer *out, struct span key) {
     buffer_byte(out, ':');
 }
 
-struct buffer *entries_member(struct entries *e, struct span key, int is_text) {
+struct buffer *entries_member(struct entries *e, struct span key, int may_lift) {
     struct buffer *out = &e->attributes.text;
-    if (is_text && is_lifted(e, key)) out = &e->lifted;
+    if (may_lift && is_lifted(e, key)) out = &e->lifted;
     else e->is_repeated |= json_mark_key(e->seen, key.at, key.length);
     append_key(e, out, key);
     return out;

@@ -79,8 +79,8 @@ void entries_clear_shared(struct entries *entries);
 
 void entries_begin(struct entries *entries);
 
-/* Writes the key of a member, and a colon; the caller appends its JSON and a comma. A text may be lifted. */
-struct buffer *entries_member(struct entries *entries, struct span key, int is_text);
+/* Writes the key of a member, and a colon; the caller appends its JSON and a comma. It is lifted if its name says so and it may be. */
+struct buffer *entries_member(struct entries *entries, struct span key, int may_lift);
 
 /* Likewise, of a member that all entries have which begin until entries_clear_shared. */
 struct buffer *entries_shared_member(struct entries *entries, struct span key);

@@ -1,8 +1,8 @@
 """Where OTLP's records come from: their resource, and the attributes of a record that say it of themselves.
 
 Attributes of a resource that are identity become it, all others are labels. Of a record's attributes only those are
-looked at that collectors write: `log.iostream`, `log.file.path`, `k8s.*`, the `kubernetes` of Fluent Bit; an application may use any other name for
-something else.
+looked at that collectors write: `log.iostream`, `log.file.path`, `k8s.*`, and Fluent Bit's `kubernetes`; an application
+may use any other name for something else.
 """
 
 from functools import lru_cache
