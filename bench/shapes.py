@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import msgpack
 import orjson
-import pyarrow as pa
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from tests.ingest.pushes import Entry, Stream, push, snappy
 
 Record = Mapping[str, Any]
 IDENTITY: Final = ("namespace", "pod", "container", "stream")
@@ -88,8 +89,7 @@ def gelf(records: Sequence[Record]) -> bytes:
 
 def loki(records: Sequence[Record]) -> bytes:
     """As Promtail: a stream for each container, in a block of snappy."""
-    push = b"".join(_field(1, _loki_stream(key, some)) for key, some in _by_source(records))
-    return bytes(pa.compress(push, codec="snappy", asbytes=True))
+    return snappy(push(*(_loki_stream(key, some) for key, some in _by_source(records))))
 
 
 def otlp(records: Sequence[Record]) -> bytes:
@@ -139,25 +139,6 @@ def _by_source(records: Sequence[Record]) -> Iterator[tuple[tuple[str, ...], lis
     return iter(found.items())
 
 
-def _loki_stream(key: tuple[str, ...], records: Sequence[Record]) -> bytes:
+def _loki_stream(key: tuple[str, ...], records: Sequence[Record]) -> Stream:
     labels = "{" + ", ".join(f'{name}="{value}"' for name, value in zip(IDENTITY, key, strict=True)) + "}"
-    return _field(1, labels.encode()) + b"".join(_field(2, _loki_entry(record)) for record in records)
-
-
-def _loki_entry(record: Record) -> bytes:
-    seconds, nanos = divmod(time_ns(record), 1_000_000_000)
-    time = b"\x08" + _varint(seconds) + b"\x10" + _varint(nanos)
-    return _field(1, time) + _field(2, str(record["message"]).encode())
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | 2]) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number >= 0x80:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+    return Stream(labels, tuple(Entry(time_ns(record), str(record["message"]).encode()) for record in records))
