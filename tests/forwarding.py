@@ -30,7 +30,7 @@ def lines(messages: Iterable[str], time_ns: int = EPOCH_NS, **members: Any) -> b
     return b"".join(entry(event_time(time_ns + at), {"log": message, **members}) for at, message in enumerate(messages))
 
 
-def message(tag: str, time: Any, record: Mapping[Any, Any], **option: Any) -> bytes:
+def message(tag: str, time: Any, record: Mapping[Any, Any] | str, **option: Any) -> bytes:
     return bytes(msgpack.packb([tag, time, record, *([option] if option else [])]))
 
 

@@ -198,7 +198,16 @@ def test_numbers_that_json_does_not_have_and_keys_that_are_no_strings() -> None:
     assert record["attributes"] == {"tag": "t", "nan": "NaN", "5": "five", "big": 2**64 - 1}
 
 
-@pytest.mark.parametrize("bad", [b"\x01", b"\x92\x01\xa1x", b"\x93\x01\x02\x03", entry(1, {"log": "good"})[:-2]])
+def test_a_text_alone_is_a_message() -> None:
+    record = one(forwarding.message("t", 1_770_000_000, "disk full"))
+    assert (record["message"], record["time"], record["attributes"]) == (
+        "disk full",
+        EPOCH_NS // 10**9 * 10**9,
+        {"tag": "t"},
+    )
+
+
+@pytest.mark.parametrize("bad", [b"\x01", b"\x92\x01\x05", b"\x93\x01\x02\x03", entry(1, {"log": "good"})[:-2]])
 def test_an_entry_that_is_no_record_is_text_and_its_neighbours_are_taken(bad: bytes) -> None:
     before, after = entry(1, {"log": "before"}), entry(1, {"log": "after"})
     found = records(forwarding.packed("t", before + bad))

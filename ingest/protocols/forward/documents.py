@@ -130,7 +130,9 @@ class Tag:
         return bool(self._resource)
 
     def line(self, entry: Any) -> bytes | None:
-        """The document of an entry; empty for a mark, None for what is no record."""
+        """The document of an entry; empty for a mark, None for what is no record. A text alone is a message."""
+        if type(entry) is list and len(entry) == 2 and type(entry[1]) is str:
+            entry = [entry[0], {"message": entry[1]}]
         if type(entry) is not list or len(entry) != 2 or type(entry[1]) is not dict:
             return None
         time, record = entry
