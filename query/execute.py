@@ -31,7 +31,7 @@ from query.slices import Slice, slices
 from query.sql import Compiled, Place
 from query.view import View, define_records
 
-LARGE_SEGMENTS: Final = 64
+LARGE_SEGMENTS: Final = 16
 """Segments from which on a query counts as large: each needs memory for its columns' pages."""
 
 

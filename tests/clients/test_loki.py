@@ -35,6 +35,7 @@ def test_python_logging_loki(
     tags = {"namespace": "shop", "pod": pod, "application": "api"}
     handler = logging_loki.LokiHandler(url=shared.url + path, tags=tags, version=version)
     logger = logging.getLogger(f"shop.{version}")
+    logger.propagate = False
     logger.addHandler(handler)
     logger.warning('it "costs" %d €', 7, extra={"tags": {"order": "5"}})
     logger.removeHandler(handler)
