@@ -31,6 +31,13 @@ class World:
     members: Callable[[ast.Query], set[str]]
 
 
+def _upper(character: str) -> str:
+    """One for one; DuckDB has the capital sharp s, as German spelling since 2017."""
+    if character == "ß":
+        return "ẞ"
+    return next((form for form in (character.upper(), character.title()) if len(form) == 1), character)
+
+
 def field(row: Row, name: str) -> Cell:
     for candidate in (name, "severity" if name == "level" else name):
         if candidate in row.made:
@@ -250,5 +257,5 @@ TEXTUAL: dict[str, tuple[str, Callable[..., Any]]] = {
     "starts_with": ("boolean", lambda form, part: form.startswith(part)),
     "text": ("text", str),
     "trim": ("text", lambda form: form.strip(" ")),
-    "upper": ("text", lambda form: "".join(c.upper() if len(c.upper()) == 1 else c for c in form)),
+    "upper": ("text", lambda form: "".join(map(_upper, form))),
 }
