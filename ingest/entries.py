@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ingest.identity import Resolved
 from ingest.identity_table import Table, normal
-from ingest.request import Decoded, Reject, Request
+from ingest.request import Decoded, Reject, Request, all_told
 from ingest.rows import LABELS_MAX_BYTES, SEVERITY_CODES, SEVERITY_WORDS, batch_of
 from logstore.errors import InvalidInput, TooLarge
 from logstore.native import (
@@ -169,7 +169,4 @@ def _rejects(result: Any, max_line_bytes: int) -> tuple[Reject, ...]:
     told = np.frombuffer(result.rejects.take_bytes(), np.int64).reshape(-1, 2)
     limit = f"over the limit of {max_line_bytes:,} (max_line)"
     rejects = [Reject(int(line), f"{size:,} bytes, {limit}", "too_long") for line, size in told]
-    if untold := result.rejected - len(rejects):
-        last = rejects[-1]
-        rejects[-1] = Reject(last.line, f"{last.error}; {untold:,} after this one were rejected too", last.reason)
-    return tuple(rejects)
+    return all_told(rejects, result.rejected - len(rejects))

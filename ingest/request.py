@@ -1,7 +1,7 @@
 """What a protocol's decoder is given and what it gives back."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 import pyarrow as pa
@@ -81,6 +81,14 @@ class Reject:
     line: int
     error: str
     reason: str = "invalid"
+
+
+def all_told(rejects: Sequence[Reject], untold: int, what: str = "") -> tuple[Reject, ...]:
+    """The rejects, of which the last also says how many `what` followed that are not told one by one."""
+    if not untold:
+        return tuple(rejects)
+    *before, last = rejects
+    return (*before, replace(last, error=f"{last.error}; {untold:,} {what}after this one were rejected too"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.json_text import to_json
-from ingest.request import Decoded, Reject, Request
+from ingest.request import Decoded, Reject, Request, all_told
 from logstore.errors import TooLarge
 from logstore.native import is_utf8
 from logstore.record import DAY_NS, IDENTITY, IDENTITY_MAX_BYTES, SCHEMA, SEVERITIES, TIME_MAX_NS, TIME_MIN_NS
@@ -116,12 +116,7 @@ class Rows:
 
     def decoded(self, key: str = "", items: object = None, digest: bytes = b"") -> Decoded:
         """What was collected."""
-        rejects = self._rejects
-        if self._untold:
-            last = rejects[-1]
-            told = f"{last.error}; {self._untold:,} after this one were rejected too"
-            rejects[-1] = Reject(last.line, told, last.reason)
-        return Decoded(self._batch(), tuple(rejects), key, items, self._unread, digest)
+        return Decoded(self._batch(), all_told(self._rejects, self._untold), key, items, self._unread, digest)
 
     def _batch(self) -> pa.RecordBatch:
         severities = pa.array(np.array(self._severities, np.int32))

@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from ingest.decoding import WORD_COLUMNS, Form, RawReject, decode_columns
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
-from ingest.request import Decoded, Head, Reject, Request
+from ingest.request import Decoded, Head, Reject, Request, all_told
 from logstore.errors import InvalidInput
 from logstore.record import IDENTITY, IDENTITY_MAX_BYTES
 
@@ -67,11 +67,7 @@ def decode(request: Request) -> Decoded:
         defaults=_defaults(request),
     )
     rejects = [_explain(request, reject) for reject in columns.rejects]
-    if untold := columns.rejected - len(rejects):
-        last = rejects[-1]
-        told = f"{last.error}; {untold:,} lines after this one were rejected too"
-        rejects[-1] = Reject(last.line, told, last.reason)
-    return Decoded(columns.batch, tuple(rejects))
+    return Decoded(columns.batch, all_told(rejects, columns.rejected - len(rejects), "lines "))
 
 
 def answer(_request: Request, decoded: Decoded) -> Answer:

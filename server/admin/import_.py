@@ -23,7 +23,6 @@ from server.shares import pipeline_settings
 
 PIECE_BYTES: Final = 8 * 1024 * 1024
 PIECES_IN_FLIGHT: Final = 4
-REJECTS_SHOWN: Final = 10
 PARQUET_ROWS: Final = 10_000
 EPILOG: Final = """\
 NDJSON is read as POST /api/v1/logs reads it; names that end in .gz or .zst are inflated. Parquet may be the files of
