@@ -8,18 +8,19 @@ from typing import Any, Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ingest.protocol import Stream
 from logstore.errors import LogstoreError
 from server.access import REASONS, Access, refused
 from server.asgi import head_of
 from server.body import ClientGone, ReceiveTimeout
 from server.errors import SERVER_FAULT, error_response, message_response, status_of
-from server.mounts import Mounts
+from server.mounts import Found, Mounts
 from server.protocol import CONNECTION
 from server.sources import Sources
 from server.telemetry import Telemetry
 
 HEAD_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
-UNTIMED_PATHS: Final = frozenset({"/api/v1/tail", "/upload", "/journald/upload"})
+UNTIMED_PATHS: Final = frozenset({"/api/v1/tail"})
 
 ROUTE, HEAD, FOUND = "logstore.route", "logstore.head", "logstore.found"
 """Keys of a scope: the pattern of its path where that has one, its head, and the endpoint of a protocol or None."""
@@ -70,9 +71,9 @@ class Gate:
         if found is not None:
             head = replace(head, segments=found.segments)
             scope[ROUTE] = found.mount.pattern
+        scope[HEAD], scope[FOUND] = head, found
         refusal = self._access.refusal(head, found)
         if refusal is None:
-            scope[HEAD], scope[FOUND] = head, found
             await self._app(scope, receive, send)
             return
         protocol = None if found is None else found.mount.protocol
@@ -95,8 +96,13 @@ class Gate:
         path = scope.get(ROUTE, scope["path"])
         route = path if path in self._routes else "other"
         self._telemetry.http.requests.labels(route, str(status or "none")).inc()
-        if route not in UNTIMED_PATHS:
+        if route not in UNTIMED_PATHS and not _is_stream(scope.get(FOUND)):
             self._telemetry.http.seconds.labels(route).observe(seconds)
+
+
+def _is_stream(found: Found | None) -> bool:
+    """Whether the request's body may never end, so that its time says nothing."""
+    return found is not None and isinstance(found.mount.endpoint, Stream)
 
 
 class _Observed:
