@@ -56,6 +56,8 @@ class Cost:
         """Those that were read for times alone first, so that fewer records had to be put together."""
         self.slices_halved = 0
         """As often as one was too much for the memory, and was read again in halves."""
+        self.is_enlarged = False
+        """Whether it was too much for the memory of small queries, and was run again in that of large ones."""
         self.row_groups = 0
         """Read, as often as they were."""
         self.bytes = 0

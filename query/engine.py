@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -131,10 +131,14 @@ class Engine:
             if size is not Size.TAIL:
                 self._take_turn(self._turns, self.settings.concurrency, "", wait_s)
                 stack.callback(self._turns.release)
-            if size is Size.LARGE:
-                self._take_turn(self._large_turns, max(1, self.settings.concurrency // 2), "large ", wait_s)
-                stack.callback(self._large_turns.release)
-            session = Session(self._instances[size].cursor(), self._watchdog, self.settings, size)
+
+            def cursor_of(size: Size) -> duckdb.DuckDBPyConnection:
+                if size is Size.LARGE:
+                    self._take_turn(self._large_turns, max(1, self.settings.concurrency // 2), "large ", wait_s)
+                    stack.callback(self._large_turns.release)
+                return self._instances[size].cursor()
+
+            session = Session(cursor_of, self._watchdog, self.settings, size)
             stack.callback(session.close)
             yield session
 
@@ -153,9 +157,14 @@ class Session:
     """One query's cursor. One thread uses it at a time; `cancel` may come from any."""
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, watchdog: "Watchdog", settings: QuerySettings, size: Size
+        self,
+        cursor_of: Callable[[Size], duckdb.DuckDBPyConnection],
+        watchdog: "Watchdog",
+        settings: QuerySettings,
+        size: Size,
     ) -> None:
-        self._cursor = cursor
+        self._cursor_of = cursor_of
+        self._cursor = cursor_of(size)
         self._watchdog = watchdog
         self._settings = settings
         self._size = size
@@ -167,9 +176,29 @@ class Session:
     def measure(self, cost: Cost) -> None:
         """Adds to this cost from now on."""
         self.cost = cost
-        if cost.is_detailed:
+        self._profile()
+
+    def _profile(self) -> None:
+        if self.cost.is_detailed:
             # The profile is this cursor's alone, and `no_output` keeps DuckDB from printing it.
             self._cursor.execute("SET enable_profiling = 'no_output'")
+
+    def enlarge(self) -> bool:
+        """Goes on in the instance for large queries, where nothing is registered yet; False for one that is there
+        already, and for a tail.
+
+        Raises:
+            Busy: too many large queries run.
+        """
+        if self._size is not Size.SMALL:
+            return False
+        with self.cost.stage(Stage.WAIT):
+            large = self._cursor_of(Size.LARGE)
+        self._cursor.close()
+        self._cursor, self._size = large, Size.LARGE
+        self._profile()
+        self.cost.is_enlarged = True
+        return True
 
     def register(self, name: str, table: pa.Table) -> None:
         """Makes an Arrow table readable by a name, in this session only."""

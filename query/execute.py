@@ -5,9 +5,9 @@ does an answer of everything, slice by slice, without sorting it all at once.
 """
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,9 +30,6 @@ from query.request import Request, bounds, compiled_for, groups_for, is_grouped,
 from query.slices import Slice, slices
 from query.sql import Compiled, Place
 from query.view import View, define_records
-
-LARGE_SEGMENTS: Final = 16
-"""Segments from which on a query counts as large: each needs memory for its columns' pages."""
 
 
 def run(store: Store, engine: Engine, request: Request, wait_s: float | None = None) -> Answer:
@@ -75,7 +72,7 @@ def run_parsed(
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
-        is_large = reading.plain_bytes >= engine.settings.large_bytes or len(reading.files) >= LARGE_SEGMENTS
+        is_large = reading.plain_bytes >= engine.settings.large_bytes
         with cost.stage(Stage.WAIT):
             session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
         session.measure(cost)
@@ -88,17 +85,19 @@ def run_parsed(
                 return _patterns(session, reading.grouped, reading, planned.buffer, request, wanted)
             return _all_rows(session, reading, planned.buffer, query, request, wanted, after, has_place=has_place)
 
-        if merging is None:
-            rows = read(reading)
-        else:
+        def read_all() -> Iterator[pa.RecordBatch]:
+            if merging is None:
+                return read(reading)
             parts = parts_for(reading, request, wanted)
-            rows = merged(
+            return merged(
                 session,
                 parts,
                 merging,
                 reading,
                 lambda: read(prepare(store, engine, snapshot, query, planned, limits, cost)),
             )
+
+        rows = _with_more_memory(session, read_all)
         answer = Answer(first.columns, is_grouped(query), session)
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
         noted = engine.answers.noting(key, answer, shaped) if trial is None else shaped
@@ -111,6 +110,21 @@ def collect(store: Store, engine: Engine, query: Query, request: Request) -> pa.
     query, own_rows = split_limit(query)
     with run_parsed(store, engine, query, own_rows, replace(request, limit=0)) as answer:
         return pa.Table.from_batches(answer.batches(), schema=answer.schema)
+
+
+def _with_more_memory(session: Session, read: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """The rows; where they are too much for the small instance, read again in the large one, less what had come
+    already: their order is total, so that the same rows come first again."""
+    came = 0
+    try:
+        for batch in read():
+            came += batch.num_rows
+            yield batch
+        return
+    except QueryTooExpensive:
+        if not session.enlarge():
+            raise
+    yield from _from_row(read(), came)
 
 
 def _all_rows(
@@ -223,13 +237,24 @@ def _rows_of(
         if not halves:
             raise
         session.cost.slices_halved += 1
-    for half in halves:
-        with contextlib.closing(_rows_of(session, compiled, half, order, view)) as rows:
-            for batch in rows:
-                again = min(came, batch.num_rows)
-                came -= again
-                if again < batch.num_rows:
-                    yield batch.slice(again)
+    yield from _from_row(_rows_of_all(session, compiled, halves, order, view), came)
+
+
+def _rows_of_all(
+    session: Session, compiled: Compiled, parts: Sequence[Slice], order: Literal["asc", "desc"], view: View
+) -> Iterator[pa.RecordBatch]:
+    for part in parts:
+        with contextlib.closing(_rows_of(session, compiled, part, order, view)) as rows:
+            yield from rows
+
+
+def _from_row(batches: Iterator[pa.RecordBatch], start: int) -> Iterator[pa.RecordBatch]:
+    """The batches without their first `start` rows."""
+    for batch in batches:
+        skipped = min(start, batch.num_rows)
+        start -= skipped
+        if skipped < batch.num_rows:
+            yield batch.slice(skipped)
 
 
 def _counted(compiled: Compiled, counted: int) -> pa.RecordBatch:

@@ -118,6 +118,7 @@ def _trial(
             "narrowed": cost.slices_narrowed,
             "halved": cost.slices_halved,
         },
+        "enlarged": cost.is_enlarged,
         "row_groups": cost.row_groups,
         "bytes": cost.bytes,
         "rows_scanned": cost.rows,

@@ -16,6 +16,7 @@ from logstore.store import Store
 from query.encode import Format, encode
 from query.engine import Engine, QueryCancelled, QuerySettings
 from query.execute import run
+from query.explain import explain
 from query.request import Request
 from query.times import format_time
 from tests.execution.records import S_NS, START_NS, Record, append, in_order, random_records, record
@@ -221,6 +222,16 @@ def test_a_query_out_of_memory_names_the_limit(store: Store) -> None:
     with pytest.raises(QueryTooExpensive, match=r"query_memory|spill_bytes"):
         lines(store, engine, "* | sort by message", limit=0)
     assert lines(store, engine, "* | stats count() as n") == [{"n": 20_000}]
+    engine.close()
+
+
+def test_what_is_too_much_for_the_small_instance_runs_in_the_large_one(store: Store) -> None:
+    append(store, [record(START_NS + i, f"{i % 97} {i} " + "x" * 900) for i in range(20_000)])
+    engine = _limited(store, memory_bytes=64 << 20, spill_bytes=1 << 20)
+    explained = explain(store, engine, Request("* | sort by message | limit 19000"), analyze=True)
+    assert explained["analyze"]["enlarged"]
+    rows = lines(store, engine, "* | sort by message | limit 19000", limit=0)
+    assert [row["message"] for row in rows] == sorted(f"{i % 97} {i} " + "x" * 900 for i in range(20_000))[:19_000]
     engine.close()
 
 
