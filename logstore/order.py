@@ -43,14 +43,6 @@ def hour_of(times_ns: Ints) -> Ints:
     return times_ns // HOUR_NS * HOUR_NS
 
 
-def _stream_ranks(ranks: Mapping[str, Ints]) -> Ints:
-    """A number for each record's stream that sorts as (cluster, namespace, pod, container, labels) do."""
-    first, *finer = (ranks[column] for column in STREAM)
-    for each in finer:
-        first = refined(first, each)
-    return first
-
-
 def refined(ranks: Ints, finer: Ints) -> Ints:
     """Ranks by the first, and where that is equal by the second."""
     width = int(finer.max(initial=0)) + 1
@@ -75,20 +67,29 @@ def runs(table: pa.Table, words: Mapping[str, WordColumn], max_windows: int, sli
     """
     if table.num_rows == 0:
         return []
-    ranks = {column: words[column].ranks() for column in STREAM}
-    partitions = refined(ranks["cluster"], ranks["namespace"])
+    partitions = refined(words["cluster"].ranks(), words["namespace"].ranks())
     times = table["time"].cast(pa.int64()).to_numpy()
-    days = times // DAY_NS
-    places = refined(partitions, days - days.min())
+    places = _places(partitions, times)
     is_wide = _count_distinct(places) > max_windows
     if is_wide:
         places = partitions
     by_time = sorted_rows(places, times, table["_seq"].to_numpy())
     starts = run_starts(places[by_time])
     lengths = np.diff(np.append(starts, table.num_rows))
-    slices = _slices(lengths, slice_rows)
-    order = by_time[sorted_rows(slices, _stream_ranks(ranks)[by_time])]
-    return [Run(rows, WIDE_WINDOW if is_wide else int(days[rows[0]]) * DAY_NS) for rows in np.split(order, starts[1:])]
+    streams = partitions
+    for column in STREAM[2:]:
+        streams = refined(streams, words[column].ranks())
+    order = by_time[sorted_rows(_slices(lengths, slice_rows), streams[by_time])]
+    return [
+        Run(rows, WIDE_WINDOW if is_wide else int(times[rows[0]]) // DAY_NS * DAY_NS)
+        for rows in np.split(order, starts[1:])
+    ]
+
+
+def _places(partitions: Ints, times_ns: Ints) -> Ints:
+    """A number for each record's partition and day."""
+    days = times_ns // DAY_NS
+    return refined(partitions, days - days.min())
 
 
 def even_rows(rows: int, about: int) -> int:

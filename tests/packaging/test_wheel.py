@@ -17,6 +17,9 @@ import pytest
 
 from tests.serving import ServerProcess
 
+pytestmark = pytest.mark.timeout(900)
+"""The kernels are compiled, which takes its time on a busy machine."""
+
 ROOT = Path(__file__).parents[2]
 NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "*.so", "*.egg-info", "__pycache__", ".*_cache", "build", "out")
 
