@@ -3,10 +3,11 @@
 from typing import Final
 
 from ingest.protocol import Protocol
-from ingest.protocols import datadog, elasticsearch, gcp, gelf, journald, loki, native, otlp, splunk
+from ingest.protocols import datadog, documents, elasticsearch, gcp, gelf, journald, loki, native, otlp, splunk
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = (
     native.PROTOCOL,
+    documents.PROTOCOL,
     loki.PROTOCOL,
     otlp.PROTOCOL,
     splunk.PROTOCOL,
