@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ingest.protocol import Protocol
+from ingest.protocol import Call, Protocol
 from ingest.protocols import datadog, documents, elasticsearch, gcp, gelf, journald, loki, native, otlp, splunk
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = (
@@ -18,3 +18,5 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = (
     elasticsearch.PROTOCOL,
 )
 """Those over HTTP, which the server mounts in this order."""
+CALLS: Final[tuple[Call, ...]] = (otlp.EXPORT, gcp.WRITE)
+"""Those over gRPC."""
