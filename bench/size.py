@@ -104,7 +104,7 @@ def _written(records: pa.Table, layout: Layout, kinds: Kinds, root: Path) -> Spe
     directory.prepare()
     writer = SegmentWriter(directory, layout, kinds)
     rows = Rows(records)
-    sorted_runs = runs(records, StoreSettings().flush_files, layout.row_group_rows)
+    sorted_runs = runs(records, rows.words, StoreSettings().flush_files, layout.row_group_rows)
     parts = [(rows.take(found.rows), found.window_ns) for found in sorted_runs]
     cpu_s = _cpu_s(lambda: [writer.write(part, window_ns, 0) for part, window_ns in parts])
     return Spent(directory_bytes(directory.segments), directory_bytes(directory.indexes), cpu_s)

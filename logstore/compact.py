@@ -142,13 +142,13 @@ def rewrite(group: Sequence[Segment], writer: SegmentWriter, max_windows: int) -
         rows = Rows(whole)
         return [
             new
-            for run in runs(whole, max_windows, slice_rows)
+            for run in runs(whole, rows.words, max_windows, slice_rows)
             for new in writer.write(rows.take(run.rows), run.window_ns, received_ns)
         ]
     records = segments.concat([segments.read_columns(segment) for segment in group], columns)
     rows = Rows(records)
     return [
         new
-        for run in runs(records, max_windows, slice_rows)
+        for run in runs(records, rows.words, max_windows, slice_rows)
         for new in writer.write_merged(rows.take(run.rows), columns, run.window_ns, received_ns)
     ]

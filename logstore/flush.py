@@ -138,7 +138,7 @@ class Flusher:
         rows = Rows(records)
         return [
             new
-            for run in runs(records, settings.flush_files, settings.row_group_rows)
+            for run in runs(records, rows.words, settings.flush_files, settings.row_group_rows)
             for new in self._writer.write(rows.take(run.rows), run.window_ns, received_ns)
         ]
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from logstore.native import KERNEL_OK, KERNEL_REFUSED, TextColumn, kernel, text_addresses
 from logstore.order import Ints
+from logstore.word_column import WordColumn
 
 Take = Callable[[Ints], pa.Array]
 
@@ -41,7 +41,10 @@ class Rows:
 
     def __init__(self, table: pa.Table) -> None:
         self._schema = table.schema
-        self._takes = [_taker(column) for column in table.columns]
+        is_word = pa.types.is_dictionary
+        self.words = {name: WordColumn.of(table[name]) for name in table.column_names if is_word(table[name].type)}
+        takes = {name: column.take for name, column in self.words.items()}
+        self._takes = [takes.get(name) or _taker(table[name]) for name in table.column_names]
 
     def take(self, rows: Ints) -> pa.Table:
         """These rows, in this order, each column in one chunk, and its dictionary without other words than theirs.
@@ -57,8 +60,6 @@ def _taker(column: pa.ChunkedArray) -> Take:
         return lambda rows: pa.nulls(len(rows), column.type)
     if pa.types.is_string(column.type):
         return _text_taker(column)
-    if pa.types.is_dictionary(column.type):
-        return _word_taker(column)
     whole = column.combine_chunks()
     return lambda rows: whole.take(pa.array(rows))
 
@@ -88,26 +89,3 @@ def _text_taker(column: pa.ChunkedArray) -> Take:
 def _described(chunk: pa.StringArray, first_row: int) -> _Chunk:
     validity = chunk.buffers()[0]
     return _Chunk(*text_addresses(chunk), validity.address if validity else 0, chunk.offset, first_row)
-
-
-def _word_taker(column: pa.ChunkedArray) -> Take:
-    unified = column.unify_dictionaries()
-    words = unified.chunk(0).dictionary if unified.num_chunks else pa.array([], column.type.value_type)
-    missing = len(words)
-    codes = np.concatenate([codes_or(chunk, missing) for chunk in unified.chunks] or [np.zeros(0, np.int32)])
-
-    def take(rows: Ints) -> pa.Array:
-        taken = codes[rows]
-        is_used = np.bincount(taken, minlength=missing + 1) > 0
-        new_codes = np.cumsum(is_used, dtype=np.int32) - 1
-        indices = pa.array(new_codes[taken], pa.int32(), mask=taken == missing if is_used[missing] else None)
-        return pa.DictionaryArray.from_arrays(indices, words.filter(pa.array(is_used[:missing])))
-
-    return take
-
-
-def codes_or(column: pa.DictionaryArray, missing: int) -> npt.NDArray[np.int32]:
-    """The dictionary's codes of the column, and `missing` for a null: equal values are equal codes."""
-    indices = column.indices.fill_null(missing) if column.null_count else column.indices
-    codes: npt.NDArray[np.int32] = indices.to_numpy()
-    return codes

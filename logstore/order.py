@@ -5,15 +5,18 @@ slice is sorted by (pod, container, labels, time, `_seq`). So a slice holds each
 is newest lies in the last slices alone.
 """
 
+import ctypes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from logstore.native import KERNEL_OK, kernel
 from logstore.record import DAY_NS, IDENTITY
+from logstore.word_column import WordColumn
 
 HOUR_NS: Final = 3_600 * 1_000_000_000
 WIDE_WINDOW: Final = -1
@@ -22,39 +25,30 @@ STREAM: Final = (*IDENTITY, "labels")
 
 Ints = npt.NDArray[np.int64]
 
+_sort: Final = kernel("kernel_sort", ctypes.POINTER(ctypes.c_void_p), ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+
+
+def sorted_rows(*keys: Ints) -> Ints:
+    """The rows in the order of their keys, of which the first counts most; equal rows keep their order."""
+    keys = tuple(np.ascontiguousarray(key, np.int64) for key in keys)
+    rows = np.empty(len(keys[0]), np.int64)
+    addresses = (ctypes.c_void_p * len(keys))(*(key.ctypes.data for key in keys))
+    if _sort(addresses, len(keys), len(rows), rows.ctypes.data) != KERNEL_OK:
+        raise MemoryError("sort")
+    return rows
+
 
 def hour_of(times_ns: Ints) -> Ints:
     """The start of the hour that each time lies in."""
-    return _floor(times_ns, HOUR_NS)
+    return times_ns // HOUR_NS * HOUR_NS
 
 
-def _floor(times_ns: Ints, step_ns: int) -> Ints:
-    floored: Ints = times_ns - np.mod(times_ns, step_ns)
-    return floored
-
-
-def dictionary_ranks(column: pa.ChunkedArray) -> Ints:
-    """A number for each value that sorts as the values do (by code point); null sorts first, as the empty text does."""
-    combined = column.unify_dictionaries().combine_chunks()
-    array = combined if isinstance(combined, pa.DictionaryArray) else combined.chunk(0)
-    words = array.dictionary
-    order = pc.array_sort_indices(words).to_numpy()
-    ranks = np.empty(len(words) + 1, dtype=np.int64)
-    ranks[order] = np.arange(1, len(words) + 1)
-    ranks[-1] = 0
-    empty = pc.index(words, "").as_py()
-    if empty >= 0:
-        ranks[empty] = 0
-    found: Ints = ranks[array.indices.fill_null(len(words)).to_numpy()]
-    return found
-
-
-def stream_ranks(table: pa.Table) -> Ints:
+def _stream_ranks(ranks: Mapping[str, Ints]) -> Ints:
     """A number for each record's stream that sorts as (cluster, namespace, pod, container, labels) do."""
-    combined = np.zeros(table.num_rows, dtype=np.int64)
-    for column in STREAM:
-        combined = refined(combined, dictionary_ranks(table[column]))
-    return combined
+    first, *finer = (ranks[column] for column in STREAM)
+    for each in finer:
+        first = refined(first, each)
+    return first
 
 
 def refined(ranks: Ints, finer: Ints) -> Ints:
@@ -73,27 +67,28 @@ class Run:
     window_ns: int
 
 
-def runs(table: pa.Table, max_windows: int, slice_rows: int) -> list[Run]:
-    """How records are sorted into partition-windows.
+def runs(table: pa.Table, words: Mapping[str, WordColumn], max_windows: int, slice_rows: int) -> list[Run]:
+    """How records are sorted into partition-windows; `words` are the table's columns of words.
 
     A window is a day. Past `max_windows` runs it is everything: such runs have `WIDE_WINDOW`.
     Slices are of about `slice_rows` records: `even_rows`.
     """
     if table.num_rows == 0:
         return []
-    partitions = _partition_ranks(table)
+    ranks = {column: words[column].ranks() for column in STREAM}
+    partitions = refined(ranks["cluster"], ranks["namespace"])
     times = table["time"].cast(pa.int64()).to_numpy()
-    windows = _floor(times, DAY_NS)
-    is_wide = _count_pairs(partitions, windows) > max_windows
+    days = times // DAY_NS
+    places = refined(partitions, days - days.min())
+    is_wide = _count_distinct(places) > max_windows
     if is_wide:
-        windows = np.zeros_like(windows)
-    by_time = np.lexsort((*_unless_sorted(table["_seq"].to_numpy()), times, refined(partitions, _dense(windows))))
-    starts = run_starts(partitions[by_time], windows[by_time])
+        places = partitions
+    by_time = sorted_rows(places, times, table["_seq"].to_numpy())
+    starts = run_starts(places[by_time])
     lengths = np.diff(np.append(starts, table.num_rows))
     slices = _slices(lengths, slice_rows)
-    streams = stream_ranks(table)[by_time]
-    order = by_time[np.argsort(refined(slices, streams), kind="stable")]
-    return [Run(rows, WIDE_WINDOW if is_wide else int(windows[rows[0]])) for rows in np.split(order, starts[1:])]
+    order = by_time[sorted_rows(slices, _stream_ranks(ranks)[by_time])]
+    return [Run(rows, WIDE_WINDOW if is_wide else int(days[rows[0]]) * DAY_NS) for rows in np.split(order, starts[1:])]
 
 
 def even_rows(rows: int, about: int) -> int:
@@ -112,24 +107,11 @@ def _slices(lengths: Ints, slice_rows: int) -> Ints:
     return slices
 
 
-def _count_pairs(ranks: Ints, windows: Ints) -> int:
-    """How many different pairs there are; `ranks` are dense, so that one number can stand for a pair."""
-    return len(np.unique(refined(ranks, _dense(windows))))
-
-
-def _dense(numbers: Ints) -> Ints:
-    """For each number how many different ones are less."""
-    return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
-
-
-def _unless_sorted(numbers: Ints) -> tuple[Ints, ...]:
-    """The key to sort by, if the rows do not lie in its order already; sorting by others keeps that."""
-    return () if np.all(numbers[1:] > numbers[:-1]) else (numbers,)
-
-
-def _partition_ranks(table: pa.Table) -> Ints:
-    clusters, namespaces = dictionary_ranks(table["cluster"]), dictionary_ranks(table["namespace"])
-    return clusters * (int(namespaces.max(initial=0)) + 1) + namespaces
+def _count_distinct(numbers: Ints) -> int:
+    """How many different numbers there are, none of them negative."""
+    if int(numbers.max(initial=0)) <= len(numbers):
+        return int(np.count_nonzero(np.bincount(numbers)))
+    return len(np.unique(numbers))
 
 
 def run_starts(*columns: npt.NDArray[np.signedinteger[Any]]) -> Ints:

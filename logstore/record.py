@@ -15,19 +15,20 @@ TIME_MIN_NS: Final = -9_214_560_000_000_000_000
 TIME_MAX_NS: Final = 9_214_646_400_000_000_000 - 1
 """The last nanosecond of 2261."""
 
-_WORD: Final = pa.dictionary(pa.int32(), pa.string())
+WORD: Final = pa.dictionary(pa.int32(), pa.string())
+"""The type of columns whose texts come again and again."""
 
 SCHEMA: Final = pa.schema(
     [
         pa.field("time", pa.timestamp("ns"), nullable=False),
-        pa.field("cluster", _WORD, nullable=False),
-        pa.field("namespace", _WORD, nullable=False),
-        pa.field("pod", _WORD, nullable=False),
-        pa.field("container", _WORD, nullable=False),
-        pa.field("stream", _WORD, nullable=False),
-        pa.field("severity", _WORD, nullable=False),
+        pa.field("cluster", WORD, nullable=False),
+        pa.field("namespace", WORD, nullable=False),
+        pa.field("pod", WORD, nullable=False),
+        pa.field("container", WORD, nullable=False),
+        pa.field("stream", WORD, nullable=False),
+        pa.field("severity", WORD, nullable=False),
         pa.field("message", pa.string(), nullable=False),
-        pa.field("labels", _WORD),
+        pa.field("labels", WORD),
         pa.field("trace_id", pa.string()),
         pa.field("span_id", pa.string()),
         pa.field("attributes", pa.string()),

@@ -19,12 +19,13 @@ from logstore.catalog import NewSegment, Segment, StreamRange
 from logstore.columns import AttributeColumns, merged, worth_a_column
 from logstore.concatenate import concatenate
 from logstore.files import DataDirectory, partition_directory
-from logstore.gather import Rows, codes_or
+from logstore.gather import Rows
 from logstore.index import Index
 from logstore.kinds import Kinds
-from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, dictionary_ranks, even_rows, hour_of, run_starts
+from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, even_rows, hour_of, run_starts, sorted_rows
 from logstore.record import IDENTITY
 from logstore.segment import FORMAT_VERSION, TEMPLATE, read_columns, with_rest
+from logstore.word_column import codes_or
 
 GROUP_BYTES: Final = 16 << 20
 """A row group has fewer records where they would take more than this."""
@@ -141,11 +142,11 @@ class SegmentWriter:
         if not inner and not self.layout.has_hours:
             yield table
             return
-        keys = [dictionary_ranks(table[column]) for column in inner]
+        rows = Rows(table)
+        keys = [rows.words[column].ranks() for column in inner]
         if self.layout.has_hours:
             keys.append(hour_of(table["time"].cast(pa.int64()).to_numpy()))
-        order = np.lexsort(tuple(reversed(keys)))
-        rows = Rows(table)
+        order = sorted_rows(*keys)
         for part in np.split(order, run_starts(*(key[order] for key in keys))[1:]):
             yield rows.take(part)
 

@@ -28,12 +28,12 @@ from query.extension import NO_SECRET
 from query.parts import Parts
 from query.remembered import Answers
 from query.verdicts import Verdicts
+from query.watchdog import Watchdog
 
 log = structlog.get_logger("query.engine")
 
 MIB: Final = 1 << 20
 BATCH_ROWS: Final = 4_096
-_INTERRUPT_AGAIN_S: Final = 0.05
 TICK_TIMEOUT_S: Final = 5.0
 """Time that the filters of all tails may take over one batch."""
 
@@ -159,7 +159,7 @@ class Session:
     def __init__(
         self,
         cursor_of: Callable[[Size], duckdb.DuckDBPyConnection],
-        watchdog: "Watchdog",
+        watchdog: Watchdog,
         settings: QuerySettings,
         size: Size,
     ) -> None:
@@ -325,49 +325,3 @@ class Session:
         return QueryTooExpensive(
             f"the query needs more than {limit}; ask for a shorter time range, fewer groups or a smaller limit"
         )
-
-
-class Watchdog:
-    """Interrupts sessions at their deadlines, from one thread; never one that is not in a call."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._deadlines_s: dict[Session, float] = {}
-        self._next_s = float("inf")
-        self._is_open = True
-        threading.Thread(target=self._run, name="query-watchdog", daemon=True).start()
-
-    def arm(self, session: Session, deadline_s: float) -> None:
-        with self._changed:
-            self._deadlines_s[session] = deadline_s
-            if deadline_s < self._next_s:
-                self._changed.notify()
-
-    def disarm(self, session: Session) -> None:
-        with self._changed:
-            self._deadlines_s.pop(session, None)
-
-    def hurry(self, session: Session) -> None:
-        """Interrupts the session's call now, if it is in one."""
-        with self._changed:
-            if session in self._deadlines_s:
-                self._deadlines_s[session] = 0.0
-                self._changed.notify()
-
-    def close(self) -> None:
-        with self._changed:
-            self._is_open = False
-            self._changed.notify()
-
-    def _run(self) -> None:
-        with self._changed:
-            while self._is_open:
-                now_s = time.monotonic()
-                for session, deadline_s in self._deadlines_s.items():
-                    if deadline_s <= now_s:
-                        session.interrupt()
-                        # The call may just have begun, and an interrupt before its first step is forgotten.
-                        self._deadlines_s[session] = now_s + _INTERRUPT_AGAIN_S
-                self._next_s = min(self._deadlines_s.values(), default=float("inf"))
-                wait_s = self._next_s - time.monotonic()
-                self._changed.wait(None if wait_s == float("inf") else max(wait_s, 0.0))

@@ -31,8 +31,15 @@ struct gatherer {
     struct text_builder texts;
 };
 
-/* The last chunk that begins at the row or before. */
-static const struct text_chunk *chunk_of(const struct gather_request *request, int64_t row) {
+static int holds(const struct gather_request *request, const struct text_chunk *chunk, int64_t row) {
+    const struct text_chunk *next = chunk + 1;
+    return chunk->first_row <= row && (next == request->chunks + request->chunk_count || row < next->first_row);
+}
+
+/* The last chunk that begins at the row or before; `guess`, where it is that. */
+static const struct text_chunk *chunk_of(const struct gather_request *request, const struct text_chunk *guess,
+                                         int64_t row) {
+    if (holds(request, guess, row)) return guess;
     const struct text_chunk *first = request->chunks;
     for (int64_t count = request->chunk_count; count > 1;) {
         int64_t half = count / 2;
@@ -50,9 +57,10 @@ static int is_valid(const struct text_chunk *chunk, int64_t row) {
 /* Where the texts stand, and the columns but for the texts themselves; their size in bytes. */
 static int64_t find_texts(struct gatherer *g, const struct gather_request *request) {
     int64_t bytes = 0;
+    const struct text_chunk *chunk = request->chunks;
     struct span *spans = (struct span *)buffer_reserve(&g->spans, (size_t)request->count * sizeof *spans);
     for (int64_t i = 0; i < request->count; i++) {
-        const struct text_chunk *chunk = chunk_of(request, request->rows[i]);
+        chunk = chunk_of(request, chunk, request->rows[i]);
         int64_t row = request->rows[i] - chunk->first_row;
         int is_some = is_valid(chunk, row);
         spans[i].at = chunk->text + chunk->offsets[row];
