@@ -96,10 +96,13 @@ def _any(value: Wire) -> dict[str, Any]:
 
 
 def _duration(value: Wire) -> str:
+    """Seconds with as many digits as are needed of 0, 3, 6 or 9."""
     found = read_message(as_bytes(value), _TIMESTAMP)
     ns = found.get("seconds", 0) * NS_PER_S + found.get("nanos", 0)
     whole, part = divmod(abs(ns), NS_PER_S)
-    digits = f".{part:09d}".rstrip("0") if part else ""
+    digits = f".{part:09d}" if part else ""
+    while digits.endswith("000"):
+        digits = digits[:-3]
     return f"{'-' if ns < 0 else ''}{whole}{digits}s"
 
 
