@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from logq.pods import Run
@@ -51,7 +52,7 @@ class Printer:
             return
         with _STDOUT:
             self._take_turn()
-            lines = [self._line(line) for line in run[:-1].split(b"\n")]
+            lines = list(self._lines(run[:-1].split(b"\n")))
             self._put(b"".join(lines), len(lines))
 
     def write_text(self, text: bytes) -> None:
@@ -62,7 +63,7 @@ class Printer:
     def end(self) -> None:
         """Ends a line whose rest has not come."""
         with _STDOUT:
-            if self._open is not None:
+            if self._open is not None and not self.is_full:
                 self._put(b"\n", 0)
                 self._open = Printer._midway = None
 
@@ -72,6 +73,12 @@ class Printer:
         if other is not None and other is not self:
             self._put(b"\n", 0)
             other._open = Printer._midway = None
+
+    def _lines(self, rows: Iterable[bytes]) -> Iterator[bytes]:
+        for row in rows:
+            if self.is_full:
+                return
+            yield self._line(row)
 
     def _line(self, line: bytes) -> bytes:
         """A record's line, or the next piece of the one before."""

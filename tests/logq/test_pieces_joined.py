@@ -51,6 +51,7 @@ def test_pieces_of_one_line_are_one_line(served: ServerProcess, run: Run) -> Non
         "[pod/web/app] 2026-03-01T12:00:04.500000000Z last",
     ]
     assert run("logs", "web", "--limit-bytes", "12").out == b"first\nbegins"
+    assert run("logs", "web", "--limit-bytes", "6", "--prefix").out == b"[pod/web/app] first\n"
     records = [json.loads(line) for line in run("logs", "web", "-o", "ndjson").out.splitlines()]
     assert [record["message"] for record in records] == ["first", "begins, ", "goes on, ", "ends", "last"]
 
