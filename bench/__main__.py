@@ -1,11 +1,12 @@
-"""`python -m bench ingest|query|compare|size|tail|plan|agents [--records N] [--seed S]`: prints Markdown tables."""
+"""`python -m bench ingest|query|compare|size|tail|plan|agents|connections [--records N] [--seed S]`: prints tables in
+Markdown."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import agents, compare, ingest, plan, query, size, tail
+from bench import agents, compare, connections, ingest, plan, query, size, tail
 
 SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "ingest": ingest.run,
@@ -15,6 +16,7 @@ SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "tail": tail.run,
     "plan": plan.run,
     "agents": agents.run,
+    "connections": connections.run,
 }
 
 

@@ -51,6 +51,7 @@ WAYS: Final[dict[str, Way]] = {
     "Loki, protobuf": Way(shapes.loki, "/loki/api/v1/push", (("Content-Type", "application/x-protobuf"),)),
     "OTLP, protobuf": Way(shapes.otlp, "/v1/logs", (("Content-Type", "application/x-protobuf"),)),
     "Elasticsearch bulk": Way(shapes.elasticsearch, "/_bulk", (("Content-Type", "application/x-ndjson"),)),
+    "documents": Way(shapes.documents, "/api/v1/documents", (("User-Agent", "Fluent-Bit"),)),
     "Splunk HEC": Way(shapes.splunk, "/services/collector/event", (("Authorization", "Splunk x"),)),
     "Datadog": Way(shapes.datadog, "/api/v2/logs", (("Content-Type", "application/json"),)),
     "forward, packed": Way(shapes.forward, listener="forward-listen"),

@@ -24,6 +24,11 @@ def peak_memory_bytes(pid: int) -> int:
     return _status_bytes(pid, "VmHWM")
 
 
+def resident_bytes(pid: int) -> int:
+    """The resident set of a process now."""
+    return _status_bytes(pid, "VmRSS")
+
+
 def memory_bytes() -> int:
     """The resident set of this process now, once what nobody holds is gone."""
     gc.collect()

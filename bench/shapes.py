@@ -25,6 +25,11 @@ def elasticsearch(records: Sequence[Record]) -> bytes:
     return b"".join(b'{"create":{"_index":"logs"}}\n' + orjson.dumps(_document(record)) + b"\n" for record in records)
 
 
+def documents(records: Sequence[Record]) -> bytes:
+    """As Fluent Bit's `http` output with `format json_lines`."""
+    return b"".join(orjson.dumps(_document(record)) + b"\n" for record in records)
+
+
 def splunk(records: Sequence[Record]) -> bytes:
     """As Fluent Bit's `splunk` output."""
     return b"".join(

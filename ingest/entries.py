@@ -79,9 +79,14 @@ def entries_kernel(name: str) -> Kernel:
     return kernel(name, ctypes.POINTER(_Request), ctypes.POINTER(_Result))
 
 
-def lifted_names(names: Iterable[str]) -> bytes:
-    """Names of members that say where an entry comes from, in the form that the kernels want."""
-    return "\n".join(sorted({normal(name) for name in names})).encode()
+def lifted_names(names: Iterable[str], of_streams: Iterable[str] = ()) -> bytes:
+    """Names of members that say where an entry comes from, in the form that the kernels want; those of `of_streams` do
+    if their value is `stdout` or `stderr`."""
+    return "\n\n".join("\n".join(some) for some in (_sorted(names), _sorted(of_streams)) if some).encode()
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    return sorted({normal(name) for name in names})
 
 
 def decode_entries(run: Kernel, request: Request, lifted: bytes, resolve: Resolve) -> Decoded:

@@ -107,8 +107,9 @@ def _read(path: str, text: str, trail: Trail, table: Table, clues: dict[str, lis
     if len(text) <= _PATTERN_TEXT_MAX:
         for place, pattern in enumerate(table.patterns.get(path, ())):
             if found := pattern.search(text):
-                for target, part in found.groupdict().items():
-                    clues.setdefault(target, []).append(_Clue(_PATTERN_RANK + place, part, trail))
+                for target, part in found.groupdict("").items():
+                    if part:
+                        clues.setdefault(target, []).append(_Clue(_PATTERN_RANK + place, part, trail))
                 return
     if told := table.targets.get(path):
         target, rank = told

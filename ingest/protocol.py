@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ingest.grpc_status import Code, code_of
 from ingest.reader import Reader
 from ingest.request import Decode, Decoded, Head, Limits, Request
 from logstore.errors import LogstoreError
 
+GRPC_MESSAGE: Final = "grpc-message"
+"""Header of an answer to a call: the text that goes with its status."""
 CHALLENGE: Final = 'Bearer realm="logstore"'
 """Basic is taken as well but not offered: browsers would put their own dialogue before the page's."""
 
@@ -63,6 +66,24 @@ class Probe:
     """Which of these requests are meant, where others share their path."""
     is_open: bool = False
     """Answered without a token, as what looks after a server's health carries none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A method of a service of gRPC, whose message holds records.
+
+    Its answer is the method's, or, with a status from 400, the google.rpc.Status that ends the call.
+    """
+
+    protocol: str
+    take: Take
+    """The one pattern is the method's path, `/SERVICE/METHOD`."""
+    code: Callable[[int], Code] = code_of
+    """The code that makes its clients do what an HTTP status does."""
+
+    @property
+    def path(self) -> str:
+        return self.take.patterns[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The lines of one run of a container: all or the last N, oldest first, and those that come."""
 
+import json
 from collections.abc import Iterator
 
+from logq.answer import Answer
 from logq.client import QUERY_PATH, Client, blocks
 from logq.config import Target
 from logq.errors import Refusal
@@ -25,7 +27,7 @@ class Lines:
         """Prints what there is."""
         client = Client(self._target)
         params = self._params(run)
-        if self._tail is None and printer.takes_text:
+        if self._tail is None and printer.takes_text and not self._has_pieces(client, params):
             text = {**params, "order": "asc", "limit": "0", "format": "text"}
             try:
                 response = client.ask(QUERY_PATH, text)
@@ -53,6 +55,12 @@ class Lines:
             if printer.is_full:
                 return
             printer.write(rows)
+
+    def _has_pieces(self, client: Client, params: dict[str, str]) -> bool:
+        """Whether some line came in pieces, which the server's own text has not put together again."""
+        query = f"{params['q']} attributes._partial=true | stats count() as pieces"
+        counted = b"".join(Answer(client.ask(QUERY_PATH, {**params, "q": query})).runs())
+        return bool(json.loads(counted)["pieces"])
 
     def _params(self, run: Run) -> dict[str, str]:
         return {"q": run.query(), **({"start": self._start} if self._start else {})}

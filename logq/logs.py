@@ -54,6 +54,7 @@ def _print(options: Namespace, lines: Lines, run: Run, printer: Printer) -> None
             lines.follow(run, printer)
         else:
             lines.print(run, printer)
+        printer.end()
     except LogqError as error:
         if not options.ignore_errors:
             raise

@@ -1,10 +1,16 @@
-"""How `logq logs` writes lines: the message alone, or as kubectl prefixes it, or in an output format."""
+"""How `logq logs` writes lines: the message alone, or as kubectl prefixes it, or in an output format.
+
+A line that came in pieces (records with the attribute `_partial`, but for its last) is written as one, where its pieces
+follow each other.
+"""
 
 import json
+import re
 import sys
 import threading
 from argparse import Namespace
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from logq.pods import Run
 from logq.query import writer_for
@@ -12,10 +18,17 @@ from logq.render import NdjsonWriter, coloured_message, encoded, raw_text
 from logq.terminal import wants_colour
 
 _STDOUT: Final = threading.Lock()
+_ESCAPED: Final = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
+
+Source = tuple[Any, ...]
+"""What the pieces of one line have in common: the stream, and which run of the container."""
 
 
 class Printer:
     """Writes the records of one run as lines, counted in `rows`; `is_full` once at `--limit-bytes`."""
+
+    _midway: "Printer | None" = None
+    """Whose line the output, which all share, is in the midst of."""
 
     def __init__(self, options: Namespace, run: Run) -> None:
         self.rows = 0
@@ -25,6 +38,8 @@ class Printer:
         self._prefix = f"[pod/{run.pod.name}/{run.container}] ".encode() if options.prefix else b""
         self._has_time = bool(options.timestamps)
         self._bytes_left = options.limit_bytes or None
+        self._open: Source | None = None
+        """Of the line that goes on in the next record."""
 
     @property
     def takes_text(self) -> bool:
@@ -35,20 +50,57 @@ class Printer:
         """Takes whole NDJSON lines."""
         if self.is_full:
             return
-        lines = [self._line(line) for line in run[:-1].split(b"\n")]
-        self._put(b"".join(lines), len(lines))
+        with _STDOUT:
+            self._take_turn()
+            lines = list(self._lines(run[:-1].split(b"\n")))
+            self._put(b"".join(lines), len(lines))
 
     def write_text(self, text: bytes) -> None:
         """Takes the server's own text, in any pieces."""
-        self._put(text, text.count(b"\n"))
+        with _STDOUT:
+            self._put(text, text.count(b"\n"))
+
+    def end(self) -> None:
+        """Ends a line whose rest has not come."""
+        with _STDOUT:
+            if self._open is not None and not self.is_full:
+                self._put(b"\n", 0)
+                self._open = Printer._midway = None
+
+    def _take_turn(self) -> None:
+        """Another's line that has no end yet gets one."""
+        other = Printer._midway
+        if other is not None and other is not self:
+            self._put(b"\n", 0)
+            other._open = Printer._midway = None
+
+    def _lines(self, rows: Iterable[bytes]) -> Iterator[bytes]:
+        for row in rows:
+            if self.is_full:
+                return
+            yield self._line(row)
 
     def _line(self, line: bytes) -> bytes:
+        """A record's line, or the next piece of the one before."""
         row = json.loads(line)
+        attributes = row.get("attributes") or {}
+        goes_on, source = attributes.get("_partial") is True, _source(row)
+        is_rest = self._open is not None and self._open == source
+        ended = b"\n" if self._open is not None and not is_rest else b""
+        self._open = source if goes_on else None
+        Printer._midway = self if goes_on else None
+        is_time_told = self._has_time and not is_rest
+        text = self._text(row, is_piece=goes_on or is_rest)
+        counted = (f"{row['time']} ".encode() if is_time_told else b"") + text + (b"" if goes_on else b"\n")
+        return ended + (b"" if is_rest else self._prefix) + self._cut(counted)
+
+    def _text(self, row: dict[str, Any], *, is_piece: bool) -> bytes:
         text = raw_text(row)
         if self._is_terminal:
-            text = coloured_message(text, str(row.get("severity") or ""), colours=self._colours)
-        counted = (f"{row['time']} ".encode() if self._has_time else b"") + encoded(text) + b"\n"
-        return self._prefix + self._cut(counted)
+            return encoded(coloured_message(text, str(row.get("severity") or ""), colours=self._colours))
+        if is_piece and (row.get("attributes") or {}).get("_escape") == "backslash":
+            return _unescaped(encoded(text))  # cut within a character, which its pieces make whole again
+        return encoded(text)
 
     def _cut(self, line: bytes) -> bytes:
         if self._bytes_left is None:
@@ -59,10 +111,9 @@ class Printer:
         return line
 
     def _put(self, text: bytes, rows: int) -> None:
-        with _STDOUT:
-            sys.stdout.buffer.write(text)
-            sys.stdout.buffer.flush()
-            self.rows += rows
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+        self.rows += rows
 
 
 class FormatPrinter(Printer):
@@ -80,6 +131,16 @@ class FormatPrinter(Printer):
         with _STDOUT:
             self._writer.write(run)
             self.rows += run.count(b"\n")
+
+
+def _source(row: dict[str, Any]) -> Source:
+    labels = row.get("labels") or {}
+    return row.get("stream"), labels.get("pod_uid"), labels.get("instance")
+
+
+def _unescaped(text: bytes) -> bytes:
+    """The bytes that a message had."""
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else b"\\", text)
 
 
 def printers(options: Namespace, runs: list[Run]) -> list[Printer]:

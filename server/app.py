@@ -51,6 +51,17 @@ OPERATIONS: Final = [
             "text/plain": "one record a line",
         },
     ),
+    Operation(
+        "post",
+        "/api/v1/documents",
+        "write",
+        "Take documents of agents, who say in them where each comes from",
+        IngestParams,
+        {
+            "application/x-ndjson": '{"log": "hello", "kubernetes": {"namespace_name": "shop", "pod_name": "web-1"}}',
+            "application/json": '[{"message": "one"}, {"message": "two"}]',
+        },
+    ),
     Operation("get", "/api/v1/query", "read", "Run a query and stream its rows", QueryParams),
     Operation(
         "post",

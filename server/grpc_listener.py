@@ -1,4 +1,4 @@
-"""OTLP over gRPC: `LogsService/Export` of opentelemetry-proto, and the health service that orchestrators ask.
+"""Protocols over gRPC: their calls, and the health service that orchestrators ask.
 
 Calls to services of other signals are answered UNIMPLEMENTED, as gRPC does for what it does not know. The library is
 imported only where there is an address to listen on.
@@ -6,16 +6,20 @@ imported only where there is an address to listen on.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Self
 from urllib.parse import unquote
 
 import structlog
 
+from ingest.grpc_status import Code, retry_after, status_message
 from ingest.pipeline import Accepted, Arrival
-from ingest.protocols import otlp
-from ingest.protocols.otlp.status import PROTOBUF, Code, code_of, status_message
+from ingest.protocol import GRPC_MESSAGE, Call
+from ingest.protocols import CALLS
+from ingest.protocols.otlp.status import PROTOBUF
 from ingest.request import Head, Sender
 from ingest.wire import message
 from logstore.errors import Busy, InvalidSettings, LogstoreError, Unavailable
@@ -27,14 +31,16 @@ from server.service import Service
 from server.settings import ServeSettings
 
 SETTING: Final = "otlp_grpc_listen"
-EXPORT: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 CALLS_MAX: Final = 8
 """Whose messages may be in memory at once; further ones wait for their turn, unread."""
+UNREAD_BYTES: Final = 4 << 20
+"""What a message takes from the budget before its size is known: the most that gRPC takes unless told otherwise."""
 STREAMS_MAX: Final = 256
 """Calls of one connection; its client holds back further ones."""
 KEEP_ALIVE_MS: Final = 60_000
 """A client that has gone without a word is noticed after so long."""
 ACK_TIMEOUT_S: Final = 60.0
+HEALTH: Final = "/grpc.health.v1.Health/Check"
 _DETAILS: Final = "grpc-status-details-bin"
 _SERVING: Final = 1
 
@@ -47,7 +53,7 @@ class GrpcListener:
     def __init__(self, service: Service, tokens: Tokens | None) -> None:
         self._service = service
         self._endpoints = service.settings.endpoints(SETTING)
-        self._exports = _Exports(service, tokens)
+        self._calls = _Calls(service, tokens)
         self._server: Any = None
 
     def listen(self) -> None:
@@ -56,7 +62,7 @@ class GrpcListener:
             return
         import grpc
 
-        self._server = grpc.aio.server(handlers=_handlers(self._exports), options=_options(self._service.settings))
+        self._server = grpc.aio.server(handlers=_handlers(self._calls), options=_options(self._service.settings))
         for endpoint in self._endpoints:
             port = self._bind(endpoint)
             address = Address(endpoint.address.host, port)
@@ -83,7 +89,7 @@ class GrpcListener:
             raise InvalidSettings(f"cannot listen on {address}: {error}; choose another --otlp-grpc-listen") from error
 
 
-class _Exports:
+class _Calls:
     """From one call to durable records."""
 
     def __init__(self, service: Service, tokens: Tokens | None) -> None:
@@ -91,47 +97,41 @@ class _Exports:
         self._tokens = tokens
         self._turns = asyncio.Semaphore(CALLS_MAX)
 
-    async def export(self, messages: AsyncIterator[bytes], context: Any) -> bytes:
-        """ExportLogsServiceResponse, or the call is ended with a status that says whether to send again."""
-        head, sender = _head(context), _sender(context)
+    async def answer(self, call: Call, messages: AsyncIterator[bytes], context: Any) -> bytes:
+        """The method's response, or the call is ended with a status that says whether to send again."""
+        head, sender = _head(call, context), _sender(context)
         if self._tokens is not None and not self._tokens.admit(head.headers.get("authorization")):
-            self._service.sources.turn_away(otlp.NAME, "unauthorized")
+            self._service.sources.turn_away(call.protocol, "unauthorized")
             await _abort(
                 context, Code.UNAUTHENTICATED, "a token is needed: send the metadata authorization: Bearer TOKEN"
             )
         try:
-            async with self._turns:
-                body = await self._read(messages)
-                accepted = await self._accept(
-                    Arrival(body, head, otlp.TAKE, otlp.NAME, head.headers.get("idempotency-key"))
-                )
+            async with self._turns, _Share(self._service) as share:
+                body = await share.read(messages)
+                key = head.headers.get("idempotency-key")
+                accepted = await self._accept(Arrival(body, head, call.take, call.protocol, key))
         except LogstoreError as error:
-            self._service.sources.refuse(otlp.NAME, sender, reason_of(error), str(error), now_ns=time.time_ns())
-            await _abort(context, code_of(status_of(error)), str(error), _retry_after_s(error))
+            self._service.sources.refuse(call.protocol, sender, reason_of(error), str(error), now_ns=time.time_ns())
+            await _abort(context, call.code(status_of(error)), str(error), _retry_after(error))
         except Exception as error:
-            log.error("export failed", sender=sender.address, exc_info=error)
-            await _abort(context, Code.UNAVAILABLE, SERVER_FAULT, UNAVAILABLE_RETRY_S)
+            log.error("call failed", method=call.path, sender=sender.address, exc_info=error)
+            await _abort(context, Code.UNAVAILABLE, SERVER_FAULT, retry_after(UNAVAILABLE_RETRY_S))
+        self._record(call, sender, accepted, len(body))
+        if accepted.answer.status >= 400:
+            text = accepted.answer.headers.get(GRPC_MESSAGE, "")
+            await _end(context, call.code(accepted.answer.status), text, accepted.answer.body)
+        return accepted.answer.body
+
+    def _record(self, call: Call, sender: Sender, accepted: Accepted, size_bytes: int) -> None:
         self._service.sources.record(
-            otlp.NAME,
+            call.protocol,
             sender,
             accepted.records,
-            len(body),
+            size_bytes,
             accepted.rejects,
             now_ns=time.time_ns(),
             unread=accepted.unread,
         )
-        return accepted.answer.body
-
-    async def _read(self, messages: AsyncIterator[bytes]) -> bytes:
-        """The call's one message, whose bytes must keep coming."""
-        timeout_s = self._service.settings.receive_timeout
-        try:
-            async with asyncio.timeout(timeout_s):
-                async for body in messages:
-                    return body
-        except TimeoutError:
-            raise Unavailable(f"the message did not come within {timeout_s:g} s (receive_timeout)") from None
-        return b""
 
     async def _accept(self, arrival: Arrival) -> Accepted:
         try:
@@ -141,26 +141,69 @@ class _Exports:
             raise Unavailable(f"the disk did not confirm the records within {ACK_TIMEOUT_S:g} s") from None
 
 
+class _Share:
+    """What one call's message takes of the memory for bodies, given back when its records are durable."""
+
+    def __init__(self, service: Service) -> None:
+        self._bodies = service.bodies
+        self._limits = service.body_limits()
+        self._taken_bytes = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._bodies.release(self._taken_bytes)
+
+    async def read(self, messages: AsyncIterator[bytes]) -> bytes:
+        """The call's one message, whose bytes must keep coming. gRPC tells its size only when it has all of it.
+
+        Raises:
+            Busy: no room for it in memory.
+            Unavailable: it did not come.
+        """
+        await self._take(min(UNREAD_BYTES, self._limits.max_bytes))
+        body = await self._receive(messages)
+        surplus = self._taken_bytes - len(body)
+        if surplus < 0:
+            await self._take(-surplus)
+        else:
+            self._bodies.release(surplus)
+            self._taken_bytes -= surplus
+        return body
+
+    async def _take(self, size_bytes: int) -> None:
+        await self._bodies.acquire(size_bytes, self._limits.wait_s)
+        self._taken_bytes += size_bytes
+
+    async def _receive(self, messages: AsyncIterator[bytes]) -> bytes:
+        timeout_s = self._limits.receive_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                async for body in messages:
+                    return body
+        except TimeoutError:
+            raise Unavailable(f"the message did not come within {timeout_s:g} s (receive_timeout)") from None
+        return b""
+
+
 async def _health(_messages: AsyncIterator[bytes], _context: Any) -> bytes:
     """HealthCheckResponse: whoever reaches it finds an open store."""
     return message((1, _SERVING))
 
 
-def _handlers(exports: _Exports) -> tuple[Any, ...]:
+def _handlers(calls: _Calls) -> tuple[Any, ...]:
     """The bytes of messages are passed on as they are. A call with one message is taken as one with several, whose
     reading is then ours to bound."""
     import grpc
 
-    services: dict[str, dict[str, Any]] = {
-        "opentelemetry.proto.collector.logs.v1.LogsService": {"Export": exports.export},
-        "grpc.health.v1.Health": {"Check": _health},
-    }
-    return tuple(
-        grpc.method_handlers_generic_handler(
-            service, {name: grpc.stream_unary_rpc_method_handler(call) for name, call in calls.items()}
-        )
-        for service, calls in services.items()
-    )
+    methods: dict[str, Any] = {call.path: partial(calls.answer, call) for call in CALLS} | {HEALTH: _health}
+    handlers = {path: grpc.stream_unary_rpc_method_handler(method) for path, method in methods.items()}
+    services: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for path, handler in handlers.items():
+        _, service, name = path.split("/")
+        services[service][name] = handler
+    return tuple(grpc.method_handlers_generic_handler(service, named) for service, named in services.items())
 
 
 def _options(settings: ServeSettings) -> list[tuple[str, int]]:
@@ -185,10 +228,10 @@ def _credentials(settings: ServeSettings) -> Any:
     )
 
 
-def _head(context: Any) -> Head:
+def _head(call: Call, context: Any) -> Head:
     """Metadata as if they were headers; binary ones are left out."""
     told = {str(key): value for key, value in context.invocation_metadata() if isinstance(value, str)}
-    return Head("POST", EXPORT, {}, {**told, "content-type": PROTOBUF})
+    return Head("POST", call.path, {}, {**told, "content-type": PROTOBUF})
 
 
 def _sender(context: Any) -> Sender:
@@ -198,14 +241,18 @@ def _sender(context: Any) -> Sender:
     return sender_named(place.rpartition(":")[0].strip("[]"), next(agents, ""))
 
 
-def _retry_after_s(error: LogstoreError) -> int | None:
+def _retry_after(error: LogstoreError) -> dict[str, bytes]:
     if isinstance(error, Busy):
-        return max(1, error.retry_after_s)
-    return UNAVAILABLE_RETRY_S if isinstance(error, Unavailable) else None
+        return retry_after(max(1, error.retry_after_s))
+    return retry_after(UNAVAILABLE_RETRY_S) if isinstance(error, Unavailable) else {}
 
 
-async def _abort(context: Any, code: Code, text: str, retry_after_s: int | None = None) -> None:
+async def _abort(context: Any, code: Code, text: str, details: Mapping[str, bytes] | None = None) -> None:
+    await _end(context, code, text, status_message(code, text, details))
+
+
+async def _end(context: Any, code: Code, text: str, status: bytes) -> None:
+    """Ends a call with a google.rpc.Status, which raises."""
     import grpc
 
-    details = ((_DETAILS, status_message(code, text, retry_after_s)),)
-    await context.abort(next(known for known in grpc.StatusCode if known.value[0] == code), text, details)
+    await context.abort(next(known for known in grpc.StatusCode if known.value[0] == code), text, ((_DETAILS, status),))

@@ -84,7 +84,9 @@ class ServeSettings(BaseSettings):
         "serve other machines although nothing is asked of them: neither client certificates nor tokens",
     )
 
-    otlp_grpc_listen: str | None = setting("Listeners", None, f"where to take OTLP over gRPC: {_OR_TLS}; usual: :4317")
+    otlp_grpc_listen: str | None = setting(
+        "Listeners", None, f"where to take OTLP, and Google Cloud Logging, over gRPC: {_OR_TLS}; usual: :4317"
+    )
     forward_listen: str | None = setting("Listeners", None, f"where to take Fluent forward: {_OR_TLS}; usual: :24224")
     forward_shared_key_file: Path | None = setting(
         "Listeners", None, "shared keys of Fluent forward, one a line, of which a client must know one"

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from ingest.protocol import Protocol
-from ingest.protocols import datadog, elasticsearch, gcp, gelf, journald, loki, native, otlp, splunk
+from ingest.protocol import Call, Protocol
+from ingest.protocols import datadog, documents, elasticsearch, gcp, gelf, journald, loki, native, otlp, splunk
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = (
     native.PROTOCOL,
+    documents.PROTOCOL,
     loki.PROTOCOL,
     otlp.PROTOCOL,
     splunk.PROTOCOL,
@@ -17,3 +18,5 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = (
     elasticsearch.PROTOCOL,
 )
 """Those over HTTP, which the server mounts in this order."""
+CALLS: Final[tuple[Call, ...]] = (otlp.EXPORT, gcp.WRITE)
+"""Those over gRPC."""

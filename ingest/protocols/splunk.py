@@ -35,7 +35,6 @@ ACK_ID_BITS: Final = 53
 """Ids are numbers that every JSON reader keeps exactly."""
 _META: Final = ("host", "source", "sourcetype", "index")
 _STREAMS: Final = ("stdout", "stderr")
-_CONTAINER_ID: Final = re.compile(r"[0-9a-f]{12}|[0-9a-f]{64}")
 _DOCKER: Final = re.compile(rb'"line"\s*:')
 _SHAPE: Final = documents.Shape(
     (
@@ -190,10 +189,9 @@ def _of_docker(event: Mapping[str, Any]) -> dict[str, Any]:
     """What Docker's logging driver says of a line and its container (`splunk-format` inline or json)."""
     attrs = event.get("attrs")
     said = {name: value for name, value in event.items() if name not in ("line", "source", "tag", "attrs")}
-    tag = event.get("tag")
-    is_id = isinstance(tag, str) and _CONTAINER_ID.fullmatch(tag) is not None
-    told = {"message": event["line"], "stream": event["source"], "container.id" if is_id else "tag": tag}
-    return {**said, **(attrs if isinstance(attrs, dict) else {}), **told}
+    told = {"message": event["line"], "stream": event["source"]}
+    tag = {"docker.tag": event["tag"]} if event.get("tag") else {}
+    return {**said, **(attrs if isinstance(attrs, dict) else {}), **told, **tag}
 
 
 def _channel(head: Head) -> str:

@@ -16,7 +16,8 @@ struct words {
     int32_t default_code;
 };
 
-enum { WALKED_MAX = 32, WALK_PATH_MAX = 128, WEAK_MAX = 16, MILLISECOND_NS = 1000000, ENVELOPE_RANK = -2 };
+enum { WALKED_MAX = 32, WALK_PATH_MAX = 128, WEAK_MAX = 16, ENVELOPE_RANK = -2 };
+enum { MILLISECOND_NS = 1000000, MICROSECOND_NS = 1000 };
 
 struct decoder {
     struct memory memory;
@@ -195,13 +196,15 @@ static enum time_status read_time(struct decoder *d, const struct json_value *va
     return time_parse(text.at, text.length, time_ns);
 }
 
-/* A document's `@timestamp` may be the `time` of its line cut to milliseconds: then that one counts. */
+/* A document's `@timestamp` may be the `time` of its line cut to milliseconds, or rounded to microseconds: then that one
+ * counts. */
 static void refine_time(struct decoder *d, int64_t *time_ns) {
     struct json_member *line = json_members_find(&d->members, (const uint8_t *)"time", 4);
     int64_t finer_ns;
-    if (!line || line->is_dropped || line->value.kind != JSON_STRING || *time_ns % MILLISECOND_NS != 0) return;
+    int64_t unit_ns = *time_ns % MILLISECOND_NS == 0 ? MILLISECOND_NS : MICROSECOND_NS;
+    if (!line || line->is_dropped || line->value.kind != JSON_STRING || *time_ns % unit_ns != 0) return;
     if (read_time(d, &line->value, &finer_ns) != TIME_OK) return;
-    if (finer_ns < *time_ns || finer_ns - *time_ns >= MILLISECOND_NS) return;
+    if (finer_ns <= *time_ns - unit_ns || finer_ns >= *time_ns + unit_ns) return;
     *time_ns = finer_ns;
     line->is_dropped = 1;
 }

@@ -56,11 +56,18 @@ static size_t normalise(struct span key, uint8_t *out) {
     return length;
 }
 
-static int is_lifted(struct entries *e, struct span key) {
-    if (key.length > NAME_MAX_BYTES) return 0;
+static int is_lifted(struct entries *e, struct span key, enum lift lift) {
+    if (lift == LIFT_NEVER || key.length > NAME_MAX_BYTES) return 0;
     uint8_t name[NAME_MAX_BYTES];
     size_t length = normalise(key, name);
-    return intern_find(&e->lifted_names, name, length) >= 0;
+    if (intern_find(&e->lifted_names, name, length) >= 0) return 1;
+    return lift == LIFT_STREAM && intern_find(&e->stream_names, name, length) >= 0;
+}
+
+enum lift entries_lift_of(struct span text) {
+    static const char words[2][7] = {"stdout", "stderr"};
+    int is_stream = text.length == 6 && (memcmp(text.at, words[0], 6) == 0 || memcmp(text.at, words[1], 6) == 0);
+    return is_stream ? LIFT_STREAM : LIFT_NAMED;
 }
 
 static void append_key(struct entries *e, struct buffer *out, struct span key) {
@@ -68,9 +75,9 @@ static void append_key(struct entries *e, struct buffer *out, struct span key) {
     buffer_byte(out, ':');
 }
 
-struct buffer *entries_member(struct entries *e, struct span key, int may_lift) {
+struct buffer *entries_member(struct entries *e, struct span key, enum lift lift) {
     struct buffer *out = &e->attributes.text;
-    if (may_lift && is_lifted(e, key)) out = &e->lifted;
+    if (is_lifted(e, key, lift)) out = &e->lifted;
     else e->is_repeated |= json_mark_key(e->seen, key.at, key.length);
     append_key(e, out, key);
     return out;
@@ -200,7 +207,7 @@ void entries_end(struct entries *e, const struct entry *entry) {
 void entries_end_broken(struct entries *e, struct span raw, const char *why) {
     e->attributes.text.length = e->attributes_from;
     entries_begin(e);
-    entries_append_text(e, entries_member(e, span_of("_ingest_error"), 0), span_of(why));
+    entries_append_text(e, entries_member(e, span_of("_ingest_error"), LIFT_NEVER), span_of(why));
     buffer_byte(&e->attributes.text, ',');
     int64_t rows = e->rows;
     entries_end(e, &(struct entry){.message = raw});
@@ -209,10 +216,12 @@ void entries_end_broken(struct entries *e, struct span raw, const char *why) {
 
 static void intern_names(struct entries *e) {
     const uint8_t *at = e->request->lifted, *end = at + e->request->lifted_length;
+    struct intern *names = &e->lifted_names;
     while (at < end) {
         const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
         const uint8_t *stop = newline ? newline : end;
-        intern_code(&e->lifted_names, at, (size_t)(stop - at));
+        if (stop == at) names = &e->stream_names;
+        else intern_code(names, at, (size_t)(stop - at));
         at = stop + 1;
     }
 }
@@ -249,6 +258,7 @@ static void entries_init(struct entries *e, const struct entries_request *reques
     e->plain_group = -1;
     json_reader_init(&e->reader, memory);
     intern_init(&e->lifted_names, memory);
+    intern_init(&e->stream_names, memory);
     intern_init(&e->groups, memory);
     struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch, &e->lifted, &e->shared, &e->body};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffers[i]->memory = memory;
@@ -257,6 +267,7 @@ static void entries_init(struct entries *e, const struct entries_request *reques
 static void entries_free(struct entries *e) {
     json_reader_free(&e->reader);
     intern_free(&e->lifted_names);
+    intern_free(&e->stream_names);
     intern_free(&e->groups);
     struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch, &e->lifted, &e->shared, &e->body};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);

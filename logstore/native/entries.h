@@ -18,7 +18,8 @@ struct entries_request {
     int64_t max_line_bytes;
     int64_t max_records;
     int64_t max_text_bytes; /* of messages and attributes together: a scope's stand in each of its entries */
-    const uint8_t *lifted;  /* names of members, one a line, as `normal` of ingest/identity_table.py spells them */
+    const uint8_t *lifted;  /* names of members, one a line, as `normal` of ingest/identity_table.py spells them; after an
+                             * empty line those of members that are only lifted if they are `stdout` or `stderr` */
     int64_t lifted_length;
 };
 
@@ -44,7 +45,7 @@ struct entries {
     struct memory memory;
     const struct entries_request *request;
     struct json_reader reader;
-    struct intern lifted_names, groups;
+    struct intern lifted_names, stream_names, groups;
     int32_t lifted_count, plain_group;
     struct buffer time, severity, group, rejects, scratch;
     struct buffer lifted; /* members of the entry, each with a comma after it */
@@ -79,8 +80,14 @@ void entries_clear_shared(struct entries *entries);
 
 void entries_begin(struct entries *entries);
 
+/* What may be done with a member for its value's sake. */
+enum lift { LIFT_NEVER, LIFT_NAMED, LIFT_STREAM };
+
+/* Of a text: is it `stdout` or `stderr`? */
+enum lift entries_lift_of(struct span text);
+
 /* Writes the key of a member, and a colon; the caller appends its JSON and a comma. It is lifted if its name says so and it may be. */
-struct buffer *entries_member(struct entries *entries, struct span key, int may_lift);
+struct buffer *entries_member(struct entries *entries, struct span key, enum lift lift);
 
 /* Likewise, of a member that all entries have which begin until entries_clear_shared. */
 struct buffer *entries_shared_member(struct entries *entries, struct span key);

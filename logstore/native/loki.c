@@ -28,7 +28,7 @@ void loki_metadata(struct entries *e, struct span name, struct span value, struc
     } else if (value.length && is_id(name, "span", 4)) {
         entry->span_id = value;
     } else {
-        struct buffer *out = entries_member(e, name, 1);
+        struct buffer *out = entries_member(e, name, LIFT_NAMED);
         entries_append_text(e, out, value);
         buffer_byte(out, ',');
     }

@@ -13,7 +13,7 @@ static void read_metadata(struct entries *e, const struct json_value *object, st
             loki_metadata(e, name, text, entry);
             continue;
         }
-        struct buffer *out = entries_member(e, name, 0);
+        struct buffer *out = entries_member(e, name, LIFT_NEVER);
         json_append_value(&e->reader, out, &value);
         buffer_byte(out, ',');
     }

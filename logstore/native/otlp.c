@@ -20,20 +20,21 @@ enum { TRACE_ID_BYTES = 16, SPAN_ID_BYTES = 8, NUMBERS_A_SEVERITY = 4, SEVERITY_
 
 static void append_pair(struct entries *e, struct span message) {
     struct key_value pair = key_value_read(e, message);
-    struct buffer *out = entries_member(e, pair.key, pair.value.kind == ANY_STRING || pair.value.kind == ANY_KVLIST);
+    enum lift of_text = pair.value.kind == ANY_STRING ? entries_lift_of(pair.value.bytes) : LIFT_NEVER;
+    struct buffer *out = entries_member(e, pair.key, pair.value.kind == ANY_KVLIST ? LIFT_NAMED : of_text);
     any_append(e, out, pair.value, 1);
     buffer_byte(out, ',');
 }
 
 static void append_number(struct entries *e, const char *key, uint64_t number) {
-    struct buffer *out = entries_member(e, span_of(key), 0);
+    struct buffer *out = entries_member(e, span_of(key), LIFT_NEVER);
     uint8_t *to = buffer_reserve(out, NUMBER_TEXT_MAX);
     out->length = (size_t)(number_print_integer(to, (int64_t)number) - out->data);
     buffer_byte(out, ',');
 }
 
 static void append_word(struct entries *e, const char *key, struct span word) {
-    struct buffer *out = entries_member(e, span_of(key), 0);
+    struct buffer *out = entries_member(e, span_of(key), LIFT_NEVER);
     entries_append_text(e, out, word);
     buffer_byte(out, ',');
 }

@@ -130,13 +130,20 @@ static const uint8_t *append_any(struct entries *e, struct buffer *out, const ui
     return e->status == KERNEL_OK ? end : NULL;
 }
 
+/* What stands between a string's quotes, escapes and all. */
+static struct span quoted(const struct json_value *value) {
+    if (value->kind != JSON_STRING) return (struct span){value->text, 0};
+    return (struct span){value->text + 1, value->length - 2};
+}
+
 static void read_attributes(struct entries *e, const struct json_value *attributes) {
     struct pair pair;
     struct any any;
     for (const uint8_t *at = json_open(e, attributes); *at != ']';) {
         if (!(at = read_pair(e, at, &pair)) || !read_any(e, pair.value.text, &any)) return;
         at = json_after_item(e, at);
-        struct buffer *out = entries_member(e, pair.key, any.kind == 's' || any.kind == 'k');
+        enum lift of_text = any.kind == 's' ? entries_lift_of(quoted(&any.content)) : LIFT_NEVER;
+        struct buffer *out = entries_member(e, pair.key, any.kind == 'k' ? LIFT_NAMED : of_text);
         append_content(e, out, &any, 1);
         buffer_byte(out, ',');
         if (e->status != KERNEL_OK) return;

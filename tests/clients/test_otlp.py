@@ -25,7 +25,7 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRec
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
-from ingest.protocols.otlp.status import Code, status_message
+from ingest.grpc_status import Code, retry_after, status_message
 from tests.clients.found import found, time_ns
 from tests.clients.installed import run_node
 from tests.server.certificates import Pair, authority, signed
@@ -215,7 +215,7 @@ def test_records_that_are_too_long_are_rejected_alone(strict: Strict) -> None:
 
 
 def test_a_refusal_that_passes_says_when_to_send_again() -> None:
-    told = Status.FromString(status_message(Code.RESOURCE_EXHAUSTED, "full", 3))
+    told = Status.FromString(status_message(Code.RESOURCE_EXHAUSTED, "full", retry_after(3)))
     retry = RetryInfo()
     assert told.details[0].Unpack(retry)
     assert (told.code, told.message, retry.retry_delay.seconds) == (8, "full", 3)

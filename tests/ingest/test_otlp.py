@@ -272,6 +272,26 @@ def test_what_a_collector_says_of_a_file_is_where_a_record_comes_from() -> None:
     assert (second["pod"], second["attributes"]) == ("other", {"pod": "an application's own"})
 
 
+@pytest.mark.parametrize(
+    ("attributes", "stream", "left"),
+    [
+        ({"stream": "stderr", "logtag": "F"}, "stderr", {"logtag": "F"}),
+        ({"Stream": "stdout"}, "stdout", None),
+        ({"log.iostream": "stdout"}, "stdout", None),
+        ({"log_iostream": "stdout"}, "stdout", None),
+        ({"log.iostream": "stdout", "stream": "stderr"}, "stdout", None),
+        ({"stream": "orders"}, None, {"stream": "orders"}),
+        ({"stream": "stdout2"}, None, {"stream": "stdout2"}),
+        ({"stream": 6}, None, {"stream": 6}),
+        ({"stream": {"name": "stdout"}}, None, {"stream": {"name": "stdout"}}),
+        ({"severity": "stdout", "a": "stderr"}, None, {"severity": "stdout", "a": "stderr"}),
+    ],
+)
+def test_the_stream_that_a_collector_or_fluent_bit_tells(attributes: Any, stream: Any, left: Any) -> None:
+    (record,) = both(export({"time_unix_nano": TIME_NS, "body": "x", "attributes": attributes}))
+    assert (record["stream"] or None, record.get("attributes") or None) == (stream, left)
+
+
 def test_an_event_without_a_body_has_its_name_for_a_message() -> None:
     (record,) = both(export({"time_unix_nano": TIME_NS, "event_name": "user.login"}))
     assert (record["message"], record["attributes"]) == ("user.login", {"event_name": "user.login"})
@@ -459,7 +479,9 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 ATTRIBUTES = st.dictionaries(
-    st.text(max_size=6) | st.sampled_from(["log.iostream", "k8s.pod.name"]), VALUES, max_size=5
+    st.text(max_size=6) | st.sampled_from(["log.iostream", "k8s.pod.name", "stream"]),
+    VALUES | st.sampled_from(["stdout", "stderr"]),
+    max_size=5,
 )
 RECORDS = st.fixed_dictionaries(
     {},

@@ -182,6 +182,45 @@ def test_what_is_no_question_for_acks(channel: str, body: bytes, code: int) -> N
     assert (status, answer["code"]) == (400, code)
 
 
+ID = "4f1c" * 16
+KUBELET = "k8s_app_web-0_shop_uid-1_2"
+
+
+@pytest.mark.parametrize(
+    ("tag", "container", "labels", "attributes"),
+    [
+        (ID[:12], None, {"container_id": ID[:12]}, None),
+        (f"docker/{ID[:12]}", None, {"container_id": ID[:12]}, None),
+        (f"web/{ID}", "web", {"container_id": ID}, None),
+        (f"shop/web:1/web/{ID[:12]}", "web", {"container_id": ID[:12], "image": "shop/web:1"}, None),
+        ("web", "web", None, None),
+        (KUBELET, "app", {"pod_uid": "uid-1", "instance": "2"}, None),
+        ("of several words", None, None, {"docker.tag": "of several words"}),
+        ("a/b", None, None, {"docker.tag": "a/b"}),
+        (None, None, None, None),
+    ],
+)
+def test_dockers_tag_tells_the_container(tag: Any, container: Any, labels: Any, attributes: Any) -> None:
+    [record] = events(json.dumps({"event": {"line": "hello", "source": "stdout", "tag": tag}, "time": "1790000000.1"}))
+    assert (record["message"], record["stream"]) == ("hello", "stdout")
+    assert (record.get("container"), record.get("labels"), record.get("attributes")) == (container, labels, attributes)
+
+
+def test_labels_of_the_kubelet_count_more_than_dockers_tag() -> None:
+    attrs = {"io.kubernetes.container.name": "app", "io.kubernetes.pod.name": "web-0"}
+    event = {"line": "hello", "source": "stdout", "tag": f"other/{ID}", "attrs": attrs}
+    [record] = events(json.dumps({"event": event}))
+    assert (record["container"], record["pod"], record["labels"]) == ("app", "web-0", {"container_id": ID})
+
+
+def test_fluent_bits_raw_mode_wants_an_event_as_splunk_does() -> None:
+    """With `splunk_send_raw` records come as they are, one a line, to the endpoint for events."""
+    without = '{"log":"hello","stream":"stdout"}\n{"log":"and more","stream":"stdout"}\n'
+    assert answered(without) == (400, {"text": "Event field is required", "code": 12, "invalid-event-number": 0})
+    nested = '{"event":{"log":"hello","stream":"stdout"},"host":"node-1"}\n' * 2
+    assert [(record["message"], record["labels"]) for record in events(nested)] == [("hello", {"node": "node-1"})] * 2
+
+
 def test_raw_bodies_are_lines_and_parameters_say_the_rest() -> None:
     asked = request(
         b"one\n\ntwo\r\n  three \xff\n",

@@ -10,7 +10,7 @@ from ingest.protocol import Take
 from ingest.protocols.forward.documents import Documents
 from ingest.protocols.forward.messages import Message, Messages, packed_message
 from ingest.protocols.forward.options import Mode, mode_of, options_of, tag_of, unpack
-from ingest.request import Decoded, Head, Request
+from ingest.request import Decoded, Head, Limits, Request
 
 NAME: Final = "forward"
 TEXT_PER_BYTE: Final = 32
@@ -33,12 +33,16 @@ def decode(request: Request) -> Decoded:
     for message in Messages(len(request.body)).feed(request.body):
         mode = mode_of(message)
         entries = _entries(message, mode)
-        max_bytes = min(2 * request.limits.max_body_bytes, TEXT_LEAST_BYTES + TEXT_PER_BYTE * len(entries))
-        documents.add(entries, tag_of(message), max_bytes)
+        documents.add(entries, tag_of(message), text_max_bytes(len(entries), request.limits))
         messages += 1
         key = options_of(message, mode).key
     decoded = json_documents.decode(documents.text(), request, documents.groups())
     return replace(decoded, key=key if messages == 1 else "", unread=decoded.unread + documents.unread)
+
+
+def text_max_bytes(size_bytes: int, limits: Limits) -> int:
+    """What entries of so many bytes may become as JSON."""
+    return min(2 * limits.max_body_bytes, TEXT_LEAST_BYTES + TEXT_PER_BYTE * size_bytes)
 
 
 def inflate(body: bytes, _head: Head, max_bytes: int) -> bytes:

@@ -13,12 +13,13 @@ Model". server/grpc_listener.py serves the same over gRPC.
   which the record's win. `event_name`, `trace_flags`, `dropped_attributes_count`: attributes where they are set.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from ingest import body as bodies
 from ingest import snappy
 from ingest.entries import decode_entries, entries_kernel
-from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
+from ingest.protocol import Answer, Call, Probe, Protocol, Refusal, Take
 from ingest.protocols.otlp import json_form
 from ingest.protocols.otlp.resource import lifted, resolve_group
 from ingest.protocols.otlp.status import failure, is_json, success
@@ -68,4 +69,5 @@ def _no_other_signals(head: Head, body: bytes) -> Answer:
 
 TAKE: Final = Take(("POST",), ("/v1/logs",), decode, answer, inflate)
 OTHER_SIGNALS: Final = Probe(("POST",), ("/v1/traces", "/v1/metrics"), _no_other_signals)
+EXPORT: Final = Call(NAME, replace(TAKE, patterns=("/opentelemetry.proto.collector.logs.v1.LogsService/Export",)))
 PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse, (OTHER_SIGNALS,), ("", "/otlp", "/api/v1/otlp"))

@@ -8,16 +8,14 @@ object, or nested too deeply, is rejected; a time that is no number is stored as
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 from ingest.entries import Unsure, decode_entries, entries_kernel
 from ingest.identity import Resolved
-from ingest.identity_table import Table, normal
 from ingest.json_body import as_sent, read_json
 from ingest.json_text import to_json
 from ingest.protocols.otlp.any_value import DEPTH_MAX, TooDeep, read_any, read_integer, read_pairs
-from ingest.protocols.otlp.resource import lifted, resolve_group
+from ingest.protocols.otlp.resource import is_lifted, lifted, resolve_group
 from ingest.request import Decoded, Request
 from ingest.rows import Rows
 from ingest.severity import severity_of, severity_of_number
@@ -29,7 +27,6 @@ _NUMBERS_A_SEVERITY: Final = 4
 _NUMBER_WORDS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _TRACE_FLAGS: Final = 0xFF
 _TRACE_ID_DIGITS, _SPAN_ID_DIGITS = 32, 16
-_KNOWN_NAMES: Final = 4096
 
 
 def decode(request: Request) -> Decoded:
@@ -101,7 +98,7 @@ class _Records:
         attributes = dict(self._place.scope)
         told: dict[str, Any] = {}
         for name, value in read_pairs(record.get("attributes")):
-            if isinstance(value, str | dict) and _is_lifted(name, self._table):
+            if is_lifted(name, value, self._table):
                 told[name] = value
             else:
                 attributes[name] = value
@@ -125,11 +122,6 @@ class _Records:
             found = resolve_group(place.resource, told, self._table)
             known = place.groups[told] = self.rows.group(found.source), found
         return known
-
-
-@lru_cache(_KNOWN_NAMES)
-def _is_lifted(name: str, table: Table) -> bool:
-    return normal(name) in lifted(table).decode().split("\n")
 
 
 def _scope(scope: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,47 +5,15 @@ else `google.rpc.Status`. A fault of ours is 503, since clients drop what was an
 """
 
 import json
-from enum import IntEnum
 from typing import Any, Final
 
+from ingest.grpc_status import code_of, status_message
 from ingest.protocol import Answer, Refusal
 from ingest.request import Decoded, Head
 from ingest.wire import message
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
-_RETRY_INFO: Final = "type.googleapis.com/google.rpc.RetryInfo"
-
-
-class Code(IntEnum):
-    """google.rpc.Code, which are gRPC's own."""
-
-    INVALID_ARGUMENT = 3
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    ABORTED = 10
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    UNAUTHENTICATED = 16
-
-
-_CODES: Final = {
-    400: Code.INVALID_ARGUMENT,
-    401: Code.UNAUTHENTICATED,
-    403: Code.PERMISSION_DENIED,
-    404: Code.UNIMPLEMENTED,
-    409: Code.ABORTED,
-    413: Code.INVALID_ARGUMENT,
-    429: Code.RESOURCE_EXHAUSTED,
-    500: Code.UNAVAILABLE,
-    503: Code.UNAVAILABLE,
-}
-
-
-def code_of(status: int) -> Code:
-    """The code that makes clients do what this HTTP status does."""
-    return _CODES.get(status, Code.INVALID_ARGUMENT if status < 500 else Code.UNAVAILABLE)
 
 
 def success(decoded: Decoded, *, is_json: bool) -> Answer:
@@ -67,14 +35,6 @@ def failure(refusal: Refusal, *, is_json: bool) -> Answer:
     if is_json:
         return Answer(status, _json({"code": int(code), "message": refusal.message}), JSON)
     return Answer(status, status_message(code, refusal.message), PROTOBUF)
-
-
-def status_message(code: Code, text: str, retry_after_s: int | None = None) -> bytes:
-    """A google.rpc.Status; clients of gRPC try again after RESOURCE_EXHAUSTED only where RetryInfo says when."""
-    details = b""
-    if retry_after_s is not None:
-        details = message((1, _RETRY_INFO), (2, message((1, message((1, retry_after_s))))))
-    return message((1, int(code)), (2, text), (3, details))
 
 
 def is_json(head: Head, body: bytes = b"") -> bool:

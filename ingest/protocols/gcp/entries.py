@@ -1,11 +1,4 @@
-"""Google Cloud Logging: `entries.write` of its API, as JSON (Cloud Logging API, REST reference, v2.entries.write).
-
-`logName`, `resource` and `labels` beside the entries hold for those that do not say it. An entry that is no object is
-stored as it came, with the attribute `_ingest_error`; one over `max_line` is told as the API tells entries that failed,
-the others are stored, whatever `partialSuccess` says.
-
-A request of which every entry has an `insertId` is stored once, however often it is sent.
-"""
+"""Entries as records, whichever transport they came by: JSON values as `entries.write` of the REST API has them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,24 +6,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import unquote
 
-from ingest import body as bodies
 from ingest.identity import resolve
 from ingest.identity_table import Table
-from ingest.json_body import as_sent, read_json
+from ingest.json_body import as_sent
 from ingest.json_objects import DEPTH_MAX, is_deeper
 from ingest.json_text import to_json
-from ingest.protocol import Answer, Protocol, Refusal, Take
-from ingest.request import Decoded, Head, Request
+from ingest.protocols.gcp.protobuf import Unread
+from ingest.request import Decoded, Request
 from ingest.rows import INGEST_ERROR, Rows, Source
 from ingest.severity import severity_of
 from ingest.times import NS_PER_S, time_ns
-from logstore.errors import InvalidInput
 from logstore.record import NODE_NAMESPACE
 
-NAME: Final = "gcp"
-BODY_MAX_BYTES: Final = 16 << 20
-"""Of one request, which is read as one value; the API's own limit is 10 MB."""
-
+_RAW_MAX: Final = 1 << 20
+"""What is kept of an entry that is none."""
 _MESSAGE: Final = ("message", "msg", "log", "MESSAGE")
 _PAYLOADS: Final = ("textPayload", "jsonPayload", "protoPayload")
 _SEVERITIES: Final = ("", "debug", "info", "info", "warn", "error", "fatal", "fatal", "fatal")
@@ -40,34 +29,14 @@ _NODE_LABEL: Final = "compute.googleapis.com/resource_name"
 _ELSEWHERE: Final = frozenset(
     {*_PAYLOADS, "logName", "resource", "labels", "timestamp", "receiveTimestamp", "severity", "trace", "spanId"}
 )
-_STATUSES: Final = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    409: "ABORTED",
-    413: "INVALID_ARGUMENT",
-    429: "RESOURCE_EXHAUSTED",
-    503: "UNAVAILABLE",
-}
-_INVALID_ARGUMENT: Final = 3
-_PARTIAL: Final = "type.googleapis.com/google.logging.v2.WriteLogEntriesPartialErrors"
-
-
-def decode(request: Request) -> Decoded:
-    """The entries of one request.
-
-    Raises:
-        InvalidInput: a body that is no such request.
-        TooLarge: more entries than `limits.max_records`.
-    """
-    write = read_json(request.body)
-    if not isinstance(write, dict) or not isinstance(write.get("entries", []), list):
-        raise InvalidInput('the body is no object with entries; send {"entries": [{"textPayload": "…"}]}')
-    return decode_write(write, request)
 
 
 def decode_write(write: Mapping[str, Any], request: Request) -> Decoded:
-    """The same of a request that is read already."""
+    """The entries of a request that is read.
+
+    Raises:
+        TooLarge: more entries than `limits.max_records`.
+    """
     entries = write.get("entries", [])
     rows = Rows(request)
     if write.get("dryRun") or write.get("dry_run"):
@@ -78,19 +47,6 @@ def decode_write(write: Mapping[str, Any], request: Request) -> Decoded:
     is_named = bool(entries) and all(isinstance(entry, dict) and entry.get("insertId") for entry in entries)
     key = hashlib.blake2b(request.body, digest_size=32).hexdigest() if is_named and request.body else ""
     return rows.decoded(key)
-
-
-def answer(_request: Request, decoded: Decoded) -> Answer:
-    """Nothing, or which entries failed, from 0: those that were too long; no other is to be sent again."""
-    if not decoded.rejects:
-        return _json(200, {})
-    errors = {str(reject.line - 1): {"code": _INVALID_ARGUMENT, "message": reject.error} for reject in decoded.rejects}
-    detail = {"@type": _PARTIAL, "logEntryErrors": errors}
-    return _error(400, decoded.rejects[0].error, [detail])
-
-
-def refuse(_head: Head, refusal: Refusal) -> Answer:
-    return _error(refusal.status, refusal.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +74,8 @@ class _Writer:
     def add(self, entry: Any) -> None:
         problem = _problem(entry)
         if problem:
-            text = _text(entry)
-            self._rows.add(self._group({}, {}), None, text[: 1 << 20], attributes={INGEST_ERROR: problem})
+            text = entry.content if isinstance(entry, Unread) else _text(entry)
+            self._rows.add(self._group({}, {}), None, text[:_RAW_MAX], attributes={INGEST_ERROR: problem})
             return
         labels = {**self._labels, **_object(entry.get("labels"))}
         about, own = _split(labels)
@@ -183,6 +139,8 @@ def _split(labels: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
 
 def _problem(entry: Any) -> str:
     """Why this is no entry; '' if it is one."""
+    if isinstance(entry, Unread):
+        return entry.error
     if not isinstance(entry, dict):
         return "the entry is not an object"
     return f"the entry is nested deeper than {DEPTH_MAX} levels" if is_deeper(entry, DEPTH_MAX) else ""
@@ -230,20 +188,3 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else to_json({"": value})[4:-1]
-
-
-def _inflate(body: bytes, head: Head, max_bytes: int) -> bytes:
-    return bodies.inflate(body, head.headers.get("content-encoding", ""), min(max_bytes, BODY_MAX_BYTES))
-
-
-def _error(status: int, message: str, details: list[dict[str, Any]] | None = None) -> Answer:
-    error = {"code": status, "message": message, "status": _STATUSES.get(status, "INTERNAL")}
-    return _json(status, {"error": {**error, "details": details} if details else error})
-
-
-def _json(status: int, told: Mapping[str, Any]) -> Answer:
-    return Answer(status, to_json(told).encode(), "application/json; charset=UTF-8")
-
-
-_WRITE: Final = Take(("POST",), ("/v2/entries:write",), decode, answer, inflate=_inflate)
-PROTOCOL: Final = Protocol(NAME, (_WRITE,), refuse)
