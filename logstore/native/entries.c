@@ -250,7 +250,9 @@ static void entries_init(struct entries *e, const struct entries_request *reques
     json_reader_init(&e->reader, memory);
     intern_init(&e->lifted_names, memory);
     intern_init(&e->groups, memory);
-    struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch, &e->lifted, &e->shared, &e->body};
+    intern_init(&e->names, memory);
+    struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch,
+                                &e->lifted, &e->shared, &e->body, &e->fields, &e->places};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffers[i]->memory = memory;
 }
 
@@ -258,7 +260,9 @@ static void entries_free(struct entries *e) {
     json_reader_free(&e->reader);
     intern_free(&e->lifted_names);
     intern_free(&e->groups);
-    struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch, &e->lifted, &e->shared, &e->body};
+    intern_free(&e->names);
+    struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch,
+                                &e->lifted, &e->shared, &e->body, &e->fields, &e->places};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
     struct text_builder *texts[] = {&e->bases, &e->message, &e->trace_id, &e->span_id, &e->attributes};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) text_free(texts[i]);

@@ -50,6 +50,8 @@ struct entries {
     struct buffer lifted; /* members of the entry, each with a comma after it */
     struct buffer shared; /* likewise, those that all entries of a scope have */
     struct buffer body;   /* an entry's message, where that is no text */
+    struct intern names;          /* those that entries give their fields */
+    struct buffer fields, places; /* of the entry; of each name among the fields of the last entry that had it */
     struct text_builder bases, message, trace_id, span_id, attributes;
     uint64_t seen[4], shared_seen[4]; /* marks of keys: of the entry, of `shared` */
     int is_repeated, shared_is_repeated; /* some object's keys may repeat */
