@@ -5,7 +5,8 @@ entry because its name says so.
 """
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +15,10 @@ import pyarrow.compute as pc
 
 from ingest.identity import Resolved
 from ingest.identity_table import Table, normal
-from ingest.request import Decoded, Reject, Request, all_told
+from ingest.json_text import to_json
+from ingest.request import Decoded, Reject, Request, Sender, all_told
 from ingest.rows import LABELS_MAX_BYTES, SEVERITY_CODES, SEVERITY_WORDS, batch_of
+from logstore.attributes import prepend
 from logstore.errors import InvalidInput, TooLarge
 from logstore.native import (
     KERNEL_OUT_OF_MEMORY,
@@ -33,6 +36,10 @@ _MALFORMED, _TOO_LARGE, _UNSURE = 16, 17, 18
 
 Resolve = Callable[[str, str, Table], Resolved]
 """Of a group's base and of the JSON object that was lifted, or nothing, by a table of identity."""
+
+
+SenderOf = Callable[[str], Sender]
+"""Of what was lifted."""
 
 
 class Unsure(Exception):
@@ -84,8 +91,11 @@ def lifted_names(names: Iterable[str]) -> bytes:
     return "\n".join(sorted({normal(name) for name in names})).encode()
 
 
-def decode_entries(run: Kernel, request: Request, lifted: bytes, resolve: Resolve) -> Decoded:
-    """The entries of a body, in one pass without the GIL; then the groups are resolved.
+def decode_entries(
+    run: Kernel, request: Request, lifted: bytes, resolve: Resolve, sender: SenderOf | None = None
+) -> Decoded:
+    """The entries of a body, in one pass without the GIL; then the groups are resolved. What is left of what a group
+    told joins the attributes of its entries.
 
     Raises:
         Unsure: the body is JSON of a form that this kernel does not know.
@@ -109,7 +119,7 @@ def decode_entries(run: Kernel, request: Request, lifted: bytes, resolve: Resolv
     resolved = _resolve(groups, bases, lambda base, told: resolve(base, told, request.identity))
     _fill_in(columns, resolved, group_of_row)
     batch = batch_of(request, [found.source for found in resolved], group_of_row, columns)
-    return Decoded(batch, rejects, unread=result.broken)
+    return Decoded(batch, rejects, unread=result.broken, senders=_senders(groups, group_of_row, sender))
 
 
 def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
@@ -163,6 +173,18 @@ def _fill_in(columns: dict[str, Any], resolved: list[Resolved], groups: Any) -> 
         ids = [getattr(found, name) for found in resolved]
         if any(ids):
             columns[name] = pc.coalesce(columns[name], pa.array(ids, pa.string()).take(pa.array(groups)))
+    rest = [to_json(found.rest)[1:-1] if found.rest else None for found in resolved]
+    if any(rest):
+        columns["attributes"] = prepend(pa.array(rest, pa.string()), pa.array(groups), columns["attributes"])
+
+
+def _senders(groups: list[str], group_of_row: Any, sender: SenderOf | None) -> Mapping[Sender, int]:
+    """Who sent how many of the entries."""
+    sent = Counter[Sender]()
+    if sender is not None:
+        for group, count in zip(groups, np.bincount(group_of_row, minlength=len(groups)).tolist(), strict=True):
+            sent[sender(group.partition("\n")[2])] += count
+    return sent
 
 
 def _rejects(result: Any, max_line_bytes: int) -> tuple[Reject, ...]:

@@ -6,7 +6,6 @@
 #include "timestamp.h"
 #include "utf8.h"
 
-enum { NAME_MAX_BYTES = 96 };
 #define TIME_MIN_NS (TIME_MIN_S * NS_PER_S)
 #define TIME_MAX_NS (TIME_END_S * NS_PER_S - 1)
 
@@ -44,8 +43,7 @@ void entries_begin(struct entries *e) {
     e->lifted.length = 0;
 }
 
-/* One spelling for `k8s.pod.name`, `k8s_pod_name` and `K8s-pod/name`: see `normal` of ingest/identity_table.py. */
-static size_t normalise(struct span key, uint8_t *out) {
+size_t entries_normalise(struct span key, uint8_t *out) {
     size_t length = 0;
     for (size_t i = 0; i < key.length; i++) {
         uint8_t byte = key.at[i];
@@ -57,9 +55,9 @@ static size_t normalise(struct span key, uint8_t *out) {
 }
 
 static int is_lifted(struct entries *e, struct span key) {
-    if (key.length > NAME_MAX_BYTES) return 0;
-    uint8_t name[NAME_MAX_BYTES];
-    size_t length = normalise(key, name);
+    if (key.length > ENTRIES_NAME_MAX) return 0;
+    uint8_t name[ENTRIES_NAME_MAX];
+    size_t length = entries_normalise(key, name);
     return intern_find(&e->lifted_names, name, length) >= 0;
 }
 

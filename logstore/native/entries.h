@@ -35,7 +35,7 @@ struct entries_result {
     struct text_column message, trace_id, span_id, attributes;
 };
 
-enum { ENTRIES_TOLD_MAX = 10000 };
+enum { ENTRIES_TOLD_MAX = 10000, ENTRIES_NAME_MAX = 96 /* no longer name is lifted */ };
 
 /* Beside enum kernel_status. */
 enum entries_status { ENTRIES_MALFORMED = 16, ENTRIES_TOO_LARGE, ENTRIES_UNSURE /* the exact reader takes it */ };
@@ -80,6 +80,10 @@ void entries_begin_base(struct entries *entries, struct span text);
 void entries_clear_shared(struct entries *entries);
 
 void entries_begin(struct entries *entries);
+
+/* One spelling for `k8s.pod.name`, `k8s_pod_name` and `K8s-pod/name`, as `normal` of ingest/identity_table.py; `out` has
+ * room for all of the key. */
+size_t entries_normalise(struct span key, uint8_t *out);
 
 /* Writes the key of a member, and a colon; the caller appends its JSON and a comma. It is lifted if its name says so and it may be. */
 struct buffer *entries_member(struct entries *entries, struct span key, int may_lift);
