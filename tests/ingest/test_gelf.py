@@ -366,7 +366,7 @@ def test_any_bytes_are_a_record_or_nothing(content: bytes) -> None:
     assert len(records(content, b"{" + content, content + b"}")) <= 200
 
 
-KEYS = st.sampled_from(
+FIELD_NAMES = st.sampled_from(
     [
         *("version", "host", "full_message", "message", "timestamp", "level", "_level", "_message", "_host", "_x", "x"),
         *("_container_name", "_container_id", "_tag", "_kubernetes_labels_app", "_kubernetes_pod_name", "_trace_id"),
@@ -384,7 +384,7 @@ KEYS = st.sampled_from(
         *("_file", "_line", "_\u00e9", "_severity", "_k8s.pod.label.tier", "_kubernetes_host", "_" + "long" * 40),
     ]
 )
-VALUES = st.sampled_from(
+FIELD_VALUES = st.sampled_from(
     [
         *(
             "h",
@@ -413,7 +413,7 @@ VALUES = st.sampled_from(
         ),
     ]
 )
-DOCUMENTS = st.dictionaries(KEYS, VALUES, max_size=6).map(lambda fields: {"short_message": "x", **fields})
+DOCUMENTS = st.dictionaries(FIELD_NAMES, FIELD_VALUES, max_size=6).map(lambda fields: {"short_message": "x", **fields})
 
 
 @given(st.lists(st.tuples(DOCUMENTS, st.sampled_from(["10.0.0.1", "::ffff:10.0.0.2"])), max_size=6), st.booleans())
