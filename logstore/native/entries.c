@@ -166,17 +166,19 @@ static void append_optional(struct text_builder *column, struct span text) {
     text_end_row(column, text.length > 0);
 }
 
-static void reject(struct entries *e, size_t size) {
+static void reject(struct entries *e, int64_t size) {
     e->attributes.text.length = e->attributes_from;
     e->rejected++;
     if (e->rejected > ENTRIES_TOLD_MAX) return;
     buffer_int64(&e->rejects, e->rows + e->rejected);
-    buffer_int64(&e->rejects, (int64_t)size);
+    buffer_int64(&e->rejects, size);
 }
+
+void entries_leave(struct entries *e) { reject(e, ENTRIES_LEFT); }
 
 void entries_end(struct entries *e, const struct entry *entry) {
     if (entry->message.length > (uint64_t)e->request->max_line_bytes) {
-        reject(e, entry->message.length);
+        reject(e, (int64_t)entry->message.length);
         return;
     }
     if (e->rows == e->request->max_records) {

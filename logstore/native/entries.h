@@ -25,8 +25,8 @@ struct entries_request {
 struct entries_result {
     int64_t rows, bases, groups;
     int64_t broken;                /* stored as they came */
-    int64_t rejected;              /* longer than max_line_bytes; the first ENTRIES_TOLD_MAX are told */
-    struct column_buffer rejects;  /* int64 each: the entry's place, from 1, and its bytes */
+    int64_t rejected;              /* longer than max_line_bytes, or left; the first ENTRIES_TOLD_MAX are told */
+    struct column_buffer rejects;  /* int64 each: the entry's place, from 1, and its bytes, ENTRIES_LEFT of one that was left */
     struct column_buffer time;     /* int64 */
     struct column_buffer severity; /* int32: 0 is '', then trace … fatal */
     struct column_buffer group;    /* int32 */
@@ -35,7 +35,7 @@ struct entries_result {
     struct text_column message, trace_id, span_id, attributes;
 };
 
-enum { ENTRIES_TOLD_MAX = 10000, ENTRIES_NAME_MAX = 96 /* no longer name is lifted */ };
+enum { ENTRIES_TOLD_MAX = 10000, ENTRIES_LEFT = -1, ENTRIES_NAME_MAX = 96 /* no longer name is lifted */ };
 
 /* Beside enum kernel_status. */
 enum entries_status { ENTRIES_MALFORMED = 16, ENTRIES_TOO_LARGE, ENTRIES_UNSURE /* the exact reader takes it */ };
@@ -92,6 +92,9 @@ struct buffer *entries_member(struct entries *entries, struct span key, int may_
 struct buffer *entries_shared_member(struct entries *entries, struct span key);
 
 void entries_end(struct entries *entries, const struct entry *entry);
+
+/* Leaves the entry that has begun to the exact reader. */
+void entries_leave(struct entries *entries);
 
 /* Stores what could not be read as the message of an entry that says so. */
 void entries_end_broken(struct entries *entries, struct span raw, const char *why);

@@ -223,10 +223,11 @@ static void read_messages(struct entries *e, struct span body) {
     struct span message;
     entries_begin_base(e, (struct span){body.at, 0});
     while (e->status == KERNEL_OK && messages_next(&messages, &message)) {
-        if (!utf8_is_valid(messages.peer.at, messages.peer.at + messages.peer.length)) json_unsure(e);
+        int is_peer_text = utf8_is_valid(messages.peer.at, messages.peer.at + messages.peer.length);
+        if (messages.is_cut || !is_peer_text) json_unsure(e);
         read_message(e, message, messages.peer);
     }
-    if (messages.is_odd) json_unsure(e);
+    if (messages.is_broken) json_unsure(e);
 }
 
 EXPORT int32_t kernel_gelf(const struct entries_request *request, struct entries_result *result) {
