@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--followers", type=int, default=200, help="tails at once (%(default)s)")
     parser.add_argument("--seconds", type=int, default=20, help="how long to tail (%(default)s)")
     parser.add_argument("--segments", type=int, default=100_000, help="size of the planned catalog (%(default)s)")
+    parser.add_argument("--protocols", nargs="*", default=[], help="words in the names of agents' protocols (all)")
     options = parser.parse_args()
     for subject in options.subject:
         print(f"\n### {subject}\n\n{SUBJECTS[subject](options)}", flush=True)

@@ -10,6 +10,7 @@ import msgpack
 import orjson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
+from tests.ingest.exports import export
 from tests.ingest.pushes import Entry, Stream, push, snappy
 
 Record = Mapping[str, Any]
@@ -92,6 +93,11 @@ def gelf(records: Sequence[Record]) -> bytes:
     )
 
 
+def journald(records: Sequence[Record]) -> bytes:
+    """As systemd-journal-upload: a unit's output, with all that journald knows of it."""
+    return export(*(_journal_entry(record) for record in records))
+
+
 def loki(records: Sequence[Record]) -> bytes:
     """As Promtail: a stream for each container, in a block of snappy."""
     return snappy(push(*(_loki_stream(key, some) for key, some in _by_source(records))))
@@ -111,6 +117,35 @@ def otlp(records: Sequence[Record]) -> bytes:
             log.body.string_value = record["message"]
             log.attributes.add(key="log.iostream").value.string_value = stream
     return bytes(request.SerializeToString())
+
+
+def _journal_entry(record: Record) -> dict[str, str]:
+    time_us, hashed = time_ns(record) // 1000, hash(record["message"])
+    return {
+        "__CURSOR": f"s={'a' * 32};i={time_us:x};b={'b' * 32};m={time_us:x};t={time_us:x};x={hashed:x}",
+        "__REALTIME_TIMESTAMP": f"{time_us}",
+        "__MONOTONIC_TIMESTAMP": f"{time_us % 10**12}",
+        "_BOOT_ID": "b" * 32,
+        "_TRANSPORT": "stdout",
+        "PRIORITY": "6",
+        "SYSLOG_FACILITY": "3",
+        "_UID": "1000",
+        "_GID": "1000",
+        "_CAP_EFFECTIVE": "0",
+        "_SELINUX_CONTEXT": "unconfined\n",
+        "_MACHINE_ID": "c" * 32,
+        "_HOSTNAME": "node-1",
+        "SYSLOG_IDENTIFIER": record["container"],
+        "MESSAGE": record["message"],
+        "_PID": "812",
+        "_COMM": record["container"],
+        "_EXE": f"/usr/bin/{record['container']}",
+        "_CMDLINE": f"/usr/bin/{record['container']} --verbose",
+        "_SYSTEMD_CGROUP": f"/system.slice/{record['container']}.service",
+        "_SYSTEMD_UNIT": f"{record['container']}.service",
+        "_SYSTEMD_SLICE": "system.slice",
+        "_STREAM_ID": "d" * 32,
+    }
 
 
 def time_ns(record: Record) -> int:

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from ingest.decoding import NO_ENVELOPE, WORD_COLUMNS, Columns, Envelope, Form, RawReject, Role, decode_columns
 from ingest.document_names import names_of
+from ingest.order import in_order
 from ingest.placing import Groups, members_text, place
 from ingest.request import Decoded, Reject, Request
 from ingest.rows import INGEST_ERROR
@@ -134,7 +135,7 @@ class _Mending:
         for error, places in self.poison.items():
             self._keep_raw(error, places)
         return Decoded(
-            _in_order(self.batches, self.places),
+            in_order(self.batches, self.places),
             tuple(sorted(self.rejects, key=lambda reject: reject.line)),
             unread=sum(map(len, self.poison.values())),
         )
@@ -191,10 +192,3 @@ def _without_value(line: _Line, reject: RawReject, start: int, body: bytes) -> _
     text = line.text[: reject.detail.start - start] + b"null" + line.text[reject.detail.stop - start :]
     note = f'"{name}":{(canonical_json(value) or b"null").decode()}'
     return _Line(line.place, text, (*line.notes, note))
-
-
-def _in_order(batches: Sequence[pa.RecordBatch], places: Sequence[int]) -> pa.RecordBatch:
-    table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
-    ordered = table.take(pa.array(np.argsort(places, kind="stable"))).combine_chunks()
-    [batch] = ordered.to_batches() or [batches[0]]
-    return batch

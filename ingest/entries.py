@@ -5,7 +5,9 @@ entry because its name says so.
 """
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +16,10 @@ import pyarrow.compute as pc
 
 from ingest.identity import Resolved
 from ingest.identity_table import Table, normal
-from ingest.request import Decoded, Reject, Request, all_told
+from ingest.json_text import to_json
+from ingest.request import Decoded, Reject, Request, Sender, all_told
 from ingest.rows import LABELS_MAX_BYTES, SEVERITY_CODES, SEVERITY_WORDS, batch_of
+from logstore.attributes import prepend
 from logstore.errors import InvalidInput, TooLarge
 from logstore.native import (
     KERNEL_OUT_OF_MEMORY,
@@ -30,9 +34,22 @@ TEXT_MAX_BYTES: Final = 500 << 20
 """Of messages and attributes of one request: offsets into a column's text are 32 bits wide."""
 _TEXT_OF_BODY: Final = 4
 _MALFORMED, _TOO_LARGE, _UNSURE = 16, 17, 18
+_LEFT: Final = -1
 
 Resolve = Callable[[str, str, Table], Resolved]
 """Of a group's base and of the JSON object that was lifted, or nothing, by a table of identity."""
+
+
+SenderOf = Callable[[str], Sender]
+"""Of what was lifted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """Entries, without those at the places `left`, from 0."""
+
+    decoded: Decoded
+    left: list[int]
 
 
 class Unsure(Exception):
@@ -89,14 +106,22 @@ def _sorted(names: Iterable[str]) -> list[str]:
     return sorted({normal(name) for name in names})
 
 
-def decode_entries(run: Kernel, request: Request, lifted: bytes, resolve: Resolve) -> Decoded:
-    """The entries of a body, in one pass without the GIL; then the groups are resolved.
+def decode_entries(
+    run: Kernel, request: Request, lifted: bytes, resolve: Resolve, sender: SenderOf | None = None
+) -> Decoded:
+    """The entries of a body, in one pass without the GIL; then the groups are resolved. What is left of what a group
+    told joins the attributes of its entries.
 
     Raises:
-        Unsure: the body is JSON of a form that this kernel does not know.
+        Unsure: the body has something that the kernel does not know.
         InvalidInput: the body is no message of this protocol.
         TooLarge: more than `max_records`, or too much text.
     """
+    return decode_most(run, request, lifted, resolve, sender).decoded
+
+
+def decode_most(run: Kernel, request: Request, lifted: bytes, resolve: Resolve, sender: SenderOf | None = None) -> Most:
+    """Likewise, but for the entries that the kernel leaves to the exact reader."""
     result = _run(run, request, lifted)
     rows = result.rows
     columns = {
@@ -110,11 +135,17 @@ def decode_entries(run: Kernel, request: Request, lifted: bytes, resolve: Resolv
     bases = result.base_texts.to_array(result.bases)
     groups = result.group_texts.to_array(result.groups).to_pylist()
     group_of_row = np.frombuffer(result.group.take(), np.int32)
-    rejects = _rejects(result, request.limits.max_line_bytes)
+    told = np.frombuffer(result.rejects.take_bytes(), np.int64).reshape(-1, 2)
+    is_left = told[:, 1] == _LEFT
+    if is_left.any() and len(told) < result.rejected:
+        raise Unsure
+    rejects = _rejects(told[~is_left], result.rejected - len(told), request.limits.max_line_bytes)
     resolved = _resolve(groups, bases, lambda base, told: resolve(base, told, request.identity))
     _fill_in(columns, resolved, group_of_row)
     batch = batch_of(request, [found.source for found in resolved], group_of_row, columns)
-    return Decoded(batch, rejects, unread=result.broken)
+    senders = _senders(groups, group_of_row, sender)
+    left = [place - 1 for place in told[is_left, 0].tolist()]
+    return Most(Decoded(batch, rejects, unread=result.broken, senders=senders), left)
 
 
 def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
@@ -168,10 +199,21 @@ def _fill_in(columns: dict[str, Any], resolved: list[Resolved], groups: Any) -> 
         ids = [getattr(found, name) for found in resolved]
         if any(ids):
             columns[name] = pc.coalesce(columns[name], pa.array(ids, pa.string()).take(pa.array(groups)))
+    rest = [to_json(found.rest)[1:-1] if found.rest else None for found in resolved]
+    if any(rest):
+        columns["attributes"] = prepend(pa.array(rest, pa.string()), pa.array(groups), columns["attributes"])
 
 
-def _rejects(result: Any, max_line_bytes: int) -> tuple[Reject, ...]:
-    told = np.frombuffer(result.rejects.take_bytes(), np.int64).reshape(-1, 2)
+def _senders(groups: list[str], group_of_row: Any, sender: SenderOf | None) -> Mapping[Sender, int]:
+    """Who sent how many of the entries."""
+    sent = Counter[Sender]()
+    if sender is not None:
+        for group, count in zip(groups, np.bincount(group_of_row, minlength=len(groups)).tolist(), strict=True):
+            sent[sender(group.partition("\n")[2])] += count
+    return sent
+
+
+def _rejects(told: Any, untold: int, max_line_bytes: int) -> tuple[Reject, ...]:
     limit = f"over the limit of {max_line_bytes:,} (max_line)"
     rejects = [Reject(int(line), f"{size:,} bytes, {limit}", "too_long") for line, size in told]
-    return all_told(rejects, result.rejected - len(rejects))
+    return all_told(rejects, untold)

@@ -191,8 +191,6 @@ def text_of(message: bytes, extra: dict[str, object]) -> str:
     """UTF-8, or each byte that is not as `\\xNN` and each backslash doubled, which the attribute `_escape` tells."""
     if is_utf8(message):
         return message.decode()
-    if message.endswith(b"\n"):
-        message = message[:-1]
     extra["_escape"] = "backslash"
     return message.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 

@@ -38,25 +38,9 @@ struct key_value key_value_read(struct entries *e, struct span message) {
     return pair;
 }
 
-static void append_base64(struct buffer *out, struct span bytes) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint8_t *to = buffer_reserve(out, bytes.length / 3 * 4 + 6);
-    *to++ = '"';
-    for (size_t i = 0; i < bytes.length; i += 3) {
-        size_t left = bytes.length - i;
-        uint32_t bits = (uint32_t)bytes.at[i] << 16 | (left > 1 ? (uint32_t)bytes.at[i + 1] << 8 : 0) |
-                        (left > 2 ? bytes.at[i + 2] : 0);
-        *to++ = (uint8_t)digits[bits >> 18], *to++ = (uint8_t)digits[bits >> 12 & 63];
-        *to++ = left > 1 ? (uint8_t)digits[bits >> 6 & 63] : '=';
-        *to++ = left > 2 ? (uint8_t)digits[bits & 63] : '=';
-    }
-    *to++ = '"';
-    out->length = (size_t)(to - out->data);
-}
-
 static void append_bytes(struct entries *e, struct buffer *out, struct span bytes) {
     if (utf8_is_valid(bytes.at, bytes.at + bytes.length)) entries_append_text(e, out, bytes);
-    else append_base64(out, bytes);
+    else json_append_base64(out, bytes.at, bytes.length);
 }
 
 /* The shortest of the usual precisions that reads back as the same double; its exponent without plus and zeros. */
@@ -142,7 +126,7 @@ void any_append(struct entries *e, struct buffer *out, struct any_value value, i
     case ANY_DOUBLE: append_double(out, value.number); break;
     case ANY_BYTES: append_bytes(e, out, value.bytes); break;
     default:
-        if (depth >= DEPTH_MAX) append_base64(out, value.bytes);
+        if (depth >= DEPTH_MAX) json_append_base64(out, value.bytes.at, value.bytes.length);
         else if (value.kind == ANY_ARRAY) append_array(e, out, value.bytes, depth);
         else append_kvlist(e, out, value.bytes, depth);
     }

@@ -6,7 +6,6 @@
 #include "timestamp.h"
 #include "utf8.h"
 
-enum { NAME_MAX_BYTES = 96 };
 #define TIME_MIN_NS (TIME_MIN_S * NS_PER_S)
 #define TIME_MAX_NS (TIME_END_S * NS_PER_S - 1)
 
@@ -44,8 +43,7 @@ void entries_begin(struct entries *e) {
     e->lifted.length = 0;
 }
 
-/* One spelling for `k8s.pod.name`, `k8s_pod_name` and `K8s-pod/name`: see `normal` of ingest/identity_table.py. */
-static size_t normalise(struct span key, uint8_t *out) {
+size_t entries_normalise(struct span key, uint8_t *out) {
     size_t length = 0;
     for (size_t i = 0; i < key.length; i++) {
         uint8_t byte = key.at[i];
@@ -57,9 +55,9 @@ static size_t normalise(struct span key, uint8_t *out) {
 }
 
 static int is_lifted(struct entries *e, struct span key, enum lift lift) {
-    if (lift == LIFT_NEVER || key.length > NAME_MAX_BYTES) return 0;
-    uint8_t name[NAME_MAX_BYTES];
-    size_t length = normalise(key, name);
+    if (lift == LIFT_NEVER || key.length > ENTRIES_NAME_MAX) return 0;
+    uint8_t name[ENTRIES_NAME_MAX];
+    size_t length = entries_normalise(key, name);
     if (intern_find(&e->lifted_names, name, length) >= 0) return 1;
     return lift == LIFT_STREAM && intern_find(&e->stream_names, name, length) >= 0;
 }
@@ -175,17 +173,19 @@ static void append_optional(struct text_builder *column, struct span text) {
     text_end_row(column, text.length > 0);
 }
 
-static void reject(struct entries *e, size_t size) {
+static void reject(struct entries *e, int64_t size) {
     e->attributes.text.length = e->attributes_from;
     e->rejected++;
     if (e->rejected > ENTRIES_TOLD_MAX) return;
     buffer_int64(&e->rejects, e->rows + e->rejected);
-    buffer_int64(&e->rejects, (int64_t)size);
+    buffer_int64(&e->rejects, size);
 }
+
+void entries_leave(struct entries *e) { reject(e, ENTRIES_LEFT); }
 
 void entries_end(struct entries *e, const struct entry *entry) {
     if (entry->message.length > (uint64_t)e->request->max_line_bytes) {
-        reject(e, entry->message.length);
+        reject(e, (int64_t)entry->message.length);
         return;
     }
     if (e->rows == e->request->max_records) {
@@ -260,7 +260,9 @@ static void entries_init(struct entries *e, const struct entries_request *reques
     intern_init(&e->lifted_names, memory);
     intern_init(&e->stream_names, memory);
     intern_init(&e->groups, memory);
-    struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch, &e->lifted, &e->shared, &e->body};
+    intern_init(&e->names, memory);
+    struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch,
+                                &e->lifted, &e->shared, &e->body, &e->fields, &e->places};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffers[i]->memory = memory;
 }
 
@@ -269,7 +271,9 @@ static void entries_free(struct entries *e) {
     intern_free(&e->lifted_names);
     intern_free(&e->stream_names);
     intern_free(&e->groups);
-    struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch, &e->lifted, &e->shared, &e->body};
+    intern_free(&e->names);
+    struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch,
+                                &e->lifted, &e->shared, &e->body, &e->fields, &e->places};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
     struct text_builder *texts[] = {&e->bases, &e->message, &e->trace_id, &e->span_id, &e->attributes};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) text_free(texts[i]);

@@ -26,8 +26,8 @@ struct entries_request {
 struct entries_result {
     int64_t rows, bases, groups;
     int64_t broken;                /* stored as they came */
-    int64_t rejected;              /* longer than max_line_bytes; the first ENTRIES_TOLD_MAX are told */
-    struct column_buffer rejects;  /* int64 each: the entry's place, from 1, and its bytes */
+    int64_t rejected;              /* longer than max_line_bytes, or left; the first ENTRIES_TOLD_MAX are told */
+    struct column_buffer rejects;  /* int64 each: the entry's place, from 1, and its bytes, ENTRIES_LEFT of one that was left */
     struct column_buffer time;     /* int64 */
     struct column_buffer severity; /* int32: 0 is '', then trace … fatal */
     struct column_buffer group;    /* int32 */
@@ -36,7 +36,7 @@ struct entries_result {
     struct text_column message, trace_id, span_id, attributes;
 };
 
-enum { ENTRIES_TOLD_MAX = 10000 };
+enum { ENTRIES_TOLD_MAX = 10000, ENTRIES_LEFT = -1, ENTRIES_NAME_MAX = 96 /* no longer name is lifted */ };
 
 /* Beside enum kernel_status. */
 enum entries_status { ENTRIES_MALFORMED = 16, ENTRIES_TOO_LARGE, ENTRIES_UNSURE /* the exact reader takes it */ };
@@ -51,6 +51,8 @@ struct entries {
     struct buffer lifted; /* members of the entry, each with a comma after it */
     struct buffer shared; /* likewise, those that all entries of a scope have */
     struct buffer body;   /* an entry's message, where that is no text */
+    struct intern names;          /* those that entries give their fields */
+    struct buffer fields, places; /* of the entry; of each name among the fields of the last entry that had it */
     struct text_builder bases, message, trace_id, span_id, attributes;
     uint64_t seen[4], shared_seen[4]; /* marks of keys: of the entry, of `shared` */
     int is_repeated, shared_is_repeated; /* some object's keys may repeat */
@@ -86,6 +88,10 @@ enum lift { LIFT_NEVER, LIFT_NAMED, LIFT_STREAM };
 /* Of a text: is it `stdout` or `stderr`? */
 enum lift entries_lift_of(struct span text);
 
+/* One spelling for `k8s.pod.name`, `k8s_pod_name` and `K8s-pod/name`, as `normal` of ingest/identity_table.py; `out` has
+ * room for all of the key. */
+size_t entries_normalise(struct span key, uint8_t *out);
+
 /* Writes the key of a member, and a colon; the caller appends its JSON and a comma. It is lifted if its name says so and it may be. */
 struct buffer *entries_member(struct entries *entries, struct span key, enum lift lift);
 
@@ -93,6 +99,9 @@ struct buffer *entries_member(struct entries *entries, struct span key, enum lif
 struct buffer *entries_shared_member(struct entries *entries, struct span key);
 
 void entries_end(struct entries *entries, const struct entry *entry);
+
+/* Leaves the entry that has begun to the exact reader. */
+void entries_leave(struct entries *entries);
 
 /* Stores what could not be read as the message of an entry that says so. */
 void entries_end_broken(struct entries *entries, struct span raw, const char *why);

@@ -139,6 +139,9 @@ uint8_t *json_unescape(const struct json_value *string, uint8_t *out);
 /* A valid UTF-8 text in quotes, with the escapes that JSON demands and no more. */
 void json_append_string(struct buffer *out, const uint8_t *text, size_t length);
 
+/* Bytes in quotes, as RFC 4648 §4 has them. */
+void json_append_base64(struct buffer *out, const uint8_t *bytes, size_t length);
+
 /* The value without blanks, with unique keys (the last value counts), without lone surrogates or bytes that are
  * not UTF-8 (U+FFFD instead); keys sorted by their bytes if `is_sorted`. Numbers keep their text. The value was
  * scanned before. */

@@ -1,13 +1,38 @@
 #include <stdlib.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "json.h"
 #include "utf8.h"
+
+/* Copies what needs no escape, up to `end`. There has to be room for whole blocks up to it. */
+static inline const uint8_t *copy_plain(const uint8_t *text, const uint8_t *end, uint8_t **to) {
+    uint8_t *out = *to;
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), last_control = _mm_set1_epi8(0x1F);
+    while (end - text >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)text);
+        _mm_storeu_si128((__m128i *)out, bytes);
+        __m128i stops = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
+                                     _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes));
+        int mask = _mm_movemask_epi8(stops);
+        int plain = mask ? __builtin_ctz((unsigned)mask) : 16;
+        text += plain, out += plain;
+        if (mask) break;
+    }
+#endif
+    while (text < end && *text >= 0x20 && *text != '"' && *text != '\\') *out++ = *text++;
+    *to = out;
+    return text;
+}
 
 void json_append_string(struct buffer *out, const uint8_t *text, size_t length) {
     static const char digits[] = "0123456789abcdef";
     uint8_t *to = buffer_reserve(out, length * 6 + 2);
     *to++ = '"';
-    for (const uint8_t *end = text + length; text < end; text++) {
+    for (const uint8_t *end = text + length; (text = copy_plain(text, end, &to)) < end; text++) {
         uint8_t byte = *text, letter = 0;
         switch (byte) {
         case '"': case '\\': letter = byte; break;
@@ -19,13 +44,26 @@ void json_append_string(struct buffer *out, const uint8_t *text, size_t length) 
         }
         if (letter) {
             *to++ = '\\', *to++ = letter;
-        } else if (byte < 0x20) {
+        } else {
             memcpy(to, "\\u00", 4);
             to[4] = (uint8_t)digits[byte >> 4], to[5] = (uint8_t)digits[byte & 15];
             to += 6;
-        } else {
-            *to++ = byte;
         }
+    }
+    *to++ = '"';
+    out->length = (size_t)(to - out->data);
+}
+
+void json_append_base64(struct buffer *out, const uint8_t *bytes, size_t length) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t *to = buffer_reserve(out, length / 3 * 4 + 6);
+    *to++ = '"';
+    for (size_t i = 0; i < length; i += 3) {
+        size_t left = length - i;
+        uint32_t bits = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
+        *to++ = (uint8_t)digits[bits >> 18], *to++ = (uint8_t)digits[bits >> 12 & 63];
+        *to++ = left > 1 ? (uint8_t)digits[bits >> 6 & 63] : '=';
+        *to++ = left > 2 ? (uint8_t)digits[bits & 63] : '=';
     }
     *to++ = '"';
     out->length = (size_t)(to - out->data);

@@ -25,6 +25,14 @@ static int days_of_month(int year, int month) {
     return days[month - 1] + (month == 2 && is_leap);
 }
 
+int64_t time_of_clock(int year, int month, int day, const uint8_t clock[8]) {
+    int hour = two_digits(clock), minute = two_digits(clock + 3), second = two_digits(clock + 6);
+    if (month < 1 || month > 12 || day < 1 || day > days_of_month(year, month)) return INT64_MIN;
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return INT64_MIN;
+    if (clock[2] != ':' || clock[5] != ':') return INT64_MIN;
+    return days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+}
+
 static enum time_status in_range(int64_t seconds, int64_t nanoseconds, int64_t *time_ns) {
     if (seconds < TIME_MIN_S || seconds >= TIME_END_S) return TIME_OUT_OF_RANGE;
     *time_ns = seconds * NS_PER_S + nanoseconds;
@@ -45,13 +53,12 @@ static int32_t offset_seconds(const uint8_t *at, const uint8_t *end) {
 }
 
 static enum time_status parse_rfc3339(const uint8_t *at, const uint8_t *end, int64_t *time_ns) {
-    if (end - at < 20 || at[4] != '-' || at[7] != '-' || at[13] != ':' || at[16] != ':') return TIME_UNREADABLE;
+    if (end - at < 20 || at[4] != '-' || at[7] != '-') return TIME_UNREADABLE;
     if (at[10] != 'T' && at[10] != 't' && at[10] != ' ') return TIME_UNREADABLE;
     int century = two_digits(at), year_of_century = two_digits(at + 2), year = century * 100 + year_of_century;
     int month = two_digits(at + 5), day = two_digits(at + 8);
-    int hour = two_digits(at + 11), minute = two_digits(at + 14), second = two_digits(at + 17);
-    if (century < 0 || year_of_century < 0 || month < 1 || month > 12 || day < 1 || day > days_of_month(year, month)) return TIME_UNREADABLE;
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return TIME_UNREADABLE;
+    int64_t seconds = century < 0 || year_of_century < 0 ? INT64_MIN : time_of_clock(year, month, day, at + 11);
+    if (seconds == INT64_MIN) return TIME_UNREADABLE;
     at += 19;
     int64_t nanoseconds = 0;
     if (*at == '.') {
@@ -64,8 +71,7 @@ static enum time_status parse_rfc3339(const uint8_t *at, const uint8_t *end, int
     }
     int32_t offset = offset_seconds(at, end);
     if (offset == INT32_MIN) return TIME_UNREADABLE;
-    int64_t seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
-    return in_range(seconds, nanoseconds, time_ns);
+    return in_range(seconds - offset, nanoseconds, time_ns);
 }
 
 /* A decimal number as its digits (leading zeros gone) and the place of its point: 0.DIGITS * 10^point. */

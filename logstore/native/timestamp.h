@@ -19,4 +19,8 @@ enum time_status time_parse(const uint8_t *text, size_t length, int64_t *time_ns
  * below 10^17, else nanoseconds, whatever its sign. Exact: no floating point. */
 enum time_status time_parse_epoch(const uint8_t *text, size_t length, int64_t *time_ns);
 
+/* Seconds since 1970-01-01T00:00:00 of a date and a time of day on the same clock; INT64_MIN if there is no such moment. A
+ * 60th second is the next minute's first. */
+int64_t time_of_clock(int year, int month, int day, const uint8_t clock[8] /* hh:mm:ss */);
+
 #endif

@@ -3,16 +3,20 @@
 import gzip
 import json
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.entries import Unsure
 from ingest.messages import Message, pack, whole
 from ingest.protocols.gelf import PROTOCOL, TAKE, Datagrams, conversation, decode_messages
 from ingest.protocols.gelf.chunks import Chunks
+from ingest.protocols.gelf.decode import decode_any
 from ingest.protocols.gelf.framing import Framer
+from ingest.protocols.gelf.usual import decode_usual
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput
 
@@ -360,3 +364,95 @@ def test_any_object_is_a_record(document: dict[str, Any]) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_record_or_nothing(content: bytes) -> None:
     assert len(records(content, b"{" + content, content + b"}")) <= 200
+
+
+FIELD_NAMES = st.sampled_from(
+    [
+        *("version", "host", "full_message", "message", "timestamp", "level", "_level", "_message", "_host", "_x", "x"),
+        *("_container_name", "_container_id", "_tag", "_kubernetes_labels_app", "_kubernetes_pod_name", "_trace_id"),
+        *(
+            "_traceid",
+            "_span.id",
+            "__two",
+            "_",
+            "",
+            "_syslog_severity",
+            "_time",
+            "facility",
+            "_kubernetes_namespace_name",
+        ),
+        *("_file", "_line", "_\u00e9", "_severity", "_k8s.pod.label.tier", "_kubernetes_host", "_" + "long" * 40),
+    ]
+)
+FIELD_VALUES = st.sampled_from(
+    [
+        *(
+            "h",
+            "",
+            "\u00e9\n",
+            "k8s_app_web-0_shop_uid_0",
+            "5b8aa5a2d2c872e8321cf37308d69df2",
+            "line\n",
+            3,
+            6,
+            "5",
+            0,
+            9,
+        ),
+        *(
+            1.5,
+            -1,
+            True,
+            None,
+            [1, None],
+            {"a": {"b": "\\"}},
+            1768000000.123456789,
+            1768000000123,
+            "1768000000.5",
+            10**17,
+        ),
+    ]
+)
+DOCUMENTS = st.dictionaries(FIELD_NAMES, FIELD_VALUES, max_size=6).map(lambda fields: {"short_message": "x", **fields})
+
+
+@given(st.lists(st.tuples(DOCUMENTS, st.sampled_from(["10.0.0.1", "::ffff:10.0.0.2"])), max_size=6), st.booleans())
+def test_documents_read_at_once_are_what_they_are_one_by_one(
+    sent: list[tuple[dict[str, Any], str]], is_ascii: bool
+) -> None:
+    texts = ((json.dumps(document, ensure_ascii=is_ascii).encode(), peer) for document, peer in sent)
+    request = Request(b"".join(pack([whole(text)], peer) for text, peer in texts), NOW)
+    try:
+        found = decode_usual(request)
+    except Unsure:
+        return
+    expected = decode_any(request)
+    assert rows_of(found) == rows_of(expected)
+    assert (found.senders, found.rejects, found.unread) == (expected.senders, expected.rejects, expected.unread)
+
+
+def test_what_senders_usually_write_is_read_at_once() -> None:
+    document = {"version": "1.1", "host": "h", "short_message": "", "timestamp": 1768000000.25, "level": 6, "_pid": 7}
+    traced = {
+        "short_message": "x\ty",
+        "full_message": "x\ty",
+        "_trace_id": "5b8a",
+        "_container_id": "ab",
+        "facility": "f",
+    }
+    text = "\n".join(map(json.dumps, (document, traced))).encode()
+    assert decode_usual(Request(pack([whole(text)], PEER), NOW)).batch.num_rows == 2
+
+
+@pytest.mark.parametrize(
+    "odd", [b"{", b"[]", b'{"host":"h"}', b"\xff", b"{}{}", zlib.compress(b'{"short_message":"x"}')]
+)
+def test_what_is_not_usual_is_left_to_the_exact_reader(odd: bytes) -> None:
+    with pytest.raises(Unsure):
+        decode_usual(Request(pack([whole(b'{"short_message":"x"}'), whole(odd)], PEER), NOW))
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"", b"@h\n", b"21 ", b"@h\n9999999999999 "]))
+def test_no_body_breaks_the_kernel(body: bytes, before: bytes) -> None:
+    with suppress(Unsure):
+        decode_usual(Request(before + body, NOW))

@@ -10,19 +10,32 @@ from hypothesis import strategies as st
 
 from ingest.protocol import Refusal
 from ingest.protocols import journald
-from ingest.protocols.journald.export import Entry, Export
+from ingest.protocols.journald.export import Entry, Export, fields_of
+from ingest.protocols.journald.records import decode
 from ingest.protocols.journald.upload import Upload
 from ingest.request import Head, Limits, Request
+from ingest.rows import Rows
 from tests.ingest.decoded import NOW_NS, records
 from tests.ingest.exports import cursor, export
+from tests.reference import journal_export, journal_records
 
 LIMITS = Limits()
 TIME_US = 1_790_000_000_123_456
 
 
-def entries(*pieces: bytes, field_max: int = 1000, entry_max: int = 4000) -> list[Entry]:
+def entries(*pieces: bytes, field_max: int = 1000, entry_max: int = 4000) -> list[journal_export.Entry]:
     reader = Export(field_max, entry_max)
-    return [entry for piece in pieces for entry in reader.feed(piece)] + reader.end()
+    return told([entry for piece in pieces for entry in reader.feed(piece)] + reader.end())
+
+
+def told(cut: list[Entry]) -> list[journal_export.Entry]:
+    """Entries as objects, with the values of a repeated name in a list."""
+    found: list[journal_export.Entry] = []
+    for entry in cut:
+        found.append({})
+        for name, value in fields_of(entry):
+            journal_export.add_field(found[-1], name, _as_read(value))
+    return found
 
 
 def read(body: bytes, **params: str) -> list[dict[str, Any]]:
@@ -72,8 +85,8 @@ def test_an_entry_is_there_as_soon_as_its_empty_line_is() -> None:
     reader = Export(1000, 4000)
     assert reader.feed(b"MESSAGE=a\n") == []
     assert reader.held_bytes > 0
-    assert reader.feed(b"\nMESSAGE=b\n") == [{"MESSAGE": "a"}]
-    assert reader.feed(b"\n") == [{"MESSAGE": "b"}]
+    assert told(reader.feed(b"\nMESSAGE=b\n")) == [{"MESSAGE": "a"}]
+    assert told(reader.feed(b"\n")) == [{"MESSAGE": "b"}]
     assert reader.held_bytes == 0
 
 
@@ -93,7 +106,7 @@ def test_a_field_that_is_too_large_is_left_out_and_its_entry_says_so(size: int, 
     for at in range(0, len(body), step):
         found += reader.feed(body[at : at + step])
         assert reader.held_bytes <= 1000 + 2 * step + 100
-    first, second = found
+    first, second = told(found)
     assert (first["MESSAGE"], first["_PID"], second) == ("a", "7", {"MESSAGE": "b"})
     assert "LARGE" in str(first["_ingest_error"]) and "LARGE" not in first
 
@@ -127,6 +140,79 @@ def test_no_stream_breaks_it(body: bytes) -> None:
     assert entries(*(body[at : at + 1] for at in range(len(body)))) == whole
     entries(*(body[at : at + 1] for at in range(len(body))), field_max=20, entry_max=30)
     read(body)
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *(b"A", b"MESSAGE", b"_ingest_error", b"9", b"=", b"=", b"\n", b"\n", b"\n\n", b"\xff", b"\xc3\xa9", b" "),
+            *(b"xxxxxxxx" * 5, b"\x05" + b"\0" * 7, b"\0" * 8, b"\x20" + b"\0" * 7, b"\0\0\0\0\0\0\0\x01"),
+        ]
+    ),
+    max_size=60,
+).map(b"".join)
+
+
+@given(PIECES, st.lists(st.integers(0, 300), max_size=5), st.sampled_from([(5, 9), (20, 30), (100, 90), (1000, 4000)]))
+def test_streams_are_cut_as_one_reads_them_field_by_field(
+    body: bytes, cuts: list[int], limits: tuple[int, int]
+) -> None:
+    reader, reference = Export(*limits), journal_export.Export(*limits)
+    for at, end in itertools.pairwise([0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]):
+        assert told(reader.feed(body[at:end])) == reference.feed(body[at:end])
+    assert told(reader.end()) == reference.end()
+
+
+NAMES = st.sampled_from(
+    [
+        *("MESSAGE", "__CURSOR", "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP", "_HOSTNAME", "_MACHINE_ID"),
+        *("_BOOT_ID", "_TRANSPORT", "_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER", "_COMM", "CONTAINER_NAME", "CONTAINER_TAG"),
+        *("CONTAINER_ID_FULL", "IMAGE_NAME", "", "PRIORITY", "_ingest_error", "_time", "_escape", "ERRNO", "_PID"),
+        *("__SEQNUM", "__OTHER", "_CMDLINE", "\u00e9", '"'),
+    ]
+)
+FIELDS = st.lists(
+    st.tuples(
+        NAMES,
+        st.sampled_from(
+            ["3", "6", "9", "", "007", "0", "1790000000123456", "9" * 18, "9" * 19, "9300000000000000", "\u0663"]
+        )
+        | st.sampled_from(
+            ["k8s_app_web-0_shop_0b0e7a52_2", "web", "null", "line\n", '\x1b[1m\\"\t', b"\xff\n", b"\\\xff", b"\n"]
+        )
+        | VALUES,
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(st.lists(FIELDS, max_size=5))
+def test_entries_become_the_records_that_one_makes_of_them_one_by_one(
+    sent: list[list[tuple[str, str | bytes]]],
+) -> None:
+    body = export(*sent)
+    request = Request(b"", NOW_NS)
+    rows = Rows(request)
+    reference = journal_records.Records(rows, request.identity)
+    for entry in journal_export.Export(1000, 4000).feed(body):
+        reference.add(entry)
+    expected, found = rows.decoded(), decode(Export(1000, 4000).feed(body), request)
+    assert records(found) == records(expected)
+    assert found.unread == expected.unread
+
+
+def test_a_message_that_is_too_large_once_it_is_put_together_is_told() -> None:
+    body = export([("MESSAGE", "x" * 8), ("MESSAGE", "y" * 8)], {"MESSAGE": b"\xff" * 12}, {"A": "x" * 9})
+    found = decode(Export(12, 4000).feed(body), Request(b"", NOW_NS, limits=Limits(max_line_bytes=12)))
+    assert [record["message"] for record in records(found)] == ["\\xff" * 12]
+    assert [(reject.line, reject.reason) for reject in found.rejects] == [(1, "too_long"), (3, "too_long")]
+
+
+def test_very_many_names() -> None:
+    sent = [{f"N{number}_{at}": str(at) for at in range(1000)} for number in range(40)]
+    found = read(export(*(fields | {"_PID": "7", "MESSAGE": "x"} for fields in sent)))
+    assert [record["attributes"] for record in found] == [fields | {"_PID": 7} for fields in sent]
 
 
 def test_a_stream_is_read_in_time() -> None:

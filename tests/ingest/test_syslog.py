@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.messages import Message, pack, whole
+from ingest.messages import Message, pack, unpack, whole
 from ingest.protocols.syslog import Datagrams, conversation, decoder
-from ingest.request import Limits, Request
+from ingest.protocols.syslog.decode import decode_any
+from ingest.protocols.syslog.usual import decode_usual
+from ingest.request import Decoded, Limits, Request
 
 NOW = int(datetime(2026, 1, 10, 12, 0, 0, tzinfo=UTC).timestamp()) * 1_000_000_000
 PEER = "10.9.8.7"
@@ -19,7 +21,10 @@ PEER = "10.9.8.7"
 
 def records(*messages: bytes | Message, zone: str = "UTC", limits: Limits | None = None) -> list[dict[str, Any]]:
     body = pack((message if isinstance(message, Message) else whole(message) for message in messages), PEER)
-    decoded = decoder(ZoneInfo(zone))(Request(body, NOW, limits=limits or Limits()))
+    return rows_of(decoder(ZoneInfo(zone))(Request(body, NOW, limits=limits or Limits())))
+
+
+def rows_of(decoded: Decoded) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = decoded.batch.set_column(
         0, "time", decoded.batch.column("time").cast("int64")
     ).to_pylist()
@@ -380,6 +385,100 @@ ENDS = (
 def test_what_a_message_says_does_not_depend_on_those_before_it(messages: list[tuple[str, str]]) -> None:
     texts = [(header + end).encode("latin-1" if end == "\xff" else "utf-8") for header, end in messages]
     assert records(*texts) == [record(text) for text in texts]
+
+
+STAMPS = st.builds(
+    "{} {:2d} {:02d}:{:02d}:{:02d}".format,
+    st.sampled_from(["Jan", "Feb", "Mar", "Oct", "Nov", "Dec", "jan"]),
+    st.integers(0, 32),
+    st.integers(0, 24),
+    st.integers(0, 60),
+    st.integers(0, 61),
+)
+TIMES = STAMPS | st.sampled_from(
+    [
+        *("2026-01-09T10:00:00Z", "2026-01-09T10:00:00.123456789123-03:30", "2026-01-09T23:59:60+01:00", "-"),
+        *("1600-01-01T00:00:00Z", "2027-01-09T10:00:00Z", "2026-01-09t10:00:00z", "2026-02-30T10:00:00Z", "1768000000"),
+    ]
+)
+PRIORITIES = st.sampled_from(["<13>", "<191>", "<0>", "<007>", "<192>", "<1234>", "", "<>"])
+WORDS = st.sampled_from(
+    ["h", "app", "-", "UTC", "2024", "k8s_app_web-0_shop_uid_0", "0123456789ab", "h\u00e9", "a/b", "x:y", "\ufeff"]
+)
+STRUCTURED = st.sampled_from(
+    [
+        *(
+            "-",
+            '[a@1 b="c" b="d\\]"][x]',
+            '[a b="\u00e9\xa0"]',
+            '[facility  b="" ]',
+            "[a b=c]",
+            '[kubernetes@1 pod_name="p"]',
+        ),
+        *('[\u00e9 b="c"]', "[a]b", '[procid x="1"]', '[a b="', "- -", '[a\x1cb c="d"]'),
+    ]
+)
+LINES = st.sampled_from(
+    [
+        "x",
+        "",
+        "x\n",
+        "\ufeffx",
+        "\ufeff\ufeffx",
+        "%x",
+        "\ufeff%x",
+        "@cee:{}",
+        '{"kubernetes":{"pod_name":"p"}}',
+        "{}",
+        ": x",
+        "\0",
+    ]
+)
+MESSAGES = st.builds(
+    "{}1 {} {} {} {} {} {} {}".format, PRIORITIES, TIMES, WORDS, WORDS, WORDS, WORDS, STRUCTURED, LINES
+) | st.builds(
+    "{}{} {} {}{}: {}".format,
+    PRIORITIES,
+    TIMES,
+    WORDS,
+    WORDS,
+    st.sampled_from(["", "[7]", "[]", "[12345678901]"]),
+    LINES,
+)
+
+
+@given(
+    st.lists(st.tuples(MESSAGES, st.sampled_from(["10.0.0.1", "::ffff:10.0.0.2"]), st.booleans()), max_size=5),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"]),
+)
+def test_messages_read_at_once_are_what_they_are_one_by_one(sent: list[tuple[str, str, bool]], zone: str) -> None:
+    texts = ((text.encode("latin-1", "replace") if is_odd else text.encode(), peer) for text, peer, is_odd in sent)
+    request = Request(b"".join(pack([whole(text)], peer) for text, peer in texts), NOW)
+    found = decoder(ZoneInfo(zone))(request)
+    expected = decode_any(unpack(request.body), request, ZoneInfo(zone))
+    assert rows_of(found) == rows_of(expected)
+    assert (found.senders, found.rejects, found.unread) == (expected.senders, expected.rejects, expected.unread)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])
+def test_local_times_around_changes_of_the_clock(zone: str) -> None:
+    stamps = [
+        f"{day} {hour:02d}:{minute}:00"
+        for day in ("Mar  8", "Mar 29", "Apr  5", "Oct  4", "Oct 25", "Nov  1")
+        for hour in range(5)
+        for minute in ("00", "29", "59")
+    ]
+    request = Request(pack((whole(f"<13>{stamp} h app: x".encode()) for stamp in stamps), PEER), NOW)
+    found = decode_usual(request, ZoneInfo(zone))
+    assert found.left == []
+    assert rows_of(found.decoded) == rows_of(decode_any(unpack(request.body), request, ZoneInfo(zone)))
+
+
+def test_what_senders_usually_write_is_read_at_once() -> None:
+    usual = [(header + end).encode() for header in HEADERS[:3] + HEADERS[4:6] for end in ENDS[:1]]
+    odd = [whole(b"<13>x"), whole(b"no header"), Message(b"<13>Jan  9 10:00:00 h app: so fa", 99)]
+    body = pack([*map(whole, usual), *odd], PEER)
+    assert decode_usual(Request(body, NOW), UTC).left == [5, 6, 7]
 
 
 @given(st.text(max_size=200), st.integers(0, 191))

@@ -11,16 +11,19 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from ingest.body import inflate
+from ingest.entries import Unsure
 from ingest.json_text import to_json
-from ingest.messages import Message, unpack
+from ingest.messages import Message, pack, unpack, whole
 from ingest.protocols.gelf.document import Document, documents_of
 from ingest.protocols.gelf.fields import Fields, Sorted
 from ingest.protocols.gelf.origin import Origins
 from ingest.protocols.gelf.timestamp import time_ns
+from ingest.protocols.gelf.usual import decode_usual
 from ingest.request import Decoded, Request, Sender
 from ingest.rows import INGEST_ERROR, Rows, Source
 from ingest.severity import severity_of, severity_of_syslog
@@ -32,6 +35,16 @@ _MAPPED: Final = "::ffff:"
 
 def decode_messages(request: Request) -> Decoded:
     """Documents of connections and datagrams (`ingest.messages`)."""
+    with suppress(Unsure):
+        return decode_usual(request)
+    if inflated := _inflated(request):
+        with suppress(Unsure):
+            return decode_usual(replace(request, body=inflated))
+    return decode_any(request)
+
+
+def decode_any(request: Request) -> Decoded:
+    """Likewise, one document at a time."""
     gelf = _Gelf(request)
     for peer, message in unpack(request.body):
         gelf.add(message, peer.removeprefix(_MAPPED))
@@ -45,12 +58,33 @@ def decode_request(request: Request) -> Decoded:
     Raises:
         InvalidInput: there is no document in it.
     """
+    with suppress(Unsure):
+        decoded = decode_usual(replace(request, body=pack([whole(request.body)], "")))
+        return replace(decoded, senders={})
     documents = list(documents_of(request.body))
     if not any(document is not None for document, _ in documents):
         raise InvalidInput("the body is no GELF document, which is a JSON object with host and short_message")
     gelf = _Gelf(request)
     gelf.add_documents(documents, "")
     return gelf.rows.decoded()
+
+
+def _inflated(request: Request) -> bytes:
+    """The same messages without compression; nothing if none has any, or another is not as it should be."""
+    bodies: list[bytes] = []
+    is_compressed = False
+    for peer, message in unpack(request.body):
+        content = message.content
+        if message.missing:
+            return b""
+        if not content.startswith(b"{"):
+            try:
+                content = inflate(content, "", request.limits.max_line_bytes)
+            except (InvalidInput, TooLarge):
+                return b""
+            is_compressed = True
+        bodies.append(pack([whole(content)], peer))
+    return b"".join(bodies) if is_compressed else b""
 
 
 class _Gelf:

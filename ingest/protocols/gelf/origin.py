@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from ingest.identity import resolve
+from ingest.identity import Resolved, resolve
 from ingest.identity_table import Table
 from ingest.rows import Rows, Source
 from logstore.record import NODE_NAMESPACE
 
 _STREAMS: Final = {3: "stderr", 6: "stdout"}
 """What Docker's driver tells by its two levels."""
+
+
+Told = Mapping[str, str | int | float]
+"""Fields that say where a document comes from."""
 
 
 class Origin(NamedTuple):
@@ -27,16 +31,25 @@ class Origins:
         self._rows = rows
         self._known: dict[tuple[object, ...], Origin] = {}
 
-    def of(self, told: Mapping[str, str | int | float], host: str, level: int) -> Origin:
-        """`host` is the pod where the fields name neither pod nor container, else the label `node`."""
-        stream = _STREAMS.get(level, "") if "container_id" in told else ""
+    def of(self, told: Told, host: str, level: int) -> Origin:
+        stream = stream_of(told, level)
         key = (host, stream, *told.items())
         found = self._known.get(key)
         if found is None:
-            resolved = resolve(told, self._table)
-            source = _source(resolved.source, host, stream)
-            found = self._known[key] = Origin(self._rows.group(source), resolved.rest)
+            resolved = resolve_origin(told, host, stream, self._table)
+            found = self._known[key] = Origin(self._rows.group(resolved.source), resolved.rest)
         return found
+
+
+def stream_of(told: Told, level: int) -> str:
+    """What the level of a document of Docker's driver tells."""
+    return _STREAMS.get(level, "") if "container_id" in told else ""
+
+
+def resolve_origin(told: Told, host: str, stream: str, table: Table) -> Resolved:
+    """`host` is the pod where the fields name neither pod nor container, else the label `node`."""
+    resolved = resolve(told, table)
+    return Resolved(_source(resolved.source, host, stream), resolved.rest)
 
 
 def _source(source: Source, host: str, stream: str) -> Source:

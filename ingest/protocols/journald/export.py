@@ -1,24 +1,46 @@
-"""Journal Export Format, read as it comes (systemd.io/JOURNAL_EXPORT_FORMATS).
+"""Journal Export Format, cut into entries as it comes (systemd.io/JOURNAL_EXPORT_FORMATS). Mirrors
+logstore/native/journald_export.c.
 
-A field is `NAME=text`, or `NAME`, a newline, eight bytes of size (little-endian), that many bytes and a newline; an
-empty line ends an entry. What is no field, or too large for one, is left out of its entry, which says so.
+What is no field, or too large for one, is left out of its entry, which says so in a field of its own.
 """
 
-import re
-from typing import Any, Final
+import ctypes
+import struct
+from collections.abc import Iterator
+from typing import Final
 
-FIELDS_MAX: Final = 1024
-"""Of one entry, as journald itself has it."""
-DECLARED_MAX_BYTES: Final = 768 << 20
-"""The largest field that systemd writes; a line followed by a larger number is no binary field."""
-LEFT_OUT: Final = "_ingest_error"
+from logstore.native import KERNEL_OUT_OF_MEMORY, ColumnBuffer, address_of, kernel
 
-Value = str | bytes | list["str | bytes"]
-Entry = dict[str, Value]
-"""Fields by name; bytes where they are not UTF-8, a list where a name is repeated."""
+_FIELD_MAX_BYTES: Final = 768 << 20
+"""The largest field that systemd writes."""
+_HEAD: Final = struct.Struct("=ii")
+_END_BYTES: Final = 4
 
-_NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{0,63}")
-_SIZE_BYTES: Final = 8
+
+class _State(ctypes.Structure):
+    _fields_ = (
+        ("field_max_bytes", ctypes.c_int64),
+        ("entry_max_bytes", ctypes.c_int64),
+        ("skip_bytes", ctypes.c_int64),
+        ("skips_line", ctypes.c_int64),
+        ("entry_bytes", ctypes.c_int64),
+        ("fields", ctypes.c_int64),
+        ("is_told", ctypes.c_int64),
+    )
+
+
+_export: Final = kernel(
+    "kernel_journald_export",
+    ctypes.POINTER(_State),
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.POINTER(ctypes.c_int64),
+    ctypes.POINTER(ColumnBuffer),
+    ctypes.POINTER(ColumnBuffer),
+)
+
+Entry = bytes
+"""The fields of one, as `logstore/native/journald.h` has them."""
 
 
 class Export:
@@ -26,142 +48,55 @@ class Export:
     and of all its fields together no more than `entry_max_bytes`."""
 
     def __init__(self, field_max_bytes: int, entry_max_bytes: int) -> None:
-        self._field_max_bytes = field_max_bytes
-        self._entry_max_bytes = entry_max_bytes
+        self._state = _State(min(field_max_bytes, _FIELD_MAX_BYTES), entry_max_bytes)
         self._left = b""
-        self._skip_bytes = 0
-        self._skips_line = False
-        self._entry: Entry = {}
-        self._entry_bytes = 0
-        self._fields = 0
+        self._open: list[bytes] = []
 
     @property
     def held_bytes(self) -> int:
         """What is kept of an entry that is not complete."""
-        return len(self._left) + self._entry_bytes
+        return len(self._left) + sum(map(len, self._open))
 
     def feed(self, data: bytes) -> list[Entry]:
         """The entries that are complete with this."""
         text = self._left + data if self._left else data
-        entries: list[Entry] = []
-        at = 0
-        while (end := self._next(text, at, entries)) > at:
-            at = end
-        self._left = text[at:]
-        return entries
+        used, fields, ends = ctypes.c_int64(), ColumnBuffer(), ColumnBuffer()
+        status = _export(
+            ctypes.byref(self._state),
+            address_of(text),
+            len(text),
+            ctypes.byref(used),
+            ctypes.byref(fields),
+            ctypes.byref(ends),
+        )
+        if status == KERNEL_OUT_OF_MEMORY:
+            raise MemoryError("journald")
+        self._left = text[used.value :]
+        return self._cut(fields.take_bytes(), memoryview(ends.take_bytes()).cast("q").tolist())
 
     def end(self) -> list[Entry]:
         """The last entry, should no empty line have ended it."""
         entries = self.feed(b"\n\n")
-        self._left, self._skip_bytes, self._skips_line = b"", 0, False
+        self._left, self._open = b"", []
         return entries
 
-    def _next(self, text: bytes, at: int, entries: list[Entry]) -> int:
-        """Reads an entry or a field; where the next begins, or `at` if it is not there yet."""
-        if self._skip_bytes or self._skips_line:
-            return self._skip(text, at)
-        if not self._fields and (end := text.find(b"\n\n", at)) >= 0:
-            entry = _plain(text[at:end], self._field_max_bytes, self._entry_max_bytes)
-            if entry is not None:
-                entries.append(entry)
-                return end + 2
-        end = text.find(b"\n", at)
-        if end < 0:
-            return self._await_line(text, at)
-        if end == at:
-            self._finish(entries)
-            return end + 1
-        name, equals, value = text[at:end].partition(b"=")
-        if equals:
-            self._add(name, value)
-            return end + 1
-        return self._binary(text, at, end)
-
-    def _binary(self, text: bytes, at: int, name_end: int) -> int:
-        start = name_end + 1 + _SIZE_BYTES
-        if len(text) < start:
-            return at
-        size = int.from_bytes(text[name_end + 1 : start], "little")
-        if size > DECLARED_MAX_BYTES or not _NAME.fullmatch(text, at, name_end):
-            self._leave_out(f"a line is no field: {text[at:name_end][:80].decode(errors='replace')}")
-            return name_end + 1
-        if size > self._field_max_bytes:
-            self._leave_out_large(text[at:name_end])
-            self._skip_bytes = size + 1
-            return start
-        end = start + size
-        if len(text) <= end:
-            return at
-        self._add(text[at:name_end], text[start:end])
-        return end + 1
-
-    def _skip(self, text: bytes, at: int) -> int:
-        if self._skip_bytes:
-            skipped = min(self._skip_bytes, len(text) - at)
-            self._skip_bytes -= skipped
-            return at + skipped
-        end = text.find(b"\n", at)
-        if end < 0:
-            return len(text)
-        self._skips_line = False
-        return end + 1
-
-    def _await_line(self, text: bytes, at: int) -> int:
-        if len(text) - at <= self._field_max_bytes:
-            return at
-        self._leave_out_large(text[at : at + 64].partition(b"=")[0])
-        self._skips_line = True
-        return len(text)
-
-    def _add(self, name: bytes, value: bytes) -> None:
-        size = len(name) + len(value)
-        if len(value) > self._field_max_bytes or self._entry_bytes + size > self._entry_max_bytes:
-            self._leave_out_large(name)
-        elif self._fields >= FIELDS_MAX:
-            self._leave_out(f"it has more than {FIELDS_MAX:,} fields")
-        else:
-            self._fields += 1
-            self._entry_bytes += size
-            add_field(self._entry, name.decode("utf-8", "replace"), _text(value))
-
-    def _leave_out_large(self, name: bytes) -> None:
-        self._leave_out(f"the field {name[:80].decode(errors='replace')} is too large (max_line, max_body)")
-
-    def _leave_out(self, reason: str) -> None:
-        self._fields += 1
-        self._entry.setdefault(LEFT_OUT, f"left out: {reason}")
-
-    def _finish(self, entries: list[Entry]) -> None:
-        if self._entry:
-            entries.append(self._entry)
-        self._entry, self._entry_bytes, self._fields = {}, 0, 0
+    def _cut(self, fields: bytes, ends: list[int]) -> list[Entry]:
+        entries: list[Entry] = []
+        at = 0
+        for end in ends:
+            entries.append(b"".join((*self._open, fields[at:end])))
+            self._open = []
+            at = end
+        if at < len(fields):
+            self._open.append(fields[at:])
+        return entries
 
 
-def add_field(entry: Entry, name: str, value: str | bytes) -> None:
-    """Of a name that is there already both values count."""
-    known = entry.get(name)
-    if known is None:
-        entry[name] = value
-    elif isinstance(known, list):
-        known.append(value)
-    else:
-        entry[name] = [known, value]
-
-
-def _plain(text: bytes, field_max_bytes: int, entry_max_bytes: int) -> Entry | None:
-    """An entry of text fields with different names, as nearly all are; None: it has to be read field by field."""
-    if len(text) > min(field_max_bytes, entry_max_bytes):
-        return None
-    try:
-        pairs: Any = [line.split("=", 1) for line in text.decode().split("\n")]
-        entry: Entry = dict(pairs)
-    except ValueError:
-        return None
-    return entry if len(entry) == len(pairs) <= FIELDS_MAX else None
-
-
-def _text(value: bytes) -> str | bytes:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
+def fields_of(entry: Entry) -> Iterator[tuple[str, bytes]]:
+    """Names and values, in their order."""
+    at, end = 0, len(entry) - _END_BYTES
+    while at < end:
+        name_bytes, value_bytes = _HEAD.unpack_from(entry, at)
+        value_at = at + _HEAD.size + name_bytes
+        at = value_at + value_bytes
+        yield entry[value_at - name_bytes : value_at].decode(), entry[value_at:at]

@@ -7,13 +7,12 @@ batch finds that receipt: the entries that it covers are dropped, and the next o
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from ingest.protocols.journald.export import Entry, Export
-from ingest.protocols.journald.records import Records, cursor_of
+from ingest.protocols.journald.records import cursor_of, decode
 from ingest.request import OVERRIDES, Decoded, Head, Limits, Request
-from ingest.rows import Rows
 
 _DIGEST_BYTES: Final = 32
 
@@ -69,19 +68,16 @@ class Upload:
         """The entries that are complete and not known to be stored."""
         self._parse()
         self._drop_covered()
-        rows = Rows(request)
         if not self._entries or self._covered:
             self._sent = None
-            return rows.decoded()
-        records = Records(rows, request.identity)
-        for entry in self._entries:
-            records.add(entry)
+            return decode([], request)
+        decoded = decode(self._entries, request)
         self._sent = Extent.of(self._entries)
         first = cursor_of(self._entries[0])
         if self._is_new or not first or not self._sent.last:
-            return rows.decoded()
+            return decoded
         digest = hashlib.blake2b(f"{self._given}\n{first}".encode(), digest_size=_DIGEST_BYTES)
-        return rows.decoded(digest.hexdigest(), self._sent.receipt, digest.digest())
+        return replace(decoded, key=digest.hexdigest(), items=self._sent.receipt, digest=digest.digest())
 
     def stored(self, receipt: bytes) -> bool:
         """Whether the receipt is that of another extent than ours, so that there is more to read."""

@@ -12,116 +12,67 @@
   off, as far as it goes.
 """
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, tzinfo
-from typing import Any, Final
 
 from ingest.alike import Alike
-from ingest.identity_table import Table
+from ingest.entries import Most, Unsure
 from ingest.messages import Message, unpack
+from ingest.order import in_order
 from ingest.protocols.syslog.header import Parsed, parse
-from ingest.protocols.syslog.plain import Cut, cut
-from ingest.protocols.syslog.structured import elements
 from ingest.protocols.syslog.times import clock_of
-from ingest.protocols.syslog.told import (
-    Told,
-    attribute_of,
-    by_header,
-    by_json,
-    by_structured,
-    has_json,
-    may_be_of_a_pod,
-)
+from ingest.protocols.syslog.told import Told, by_header, by_json, by_structured, has_json
+from ingest.protocols.syslog.usual import decode_usual
 from ingest.request import Decode, Decoded, Request, Sender
 from ingest.rows import INGEST_ERROR
-
-_REMEMBERED_MAX: Final = 1 << 14
-"""Headers; each of a length up to …"""
-_REMEMBERED_LENGTH_MAX: Final = 512
 
 
 def decoder(local: tzinfo = UTC) -> Decode:
     """Decodes packed messages (`ingest.messages`). `local` is the zone of times that have none."""
-    memory = _Memory()
 
     def decode(request: Request) -> Decoded:
-        syslog = _Syslog(request, local, memory)
-        for peer, message in unpack(request.body):
-            syslog.add(peer, message)
-        return syslog.records.decoded()
+        try:
+            most = decode_usual(request, local)
+        except Unsure:
+            return decode_any(unpack(request.body), request, local)
+        return _with_rest(most, request, local) if most.left else most.decoded
 
     return decode
 
 
-class _Memory:
-    """What plain headers were found to say, from request to request; forgotten whole when it is full."""
+def decode_any(messages: Iterable[tuple[str, Message]], request: Request, local: tzinfo = UTC) -> Decoded:
+    """The records of messages, each with its sender, one at a time."""
+    syslog = _Syslog(request, local)
+    for peer, message in messages:
+        syslog.add(peer, message)
+    return syslog.records.decoded()
 
-    def __init__(self) -> None:
-        self._table: Table | None = None
-        self._told: dict[tuple[object, ...], Told] = {}
 
-    def of(self, table: Table) -> dict[tuple[object, ...], Told]:
-        """To be added to. Whoever has it goes on to use it when others are given another."""
-        if table is not self._table or len(self._told) > _REMEMBERED_MAX:
-            self._table, self._told = table, {}
-        return self._told
+def _with_rest(most: Most, request: Request, local: tzinfo) -> Decoded:
+    """With those that are not as most, each in its place."""
+    decoded, left = most.decoded, most.left
+    messages = list(unpack(request.body))
+    rest = decode_any((messages[place] for place in left), request, local)
+    is_left = set(left)
+    places = [place for place in range(len(messages)) if place not in is_left]
+    batch = in_order((decoded.batch, rest.batch), [*places, *left])
+    senders = Counter(decoded.senders) + Counter(rest.senders)
+    return replace(decoded, batch=batch, unread=rest.unread, senders=senders)
 
 
 class _Syslog:
     """The messages of one request."""
 
-    def __init__(self, request: Request, local: tzinfo, memory: _Memory) -> None:
+    def __init__(self, request: Request, local: tzinfo) -> None:
         self.records = Alike(request)
         self._request = request
         self._seconds_of = clock_of(local, request.now_ns)
         self._max_bytes = request.limits.max_line_bytes
-        self._kinds: dict[tuple[object, ...], int] = {}
-        self._structured: dict[tuple[int, str], int] = {}
-        self._remembered = memory.of(request.identity)
         self._told: dict[tuple[object, ...], Told] = {}
 
     def add(self, peer: str, message: Message) -> None:
-        """One message. Most are of a plain form and alike to one before in all but time and text."""
-        if message.whole_bytes == len(message.content) <= self._max_bytes:
-            try:
-                text = message.content.decode()
-            except UnicodeDecodeError:
-                pass
-            else:
-                found = cut(text, self._seconds_of)
-                if found is not None and (kind := self._kind_of(found, text, peer)) is not None:
-                    self.records.add(kind, found[1], found[3])
-                    return
-        self._add_any(peer, message)
-
-    def _kind_of(self, found: Cut, text: str, peer: str) -> int | None:
-        """None if the message is not what it seems, or says more than most."""
-        common, time_ns, structured, line = found
-        if has_json(line) or (structured and may_be_of_a_pod(structured)):
-            return None
-        key = (peer, common)
-        kind = self._kinds.get(key)
-        if kind is None:
-            told = self._remembered.get(key)
-            if told is None:
-                parsed = parse(text, self._seconds_of)
-                if parsed.error or (parsed.time_ns, parsed.structured, parsed.message) != (time_ns, structured, line):
-                    return None
-                told = self._by_header(parsed, peer)
-                if len(common[1]) <= _REMEMBERED_LENGTH_MAX:
-                    self._remembered[key] = told
-            kind = self._kinds[key] = self._kind(told, told.attributes, peer)
-        return self._with_structured(kind, structured) if structured else kind
-
-    def _with_structured(self, kind: int, structured: str) -> int:
-        key = (kind, structured)
-        found = self._structured.get(key)
-        if found is None:
-            taken = self.records.attributes(kind)
-            attributes = {attribute_of(name, taken): values for name, values in elements(structured).items()}
-            found = self._structured[key] = self.records.variant(kind, attributes)
-        return found
-
-    def _add_any(self, peer: str, message: Message) -> None:
         content = message.content[: self._max_bytes]
         message = Message(content, message.whole_bytes)
         text, is_text = _text(message)
@@ -136,12 +87,9 @@ class _Syslog:
             attributes = {**attributes, "sequence": parsed.sequence}
         if wrong := parsed.error or message.missing:
             attributes = {**attributes, INGEST_ERROR: wrong}
-        kind = self._kind(told, attributes, peer)
+        kind = self.records.kind(told.source, told.severity, attributes, Sender.at(peer, told.host))
         line = parsed.message if is_text else parsed.message.encode("utf-8", "surrogateescape")
         self.records.add(kind, parsed.time_ns, line)
-
-    def _kind(self, told: Told, attributes: dict[str, Any], peer: str) -> int:
-        return self.records.kind(told.source, told.severity, attributes, Sender.at(peer, told.host))
 
     def _by_header(self, parsed: Parsed, peer: str) -> Told:
         key = (peer, parsed.priority, *parsed[2:6])

@@ -3,9 +3,7 @@
 import re
 from typing import Final
 
-ELEMENT: Final = r'\[[^\s="\]\[]++(?:\ ++[^\s="\]]++="[^"\\]*+(?:\\.[^"\\]*+)*+")*+\ *+\]'
-"""One element, as a regular expression in which `.` is any character."""
-_ELEMENT: Final = re.compile(ELEMENT, re.DOTALL)
+_ELEMENT: Final = re.compile(r'\[[^\s="\]\[]++(?:\ ++[^\s="\]]++="[^"\\]*+(?:\\.[^"\\]*+)*+")*+\ *+\]', re.DOTALL)
 _ID_OR_PARAMETER: Final = re.compile(r'\[([^\s="\]\[]++)|([^\s="\]]++)="([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 

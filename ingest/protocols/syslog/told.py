@@ -56,11 +56,6 @@ def by_structured(structured: str, told: Told, table: Table) -> Told:
     return Told(source, told.severity, {**told.attributes, **attributes}, told.host)
 
 
-def may_be_of_a_pod(structured: str) -> bool:
-    """Whether structured data may say more than attributes."""
-    return "kubernetes" in structured
-
-
 def attribute_of(element: str, taken: Mapping[str, object]) -> str:
     """The attribute that a structured element is: its id, unless that is one of ours."""
     return f"sd.{element}" if element in taken else element
