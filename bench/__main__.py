@@ -1,11 +1,11 @@
-"""`python -m bench ingest|query|compare|size|tail|plan|agents [--records N] [--seed S]`: prints Markdown tables."""
+"""`python -m bench SUBJECT… [--records N] [--seed S]`: prints Markdown tables; a subject is the module of its name."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import agents, compare, ingest, plan, query, size, tail
+from bench import agents, compare, concurrency, ingest, plan, query, size, tail
 
 SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "ingest": ingest.run,
@@ -15,6 +15,7 @@ SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "tail": tail.run,
     "plan": plan.run,
     "agents": agents.run,
+    "concurrency": concurrency.run,
 }
 
 
@@ -25,7 +26,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the corpus (%(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="how often each query is asked (%(default)s)")
     parser.add_argument("--followers", type=int, default=200, help="tails at once (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=20, help="how long to tail (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=int, default=20, help="how long to tail, or each part of concurrency (%(default)s)"
+    )
     parser.add_argument("--segments", type=int, default=100_000, help="size of the planned catalog (%(default)s)")
     options = parser.parse_args()
     for subject in options.subject:
