@@ -12,7 +12,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore.errors import QueryTooExpensive
+from logstore.errors import Busy, QueryTooExpensive
 from logstore.store import Store
 from query import analyse, frequent
 from query.answer import Answer, End, schema, shape
@@ -222,8 +222,8 @@ def _rows(
 def _rows_of(
     session: Session, compiled: Compiled, part: Slice, order: Literal["asc", "desc"], view: View
 ) -> Generator[pa.RecordBatch, None, None]:
-    """The rows of one slice; one that is too much for the memory is read in halves, less what had come already: the
-    order is total, so that the same rows come first again."""
+    """The rows of one slice; one that is too much for the memory is read again with more of it, else in halves, less
+    what had come already: the order is total, so that the same rows come first again."""
     define_records(session, part.pieces, part.buffer, view, part.between_ns)
     came = 0
     try:
@@ -233,11 +233,19 @@ def _rows_of(
                 yield batch
         return
     except QueryTooExpensive:
-        halves = part.halves(order)
-        if not halves:
+        again = (part,) if _is_enlarged(session) else part.halves(order)
+        if not again:
             raise
-        session.cost.slices_halved += 1
-    yield from _from_row(_rows_of_all(session, compiled, halves, order, view), came)
+        session.cost.slices_halved += len(again) > 1
+    yield from _from_row(_rows_of_all(session, compiled, again, order, view), came)
+
+
+def _is_enlarged(session: Session) -> bool:
+    """Whether the session goes on with more memory; what only reads needs some that does not shrink with the slice."""
+    try:
+        return session.enlarge()
+    except Busy:
+        return False
 
 
 def _rows_of_all(
