@@ -1,12 +1,11 @@
-"""`python -m bench ingest|query|compare|size|tail|plan|agents|connections [--records N] [--seed S]`: prints tables in
-Markdown."""
+"""`python -m bench SUBJECT… [--records N] [--seed S]`: prints Markdown tables; a subject is the module of its name."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import agents, compare, connections, ingest, plan, query, size, tail
+from bench import agents, compare, concurrency, connections, ingest, plan, query, size, tail
 
 SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "ingest": ingest.run,
@@ -17,6 +16,7 @@ SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "plan": plan.run,
     "agents": agents.run,
     "connections": connections.run,
+    "concurrency": concurrency.run,
 }
 
 
@@ -27,7 +27,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the corpus (%(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="how often each query is asked (%(default)s)")
     parser.add_argument("--followers", type=int, default=200, help="tails at once (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=20, help="how long to tail (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=int, default=20, help="how long to tail, or each part of concurrency (%(default)s)"
+    )
     parser.add_argument("--segments", type=int, default=100_000, help="size of the planned catalog (%(default)s)")
     parser.add_argument("--protocols", nargs="*", default=[], help="words in the names of agents' protocols (all)")
     options = parser.parse_args()

@@ -1,8 +1,8 @@
 """DuckDB under limits: a small fixed pool of instances, a cursor a query, admission, time-out, cancellation.
 
 Limits are an instance's in DuckDB, not a cursor's. So there are three of them: one for queries that read little, one
-for those that read much, and one for tails, which no query can then starve of memory. Each can read files of the
-segments' directory and nothing else.
+for those that read much, and one for tails, which no query can then starve of memory; and those that read much yield
+the processors to all others. Each can read files of the segments' directory and nothing else.
 """
 
 import contextlib
@@ -21,14 +21,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import structlog
 
+from logstore.catalog import Segment
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
-from query import extension
 from query.cost import Cost, Stage
 from query.extension import NO_SECRET
+from query.instance import Instance, Limits
 from query.parts import Parts
 from query.remembered import Answers
 from query.verdicts import Verdicts
 from query.watchdog import Watchdog
+from query.yielding import yielding
 
 log = structlog.get_logger("query.engine")
 
@@ -68,6 +70,11 @@ class QuerySettings:
     large_bytes: int = 64 * MIB
     """Bytes of segments, before compression, from which on a query counts as large."""
 
+    @property
+    def large_concurrency(self) -> int:
+        """Large queries at once."""
+        return max(1, self.concurrency // 2)
+
     def share_bytes(self, size: Size) -> int:
         """An instance's part of the memory."""
         eighths = {Size.SMALL: 2, Size.LARGE: 5, Size.TAIL: 1}[size]
@@ -85,39 +92,19 @@ class Engine:
         self.settings = settings or QuerySettings()
         self._secret = secret
         shutil.rmtree(spill, ignore_errors=True)
-        self._instances = {size: self._start(size, segments, spill / size) for size in Size}
+        self._instances = {size: self._start(size, segments, spill) for size in Size}
         self._turns = threading.BoundedSemaphore(self.settings.concurrency)
-        self._large_turns = threading.BoundedSemaphore(max(1, self.settings.concurrency // 2))
+        self._large_turns = threading.BoundedSemaphore(self.settings.large_concurrency)
         self._watchdog = Watchdog()
         self.verdicts = Verdicts()
         self.answers = Answers()
         self.parts = Parts()
 
-    def _start(self, size: Size, segments: Path, spill: Path) -> duckdb.DuckDBPyConnection:
-        spill.mkdir(parents=True)
-        is_tail = size is Size.TAIL
-        instance = duckdb.connect(
-            ":memory:",
-            config={
-                "threads": 1 if is_tail else self.settings.threads,
-                "memory_limit": f"{self.settings.share_bytes(size)}B",
-                "temp_directory": str(spill),
-                "max_temp_directory_size": f"{self.settings.spill_bytes}B",
-                "preserve_insertion_order": is_tail,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "allow_community_extensions": False,
-                "python_enable_replacements": False,
-            },
-        )
-        extension.register(instance, self._secret)
-        instance.execute("SET TimeZone = 'UTC'")
-        instance.execute("SET VARIABLE directories = ?", [[f"{segments.absolute()}/", f"{spill.absolute()}/"]])
-        instance.execute("SET allowed_directories = getvariable('directories')")
-        instance.execute("SET enable_external_access = false")
-        instance.execute("SET allowed_configs = ['enable_profiling']")
-        instance.execute("SET lock_configuration = true")
-        return instance
+    def _start(self, size: Size, segments: Path, spill: Path) -> Instance:
+        settings, is_tail = self.settings, size is Size.TAIL
+        limits = Limits(1 if is_tail else settings.threads, settings.share_bytes(size), settings.spill_bytes, is_tail)
+        threads = yielding(settings.large_concurrency, "large-query") if size is Size.LARGE else None
+        return Instance(limits, segments, spill / size, self._secret, threads)
 
     @contextlib.contextmanager
     def session(self, size: Size = Size.SMALL, wait_s: float | None = None) -> Iterator["Session"]:
@@ -132,19 +119,23 @@ class Engine:
                 self._take_turn(self._turns, self.settings.concurrency, "", wait_s)
                 stack.callback(self._turns.release)
 
-            def cursor_of(size: Size) -> duckdb.DuckDBPyConnection:
+            def instance_of(size: Size, wait_s: float) -> Instance:
                 if size is Size.LARGE:
-                    self._take_turn(self._large_turns, max(1, self.settings.concurrency // 2), "large ", wait_s)
+                    self._take_turn(self._large_turns, self.settings.large_concurrency, "large ", wait_s)
                     stack.callback(self._large_turns.release)
-                return self._instances[size].cursor()
+                return self._instances[size]
 
-            session = Session(cursor_of, self._watchdog, self.settings, size)
+            session = Session(instance_of, self._watchdog, self.settings, size, wait_s)
             stack.callback(session.close)
             yield session
 
     def _take_turn(self, turns: threading.BoundedSemaphore, count: int, kind: str, wait_s: float) -> None:
         if not turns.acquire(timeout=wait_s):
             raise Busy(f"{count} {kind}queries run already, which is the limit (query_concurrency); try again soon")
+
+    def readings(self) -> dict[str, float]:
+        """The numbers for /metrics."""
+        return {"query_footers": sum(instance.footers for instance in self._instances.values())}
 
     def close(self) -> None:
         """Ends what runs and stops."""
@@ -158,18 +149,24 @@ class Session:
 
     def __init__(
         self,
-        cursor_of: Callable[[Size], duckdb.DuckDBPyConnection],
+        instance_of: Callable[[Size, float], Instance],
         watchdog: Watchdog,
         settings: QuerySettings,
         size: Size,
+        wait_s: float,
     ) -> None:
-        self._cursor_of = cursor_of
-        self._cursor = cursor_of(size)
+        """`wait_s`: how long it waits for an instance that has no room."""
+        self._instance_of = instance_of
+        self._instance = instance_of(size, wait_s)
+        self._wait_s = wait_s
+        self._cursor = self._instance.cursor()
         self._watchdog = watchdog
         self._settings = settings
         self._size = size
         self._left_s = settings.timeout_s if size is not Size.TAIL else TICK_TIMEOUT_S
         self._is_cancelled = False
+        self._read_bytes = 0
+        self._keeps_footers = False
         self.cost = Cost()
         """Of what the session does."""
 
@@ -183,7 +180,7 @@ class Session:
             # The profile is this cursor's alone, and `no_output` keeps DuckDB from printing it.
             self._cursor.execute("SET enable_profiling = 'no_output'")
 
-    def enlarge(self) -> bool:
+    def enlarge(self, wait_s: float | None = None) -> bool:
         """Goes on in the instance for large queries, where nothing is registered yet; False for one that is there
         already, and for a tail.
 
@@ -193,12 +190,28 @@ class Session:
         if self._size is not Size.SMALL:
             return False
         with self.cost.stage(Stage.WAIT):
-            large = self._cursor_of(Size.LARGE)
+            large = self._instance_of(Size.LARGE, self._wait_s if wait_s is None else wait_s)
         self._cursor.close()
-        self._cursor, self._size = large, Size.LARGE
+        self._instance, self._cursor, self._size = large, large.cursor(), Size.LARGE
+        self._keeps_footers = False
         self._profile()
         self.cost.is_enlarged = True
         return True
+
+    def grow(self, size_bytes: int) -> None:
+        """Told what a query is about to read, before compression, step by step: past what is small it goes on in the
+        instance for large queries, if that has room now."""
+        self._read_bytes += size_bytes
+        if self._read_bytes > self._settings.large_bytes:
+            with contextlib.suppress(Busy):
+                self.enlarge(wait_s=0.0)
+
+    def keep_footers(self, files: Sequence[Segment]) -> None:
+        """Told which files are about to be read whole: their footers stay in memory, where there is room."""
+        keeps = bool(files) and self._instance.may_keep(files)
+        if keeps != self._keeps_footers:
+            self.execute(f"SET parquet_metadata_cache = {keeps}")
+            self._keeps_footers = keeps
 
     def register(self, name: str, table: pa.Table) -> None:
         """Makes an Arrow table readable by a name, in this session only."""
@@ -207,7 +220,7 @@ class Session:
     def execute(self, sql: str, params: Sequence[object] = ()) -> None:
         """Runs a statement that has no result."""
         with self._limited(sql):
-            self._cursor.execute(sql, list(params))
+            self._instance.run(lambda: self._cursor.execute(sql, list(params)))
 
     def stream(
         self, sql: str, params: Sequence[object] = (), rows: int = BATCH_ROWS
@@ -218,11 +231,11 @@ class Session:
             QueryTimeout, QueryTooExpensive, QueryCancelled: with the first batch or any later one.
         """
         with self._limited(sql):
-            reader = self._cursor.sql(sql, params=list(params)).to_arrow_reader(rows)
+            reader = self._instance.run(lambda: self._cursor.sql(sql, params=list(params)).to_arrow_reader(rows))
         try:
             while True:
                 with self._limited(sql):
-                    batch = next(reader, None)
+                    batch = self._instance.run(lambda: next(reader, None))
                 if batch is None:
                     return
                 if batch.num_rows:
@@ -237,7 +250,7 @@ class Session:
     def fetch(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
         """The whole result, for statements whose result is small by construction."""
         with self._limited(sql):
-            table = self._cursor.sql(sql, params=list(params)).to_arrow_table()
+            table = self._instance.run(lambda: self._cursor.sql(sql, params=list(params)).to_arrow_table())
         self._note_profile()
         return table
 
@@ -245,7 +258,7 @@ class Session:
         """The whole result of numbers and booleans without nulls, by column, for small ones: a statement that gives
         Arrow is planned twice."""
         with self._limited(sql):
-            return self._cursor.execute(sql, list(params)).fetchnumpy()
+            return self._instance.run(lambda: self._cursor.execute(sql, list(params)).fetchnumpy())
 
     def _drain(self, reader: pa.RecordBatchReader, sql: str) -> None:
         """DuckDB has no profile of a result that was not read to its end."""

@@ -12,7 +12,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore.errors import QueryTooExpensive
+from logstore.errors import Busy, QueryTooExpensive
 from logstore.store import Store
 from query import analyse, frequent
 from query.answer import Answer, End, schema, shape
@@ -72,7 +72,7 @@ def run_parsed(
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
-        is_large = reading.plain_bytes >= engine.settings.large_bytes
+        is_large = reading.plain_bytes >= engine.settings.large_bytes and not (limit and _is_walk(query, first))
         with cost.stage(Stage.WAIT):
             session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
         session.measure(cost)
@@ -144,7 +144,7 @@ def _all_rows(
     if is_count(query) and not reading.pieces and not buffer.num_rows:
         return iter([_counted(compiled, reading.counted)] if wanted != 0 else [])
     parts = _slices(query, compiled, reading, buffer, request, after, wanted)
-    parts = session.cost.walking(parts)
+    parts = _growing(session, session.cost.walking(parts))
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:
         parts = _narrowed(parts, session, reading, request, wanted, after)
     rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
@@ -178,6 +178,18 @@ def _narrowed(
     return Times(compiled, view, wanted, request.order, columns < reading.view.columns).narrowed(session, parts)
 
 
+def _is_walk(query: Query, compiled: Compiled) -> bool:
+    """Whether the query is answered slice by slice of time."""
+    return compiled.is_rowwise and compiled.ordered_by_time and not analyse.has_subquery(query)
+
+
+def _growing(session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
+    """The same slices; the session is told of each what it reads."""
+    for part in parts:
+        session.grow(part.bytes)
+        yield part
+
+
 def _slices(
     query: Query,
     compiled: Compiled,
@@ -187,8 +199,7 @@ def _slices(
     after: Place | None,
     wanted: int | None,
 ) -> Iterator[Slice]:
-    can_slice = compiled.is_rowwise and compiled.ordered_by_time and not analyse.has_subquery(query)
-    if not can_slice:
+    if not _is_walk(query, compiled):
         return iter([Slice(reading.pieces, buffer)])
     found = slices(reading.pieces, buffer, request.order, is_bounded=wanted is not None, wanted=wanted or 0)
     if after is None:
@@ -222,8 +233,8 @@ def _rows(
 def _rows_of(
     session: Session, compiled: Compiled, part: Slice, order: Literal["asc", "desc"], view: View
 ) -> Generator[pa.RecordBatch, None, None]:
-    """The rows of one slice; one that is too much for the memory is read in halves, less what had come already: the
-    order is total, so that the same rows come first again."""
+    """The rows of one slice; one that is too much for the memory is read again with more of it, else in halves, less
+    what had come already: the order is total, so that the same rows come first again."""
     define_records(session, part.pieces, part.buffer, view, part.between_ns)
     came = 0
     try:
@@ -233,11 +244,19 @@ def _rows_of(
                 yield batch
         return
     except QueryTooExpensive:
-        halves = part.halves(order)
-        if not halves:
+        again = (part,) if _is_enlarged(session) else part.halves(order)
+        if not again:
             raise
-        session.cost.slices_halved += 1
-    yield from _from_row(_rows_of_all(session, compiled, halves, order, view), came)
+        session.cost.slices_halved += len(again) > 1
+    yield from _from_row(_rows_of_all(session, compiled, again, order, view), came)
+
+
+def _is_enlarged(session: Session) -> bool:
+    """Whether the session goes on with more memory; what only reads needs some that does not shrink with the slice."""
+    try:
+        return session.enlarge()
+    except Busy:
+        return False
 
 
 def _rows_of_all(

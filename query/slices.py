@@ -20,8 +20,10 @@ FIRST_BYTES: Final = 2 << 20
 much each time."""
 WHOLE_BYTES: Final = 64 << 20
 """Records (before compression) read at once by an answer of everything: about what is sorted at once."""
+BUFFERED_BYTES: Final = 256
+"""What a buffered record counts for. A small buffer counts as a first slice all the same: it costs no reading, and
+answers most newest-first queries of a busy server."""
 CUTS_MAX: Final = 10
-_BUFFER: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Slice:
     buffer: pa.Table
     between_ns: tuple[int, int] | None = None
     """First and last time, both inclusive, of what belongs to it; None: everything."""
+    bytes: int = 0
+    """About what is read of files for it, before compression."""
     cuts: int = 0
     """How often it was halved to become what it is."""
 
@@ -47,7 +51,7 @@ class Slice:
 
     def _between(self, first_ns: int, last_ns: int) -> "Slice":
         overlapping = tuple(piece for piece in self.pieces if _overlaps(piece, first_ns, last_ns))
-        return Slice(overlapping, self.buffer, (first_ns, last_ns), self.cuts + 1)
+        return Slice(overlapping, self.buffer, (first_ns, last_ns), self.bytes, self.cuts + 1)
 
     def may_follow(self, place_ns: int, order: Order) -> bool:
         """Whether some record of it may come at or after a place in that order."""
@@ -58,15 +62,19 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class _Spans:
-    """Row groups, whole segments without an index, and the buffer: from when to when (ns, inclusive) each has records,
-    how many bytes and how many of them, and the position of the piece that it belongs to, which the buffer has none
-    of."""
+    """Row groups, whole segments without an index, and the buffer's chunks: from when to when (ns, inclusive) each has
+    records, how many bytes and how many of them, and the position of the piece that it belongs to; the buffer's chunks
+    have -1, -2 and so on."""
 
     first_ns: Ints
     last_ns: Ints
     bytes: Ints
     rows: Ints
     owners: Ints
+
+    def bytes_of_files(self, some: Sequence[int]) -> int:
+        at = np.array(some)
+        return int(self.bytes[at[self.owners[at] >= 0]].sum())
 
     def rows_between(self, some: Sequence[int], first_ns: int, last_ns: int) -> float:
         """About how many records some of them have between two times, if they come evenly."""
@@ -99,7 +107,7 @@ def slices(
         if wanted and next_ns is not None and spans.rows_between(open_spans, *sorted((edge_ns, next_ns))) < wanted:
             continue
         between_ns = _between(ends_ns[open_spans], edge_ns, next_ns, order)
-        yield Slice(*_parts(pieces, spans.owners[open_spans], buffer), between_ns)
+        yield Slice(*_parts(pieces, spans.owners[open_spans], buffer), between_ns, spans.bytes_of_files(open_spans))
         if next_ns is None:
             return
         edge_ns = next_ns
@@ -118,8 +126,10 @@ def _between(ends_ns: Ints, edge_ns: int, next_ns: int | None, order: Order) -> 
 
 def _parts(pieces: Sequence[Piece], owners: Ints, buffer: pa.Table) -> tuple[tuple[Piece, ...], pa.Table]:
     distinct = dict.fromkeys(owners.tolist())
-    of_segments = tuple(pieces[owner] for owner in distinct if owner != _BUFFER)
-    return of_segments, buffer if _BUFFER in distinct else STORED.empty_table()
+    of_segments = tuple(pieces[owner] for owner in distinct if owner >= 0)
+    chunks = sorted(-1 - owner for owner in distinct if owner < 0)
+    batches = buffer.to_batches() if chunks else []
+    return of_segments, pa.Table.from_batches([batches[chunk] for chunk in chunks], schema=STORED)
 
 
 def _spans(pieces: Sequence[Piece], buffer: pa.Table) -> _Spans:
@@ -128,10 +138,15 @@ def _spans(pieces: Sequence[Piece], buffer: pa.Table) -> _Spans:
         parts = [(found.min_time_ns, found.max_time_ns, found.plain_bytes, found.rows, np.arange(len(found)))]
     else:
         parts = [_spans_of(piece, owner) for owner, piece in enumerate(pieces)]
-    if (buffered := time_span(buffer)) is not None:
-        # The buffer costs no reading; a slice of its own answers most newest-first queries of a busy server.
-        parts.append(_one(*buffered, FIRST_BYTES, buffer.num_rows, _BUFFER))
+    parts += _spans_of_buffer(buffer)
     return _Spans(*map(np.concatenate, zip(*parts, strict=True))) if parts else _Spans(*[np.zeros(0, np.int64)] * 5)
+
+
+def _spans_of_buffer(buffer: pa.Table) -> Iterator[tuple[Ints, Ints, Ints, Ints, Ints]]:
+    record_bytes = max(BUFFERED_BYTES, -(-FIRST_BYTES // max(buffer.num_rows, 1)))
+    for number, chunk in enumerate(buffer.to_batches()):
+        if (span := time_span(chunk)) is not None:
+            yield _one(*span, chunk.num_rows * record_bytes, chunk.num_rows, -1 - number)
 
 
 def _spans_of(piece: Piece, owner: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:

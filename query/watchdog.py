@@ -1,4 +1,4 @@
-"""A deadline for each statement that runs."""
+"""Interrupts calls at their deadlines."""
 
 import threading
 import time
@@ -8,13 +8,13 @@ _INTERRUPT_AGAIN_S: Final = 0.05
 
 
 class Interruptible(Protocol):
-    """What can be told to end what it runs; from any thread, and again."""
+    """What can be told to end the call that it is in."""
 
     def interrupt(self) -> None: ...
 
 
 class Watchdog:
-    """Interrupts sessions at their deadlines, from one thread; never one that is not in a call."""
+    """Interrupts at deadlines, from one thread; never what is not in a call."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -23,21 +23,21 @@ class Watchdog:
         self._is_open = True
         threading.Thread(target=self._run, name="query-watchdog", daemon=True).start()
 
-    def arm(self, session: Interruptible, deadline_s: float) -> None:
+    def arm(self, caller: Interruptible, deadline_s: float) -> None:
         with self._changed:
-            self._deadlines_s[session] = deadline_s
+            self._deadlines_s[caller] = deadline_s
             if deadline_s < self._next_s:
                 self._changed.notify()
 
-    def disarm(self, session: Interruptible) -> None:
+    def disarm(self, caller: Interruptible) -> None:
         with self._changed:
-            self._deadlines_s.pop(session, None)
+            self._deadlines_s.pop(caller, None)
 
-    def hurry(self, session: Interruptible) -> None:
-        """Interrupts the session's call now, if it is in one."""
+    def hurry(self, caller: Interruptible) -> None:
+        """Interrupts the call that it is in now, if it is in one."""
         with self._changed:
-            if session in self._deadlines_s:
-                self._deadlines_s[session] = 0.0
+            if caller in self._deadlines_s:
+                self._deadlines_s[caller] = 0.0
                 self._changed.notify()
 
     def close(self) -> None:
@@ -49,11 +49,11 @@ class Watchdog:
         with self._changed:
             while self._is_open:
                 now_s = time.monotonic()
-                for session, deadline_s in self._deadlines_s.items():
+                for caller, deadline_s in self._deadlines_s.items():
                     if deadline_s <= now_s:
-                        session.interrupt()
+                        caller.interrupt()
                         # The call may just have begun, and an interrupt before its first step is forgotten.
-                        self._deadlines_s[session] = now_s + _INTERRUPT_AGAIN_S
+                        self._deadlines_s[caller] = now_s + _INTERRUPT_AGAIN_S
                 self._next_s = min(self._deadlines_s.values(), default=float("inf"))
                 wait_s = self._next_s - time.monotonic()
                 self._changed.wait(None if wait_s == float("inf") else max(wait_s, 0.0))
