@@ -97,10 +97,10 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
     the filters too.
     """
     message = one_chunk(table["message"])
-    rows = table.num_rows
-    found = templates.find(message, secret, min(TEMPLATES_MAX, max(TEMPLATES_ALWAYS, rows // ROWS_PER_TEMPLATE)))
     words = (one_chunk(table["trace_id"]), one_chunk(table["span_id"]), *others)
-    filters = tokens.build(message, one_chunk(table["attributes"]), words, ends)
+    filters, entries = tokens.build(message, one_chunk(table["attributes"]), words, ends, secret)
+    at_most = min(TEMPLATES_MAX, max(TEMPLATES_ALWAYS, table.num_rows // ROWS_PER_TEMPLATE))
+    found = templates.most_frequent(message, entries, at_most)
     starts = np.concatenate(([0], ends[:-1]))
     times = table["time"].cast(pa.int64()).to_numpy()
     offsets, presence, counts, first_seqs = _presence(found, ends, table["_seq"].to_numpy())

@@ -50,6 +50,15 @@ class Found:
     letters: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The distinct templates of messages, in the order of first appearance; and which each message has, -1: none."""
+
+    distinct: npt.NDArray[np.void]
+    of_row: npt.NDArray[np.int32]
+
+
+NO_ENTRIES: Final = Entries(np.zeros(0, _ENTRY), np.zeros(0, np.int32))
 BEYOND_ASCII: Final = 1 << 27
 
 
@@ -74,11 +83,17 @@ class _Request(ctypes.Structure):
     )
 
 
-class _Result(ctypes.Structure):
+class FindResult(ctypes.Structure):
+    """`struct find_result` of logstore/native/templates.h."""
+
     _fields_ = (("entries", ColumnBuffer), ("of_row", ColumnBuffer))
 
+    def take(self) -> Entries:
+        """What was found; call it once."""
+        return Entries(np.frombuffer(self.entries.take_bytes(), _ENTRY), np.frombuffer(self.of_row.take(), np.int32))
 
-_find: Final = kernel("kernel_templates_find", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
+
+_find: Final = kernel("kernel_templates_find", ctypes.POINTER(_Request), ctypes.POINTER(FindResult))
 _texts: Final = kernel(
     "kernel_template_texts",
     ctypes.c_void_p,
@@ -90,50 +105,54 @@ _texts: Final = kernel(
 )
 
 
-def find(messages: pa.StringArray, secret: bytes, at_most: int) -> Found:
-    """The templates of the messages, none of which is null.
+def find(messages: pa.StringArray, secret: bytes) -> Entries:
+    """The templates of messages that are some, and none null.
 
     A row has none if its message has a `WILDCARD` of its own, if its template's text is longer than
-    `TEMPLATE_MAX_BYTES`, if it is not among the `at_most` most frequent (of equally frequent ones those seen first),
-    or if another template has the same id; so rows with equal ids have equal templates.
+    `TEMPLATE_MAX_BYTES`, or if another template has the same id; so rows with equal ids have equal templates.
     """
-    if len(secret) != SECRET_BYTES or not 0 <= at_most <= AT_MOST_MAX:
-        raise ValueError(f"a secret of {len(secret)} bytes, at most {at_most} templates")
+    check_secret(secret)
+    request = _Request(len(messages), *text_addresses(messages), secret, _ID_MASK)
+    result = FindResult()
+    if _find(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
+        raise MemoryError("templates")
+    return result.take()
+
+
+def check_secret(secret: bytes) -> None:
+    if len(secret) != SECRET_BYTES:
+        raise ValueError(f"a secret of {len(secret)} bytes")
+
+
+def most_frequent(messages: pa.StringArray, entries: Entries, at_most: int) -> Found:
+    """The most frequent of the messages' templates, and of equally frequent ones those seen first; rows with others
+    have none."""
+    if not 0 <= at_most <= AT_MOST_MAX:
+        raise ValueError(f"at most {at_most} templates")
     if not len(messages):
         none: Ints = np.zeros(0, np.int64)
         return Found(none, none, none, none, pa.array([], pa.string()), none)
-    entries, of_row = _entries(messages, secret)
-    kept = np.argsort(-entries["count"].astype(np.int64), kind="stable")[:at_most]
-    distinct: Ints = entries["id"][kept]
-    place = np.full(len(entries) + 1, len(kept), np.int64)
+    counts = entries.distinct["count"].astype(np.int64)
+    kept = np.argsort(-counts, kind="stable")[:at_most]
+    distinct: Ints = entries.distinct["id"][kept]
+    place = np.full(len(counts) + 1, len(kept), np.int64)
     place[kept] = np.arange(len(kept))
-    places = place[of_row]
-    texts = _texts_of(messages, entries["first_row"][kept].astype(np.int64))
+    places = place[entries.of_row]
+    texts = _texts_of(messages, entries.distinct["first_row"][kept].astype(np.int64))
     ids = np.append(distinct, UNASSIGNED)[places]
-    return Found(ids, places, distinct, entries["count"][kept].astype(np.int64), texts, entries["letters"][kept])
+    return Found(ids, places, distinct, counts[kept], texts, entries.distinct["letters"][kept])
 
 
 def ids(messages: pa.StringArray, secret: bytes) -> Ints:
     """The id of each message's template, or `UNASSIGNED`; of messages that are some, and none null."""
-    entries, of_row = _entries(messages, secret)
-    return np.append(entries["id"], UNASSIGNED)[of_row]
+    entries = find(messages, secret)
+    return np.append(entries.distinct["id"], UNASSIGNED)[entries.of_row]
 
 
 def texts(messages: pa.StringArray) -> tuple[npt.NDArray[np.bool_], pa.StringArray]:
     """Which of the messages have a template, and the templates of those; of messages that are some, and none null."""
-    _, of_row = _entries(messages, bytes(SECRET_BYTES))
-    has_one = of_row >= 0
+    has_one = find(messages, bytes(SECRET_BYTES)).of_row >= 0
     return has_one, _texts_of(messages, np.flatnonzero(has_one))
-
-
-def _entries(messages: pa.StringArray, secret: bytes) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int32]]:
-    """The distinct templates in the order of first appearance, and for each row which it has; -1: none."""
-    request = _Request(len(messages), *text_addresses(messages), secret, _ID_MASK)
-    result = _Result()
-    if _find(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
-        raise MemoryError("templates")
-    entries = np.frombuffer(result.entries.take_bytes(), _ENTRY)
-    return entries, np.frombuffer(result.of_row.take(), np.int32)
 
 
 def _texts_of(messages: pa.StringArray, rows: Ints) -> pa.StringArray:

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from logstore.native import KERNEL_OK, ColumnBuffer, kernel
 from logstore.order import Ints
+from logstore.templates import NO_ENTRIES, Entries, FindResult, check_secret
 from logstore.words import is_word_character
 
 NESTED: Final = "{"
@@ -49,11 +50,12 @@ class _Request(ctypes.Structure):
         ("columns_count", ctypes.c_int64),
         ("ends", ctypes.c_void_p),
         ("groups", ctypes.c_int64),
+        ("secret", ctypes.c_char_p),
     )
 
 
 class _Result(ctypes.Structure):
-    _fields_ = (("offsets", ColumnBuffer), ("content", ColumnBuffer))
+    _fields_ = (("offsets", ColumnBuffer), ("content", ColumnBuffer), ("templates", FindResult))
 
 
 _build: Final = kernel("kernel_tokens_build", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
@@ -70,25 +72,32 @@ _may_hold: Final = kernel(
 
 
 def build(
-    messages: pa.StringArray, attributes: pa.StringArray, others: Sequence[pa.StringArray], ends: Ints
-) -> Filters:
-    """The filters of the groups of rows that end before the rows `ends`, which ascend to the number of rows.
+    messages: pa.StringArray,
+    attributes: pa.StringArray,
+    others: Sequence[pa.StringArray],
+    ends: Ints,
+    secret: bytes,
+) -> tuple[Filters, Entries]:
+    """The filters of the groups of rows that end before the rows `ends`, which ascend to the number of rows; and the
+    messages' templates, found by the same pass over their words (see `templates.find`).
 
     `attributes` are JSON objects; they and `others` may be null.
     """
+    check_secret(secret)
     rows = len(messages)
     texts = (messages, attributes, *others)
     ends = np.ascontiguousarray(ends, np.int64)
     if any(len(column) != rows for column in texts) or np.any(np.diff(ends, prepend=0, append=rows) < 0):
         raise ValueError(f"groups that end at {ends} of columns of {[len(column) for column in texts]} rows")
     if not rows:
-        return Filters(np.zeros(len(ends) + 1, np.int64), b"")
+        return Filters(np.zeros(len(ends) + 1, np.int64), b""), NO_ENTRIES
     columns = (_Column * len(texts))(*map(_column, texts))
-    request = _Request(rows, columns, len(texts), ends.ctypes.data, len(ends))
+    request = _Request(rows, columns, len(texts), ends.ctypes.data, len(ends), secret)
     result = _Result()
     if _build(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
         raise MemoryError("token filters")
-    return Filters(np.frombuffer(result.offsets.take_bytes(), np.int64), result.content.take_bytes())
+    filters = Filters(np.frombuffer(result.offsets.take_bytes(), np.int64), result.content.take_bytes())
+    return filters, result.templates.take()
 
 
 def may_hold(content: bytes | memoryview | int, offsets: Ints, words: Sequence[str]) -> npt.NDArray[np.bool_]:

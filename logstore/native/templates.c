@@ -2,19 +2,10 @@
 
 #include "columns.h"
 #include "mix.h"
-#include "word_marks.h"
+#include "templates.h"
 
 /* The texts of templates are kept up to so many bytes in all; of others the first row is read again. */
-enum { TEMPLATE_MAX_BYTES = 4096, TEXTS_MAX_BYTES = 16 << 20, COPIED_AT_ONCE = 16, HASHED_AT_ONCE = 32 };
-enum { ENTRIES_FIRST = 256, NO_TEMPLATE = -1, KEYS = 6 };
-
-struct find_request {
-    int64_t rows;
-    const int32_t *offsets;
-    const uint8_t *messages;
-    const uint8_t *secret; /* 16 bytes */
-    uint64_t id_mask;      /* all ones, but in the tests of collisions */
-};
+enum { TEXTS_MAX_BYTES = 16 << 20, ENTRIES_FIRST = 256, NO_TEMPLATE = -1 };
 
 /* A distinct template, in the order of first appearance. */
 struct template_entry {
@@ -26,36 +17,25 @@ struct template_entry {
 
 #define NOT_KEPT UINT32_MAX
 
-struct find_result {
-    struct column_buffer entries;  /* struct template_entry each */
-    struct column_buffer of_row;   /* int32: which entry, or NO_TEMPLATE */
-};
-
-/* What making a template needs. */
-struct maker {
-    struct word_marks marks;
-    struct buffer padded;
-    uint64_t letters;
-    uint8_t text[TEMPLATE_MAX_BYTES + COPIED_AT_ONCE + HASHED_AT_ONCE];
-};
-
-struct finder {
-    struct memory memory;
-    const struct find_request *request;
-    uint64_t keys[KEYS];
-    struct maker maker, again;
-    struct buffer entries, of_row, texts;
-    uint32_t *table; /* entry + 1 */
-    uint32_t table_size, count;
-};
-
-static void maker_init(struct maker *maker, struct memory *memory) {
-    maker->marks.bits.memory = maker->padded.memory = memory;
+void message_words_init(struct message_words *words, struct memory *memory) {
+    words->marks.bits.memory = words->padded.memory = words->spans.memory = memory;
 }
 
-static void maker_free(struct maker *maker) {
-    buffer_free(&maker->marks.bits);
-    buffer_free(&maker->padded);
+void message_words_free(struct message_words *words) {
+    buffer_free(&words->marks.bits);
+    buffer_free(&words->padded);
+    buffer_free(&words->spans);
+}
+
+void message_words_read(struct message_words *words, const uint8_t *text, size_t length, const uint8_t *readable_end) {
+    words->text = word_text_padded(&words->padded, text, length, readable_end);
+    word_marks_read(&words->marks, words->text, length);
+    words->with_digits = digit_words(&words->marks, &words->spans);
+}
+
+static void read_row(struct message_words *words, const int32_t *offsets, const uint8_t *messages, int64_t row,
+                     int64_t rows) {
+    message_words_read(words, messages + offsets[row], (size_t)(offsets[row + 1] - offsets[row]), messages + offsets[rows]);
 }
 
 /* Whole blocks may be read and written past `length`. */
@@ -79,32 +59,30 @@ static inline uint64_t letters_of(const uint8_t *at, const uint8_t *end) {
     return letters;
 }
 
-/* Makes the template of a row's message in `maker->text`; its length, or NO_TEMPLATE. */
-static int32_t make(struct maker *maker, const int32_t *offsets, const uint8_t *messages, int64_t row, int64_t rows) {
-    size_t length = (size_t)(offsets[row + 1] - offsets[row]);
-    const uint8_t *message = word_text_padded(&maker->padded, messages + offsets[row], length, messages + offsets[rows]);
-    const struct word_marks *marks = &maker->marks;
-    word_marks_read(&maker->marks, message, length);
-    if (marks->has_wildcard) return NO_TEMPLATE;
-    uint8_t *out = maker->text;
-    size_t from = 0, used = 0;
-    maker->letters = 0;
-    for (;;) {
-        size_t digit = next_digit(marks, from);
-        size_t end = digit < length ? word_begin(marks, digit) : length;
-        if (used + (end - from) + (end < length) > TEMPLATE_MAX_BYTES) return NO_TEMPLATE;
-        copy_short(out + used, message + from, end - from);
-        used += end - from;
-        if (end == length) return (int32_t)used;
+/* Makes the template of a message in `template->text`; its length, or NO_TEMPLATE. */
+static int32_t make(struct template_text *template, const struct message_words *words) {
+    if (words->marks.has_wildcard) return NO_TEMPLATE;
+    const struct word_span *spans = (const struct word_span *)words->spans.data;
+    uint8_t *out = template->text;
+    size_t from = 0, used = 0, length = words->marks.length;
+    template->letters = 0;
+    for (size_t i = 0; i < words->with_digits; i++) {
+        size_t plain = spans[i].begin - from;
+        if (used + plain + 1 > TEMPLATE_MAX_BYTES) return NO_TEMPLATE;
+        copy_short(out + used, words->text + from, plain);
+        used += plain;
         out[used++] = WILDCARD;
-        from = word_end(marks, digit);
-        maker->letters |= letters_of(message + end, message + from);
+        from = spans[i].end;
+        template->letters |= letters_of(words->text + spans[i].begin, words->text + from);
     }
+    if (used + (length - from) > TEMPLATE_MAX_BYTES) return NO_TEMPLATE;
+    copy_short(out + used, words->text + from, length - from);
+    return (int32_t)(used + length - from);
 }
 
-static void keys_init(uint64_t keys[KEYS], const uint8_t *secret) {
+static void keys_init(uint64_t keys[TEMPLATE_KEYS], const uint8_t *secret) {
     uint64_t first = load_64(secret) ^ 0xA0761D6478BD642Fu, second = load_64(secret + 8) ^ 0xE7037ED1A0B428DBu;
-    for (int i = 0; i < KEYS; i++) {
+    for (int i = 0; i < TEMPLATE_KEYS; i++) {
         first += 0x9E3779B97F4A7C15u;
         keys[i] = mix(first, second ^ mix(first, 0x8EBC6AF09C88C6E3u));
     }
@@ -112,7 +90,7 @@ static void keys_init(uint64_t keys[KEYS], const uint8_t *secret) {
 
 /* A hash of the text, which nobody can foresee who does not know the secret. HASHED_AT_ONCE bytes past the text are
  * overwritten. */
-static uint64_t hash_keyed(const uint64_t keys[KEYS], uint8_t *text, size_t length) {
+static uint64_t hash_keyed(const uint64_t keys[TEMPLATE_KEYS], uint8_t *text, size_t length) {
     uint64_t a = keys[0], b = keys[1] ^ length;
     memset(text + length, 0, HASHED_AT_ONCE);
     for (size_t at = 0; at < length; at += HASHED_AT_ONCE) {
@@ -131,16 +109,16 @@ static void place(struct finder *f, uint32_t entry) {
 
 static void widen(struct finder *f) {
     f->table_size = f->table_size ? f->table_size * 2 : ENTRIES_FIRST * 2;
-    f->table = memory_resize(&f->memory, f->table, f->table_size * sizeof *f->table);
+    f->table = memory_resize(f->memory, f->table, f->table_size * sizeof *f->table);
     memset(f->table, 0, f->table_size * sizeof *f->table);
     for (uint32_t entry = 0; entry < f->count; entry++) place(f, entry);
 }
 
 static int32_t add(struct finder *f, int64_t row, uint64_t id, size_t length) {
-    struct template_entry entry = {id, 1, (uint32_t)row, NOT_KEPT, (uint32_t)length, f->maker.letters};
+    struct template_entry entry = {id, 1, (uint32_t)row, NOT_KEPT, (uint32_t)length, f->made.letters};
     if (f->texts.length + length <= TEXTS_MAX_BYTES) {
         entry.text_at = (uint32_t)f->texts.length;
-        buffer_append(&f->texts, f->maker.text, length);
+        buffer_append(&f->texts, f->made.text, length);
     }
     buffer_append(&f->entries, &entry, sizeof entry);
     if (f->count * 2 >= f->table_size) widen(f);
@@ -153,16 +131,17 @@ static int is_same(struct finder *f, const struct template_entry *entry, size_t 
     if (entry->text_length != length) return 0;
     const uint8_t *known = f->texts.data + entry->text_at;
     if (entry->text_at == NOT_KEPT) {
-        make(&f->again, f->request->offsets, f->request->messages, entry->first_row, f->request->rows);
-        known = f->again.text;
+        read_row(&f->words_again, f->request->offsets, f->request->messages, entry->first_row, f->request->rows);
+        make(&f->made_again, &f->words_again);
+        known = f->made_again.text;
     }
-    return length == 0 || memcmp(known, f->maker.text, length) == 0;
+    return length == 0 || memcmp(known, f->made.text, length) == 0;
 }
 
-static int32_t find_row(struct finder *f, int64_t row) {
-    int32_t length = make(&f->maker, f->request->offsets, f->request->messages, row, f->request->rows);
+static int32_t find(struct finder *f, int64_t row, const struct message_words *words) {
+    int32_t length = make(&f->made, words);
     if (length == NO_TEMPLATE) return NO_TEMPLATE;
-    uint64_t id = hash_keyed(f->keys, f->maker.text, (size_t)length) & f->request->id_mask;
+    uint64_t id = hash_keyed(f->keys, f->made.text, (size_t)length) & f->request->id_mask;
     if (id == 0) id = 1;
     if (f->table_size == 0) widen(f);
     uint32_t mask = f->table_size - 1;
@@ -171,41 +150,62 @@ static int32_t find_row(struct finder *f, int64_t row) {
         if (entry->id != id) continue;
         if (!is_same(f, entry, (size_t)length)) return NO_TEMPLATE;
         entry->count++;
-        entry->letters |= f->maker.letters;
+        entry->letters |= f->made.letters;
         return (int32_t)f->table[slot] - 1;
     }
     return add(f, row, id, (size_t)length);
 }
 
-EXPORT int32_t kernel_templates_find(const struct find_request *request, struct find_result *result) {
-    struct finder *f = calloc(1, sizeof *f);
-    if (!f) return KERNEL_OUT_OF_MEMORY;
+void finder_init(struct finder *f, const struct find_request *request, struct memory *memory) {
+    f->memory = memory;
     f->request = request;
     keys_init(f->keys, request->secret);
-    maker_init(&f->maker, &f->memory);
-    maker_init(&f->again, &f->memory);
-    f->entries.memory = f->of_row.memory = f->texts.memory = &f->memory;
-    int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(f->memory.exhausted) == 0) {
-        buffer_reserve(&f->of_row, (size_t)request->rows * sizeof(int32_t));
-        for (int64_t row = 0; row < request->rows; row++) buffer_int32(&f->of_row, find_row(f, row));
-        result->entries = buffer_hand_over(&f->entries);
-        result->of_row = buffer_hand_over(&f->of_row);
-        status = KERNEL_OK;
-    }
-    maker_free(&f->maker);
-    maker_free(&f->again);
+    message_words_init(&f->words_again, memory);
+    f->entries.memory = f->of_row.memory = f->texts.memory = memory;
+}
+
+void finder_free(struct finder *f) {
+    message_words_free(&f->words_again);
     buffer_free(&f->entries);
     buffer_free(&f->of_row);
     buffer_free(&f->texts);
     free(f->table);
+}
+
+void finder_note(struct finder *f, int64_t row, const struct message_words *words) {
+    buffer_int32(&f->of_row, find(f, row, words));
+}
+
+struct find_result finder_hand_over(struct finder *f) {
+    return (struct find_result){buffer_hand_over(&f->entries), buffer_hand_over(&f->of_row)};
+}
+
+EXPORT int32_t kernel_templates_find(const struct find_request *request, struct find_result *result) {
+    struct memory memory;
+    struct message_words words = {0};
+    struct finder *f = calloc(1, sizeof *f);
+    if (!f) return KERNEL_OUT_OF_MEMORY;
+    finder_init(f, request, &memory);
+    message_words_init(&words, &memory);
+    volatile int32_t status = KERNEL_OUT_OF_MEMORY;
+    if (setjmp(memory.exhausted) == 0) {
+        for (int64_t row = 0; row < request->rows; row++) {
+            read_row(&words, request->offsets, request->messages, row, request->rows);
+            finder_note(f, row, &words);
+        }
+        *result = finder_hand_over(f);
+        status = KERNEL_OK;
+    }
+    message_words_free(&words);
+    finder_free(f);
     free(f);
     return status;
 }
 
 struct texts_maker {
     struct memory memory;
-    struct maker maker;
+    struct message_words words;
+    struct template_text made;
     struct text_builder texts;
 };
 
@@ -216,19 +216,20 @@ EXPORT int32_t kernel_template_texts(
 ) {
     struct texts_maker *t = calloc(1, sizeof *t);
     if (!t) return KERNEL_OUT_OF_MEMORY;
-    maker_init(&t->maker, &t->memory);
+    message_words_init(&t->words, &t->memory);
     int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(t->memory.exhausted) == 0) {
         text_init(&t->texts, &t->memory);
         for (int64_t i = 0; i < count; i++) {
-            int32_t length = make(&t->maker, offsets, messages, asked[i], rows);
-            if (length != NO_TEMPLATE) buffer_append(&t->texts.text, t->maker.text, (size_t)length);
+            read_row(&t->words, offsets, messages, asked[i], rows);
+            int32_t length = make(&t->made, &t->words);
+            if (length != NO_TEMPLATE) buffer_append(&t->texts.text, t->made.text, (size_t)length);
             text_end_row(&t->texts, 1);
         }
         *result = text_hand_over(&t->texts);
         status = KERNEL_OK;
     }
-    maker_free(&t->maker);
+    message_words_free(&t->words);
     text_free(&t->texts);
     free(t);
     return status;

@@ -2,9 +2,9 @@
 
 #include "bloom.h"
 #include "memory.h"
+#include "templates.h"
 #include "utf8.h"
 #include "word_hash.h"
-#include "word_marks.h"
 #include "words.h"
 
 /* BITS_PER_WORD: 0.18 % of the words that a filter does not hold are taken for held. */
@@ -25,11 +25,13 @@ struct build_request {
     int64_t columns_count;
     const int64_t *ends; /* of the groups */
     int64_t groups;
+    const uint8_t *secret; /* of the templates' ids */
 };
 
 struct build_result {
     struct column_buffer offsets; /* int64: where each group's filter begins, and the end */
     struct column_buffer content;
+    struct find_result templates;
 };
 
 /* As a word: its 16 bytes are what `word_hash` may read. */
@@ -38,7 +40,10 @@ static const uint8_t NESTED[17] = "{";
 struct builder {
     struct memory memory;
     const struct build_request *request;
-    struct word_marks marks;
+    struct find_request of_templates;
+    struct finder finder;
+    struct message_words message;
+    struct word_marks marks; /* of another text than the message */
     struct buffer padded, unescaped, normal;
     struct buffer offsets, content;
     uint64_t *set; /* the group's words by their hashes, none of which is 0; has room for all that are pending */
@@ -111,35 +116,32 @@ static const uint8_t *normalise(struct buffer *normal, const uint8_t *at, const 
     return start;
 }
 
-static void note_word(struct builder *b, const uint8_t *text, size_t begin, size_t end) {
+static void note_word(struct builder *b, const struct word_marks *marks, const uint8_t *text, size_t begin, size_t end) {
     const uint8_t *word = text + begin;
     size_t length = end - begin;
-    if (!b->marks.is_ascii) word = normalise(&b->normal, word, text + end, &length);
+    if (!marks->is_ascii) word = normalise(&b->normal, word, text + end, &length);
     note(b, word_hash(word, length));
 }
 
-static const uint8_t *read_marks(struct builder *b, struct text text) {
-    const uint8_t *at = word_text_padded(&b->padded, text.at, text.length, text.readable_end);
-    word_marks_read(&b->marks, at, text.length);
-    return at;
+static void note_digit_words(struct builder *b, const struct message_words *message) {
+    const struct word_span *spans = (const struct word_span *)message->spans.data;
+    for (size_t i = 0; i < message->with_digits; i++) {
+        note_word(b, &message->marks, message->text, spans[i].begin, spans[i].end);
+    }
 }
 
-static void note_digit_words(struct builder *b, struct text text) {
-    const uint8_t *at = read_marks(b, text);
-    for (size_t digit = next_digit(&b->marks, 0); digit < text.length;) {
-        size_t end = word_end(&b->marks, digit);
-        note_word(b, at, word_begin(&b->marks, digit), end);
-        digit = next_digit(&b->marks, end);
+static void note_all_words(struct builder *b, const struct word_marks *marks, const uint8_t *text) {
+    for (size_t begin = next_word(marks, 0); begin < marks->length;) {
+        size_t end = word_end(marks, begin);
+        note_word(b, marks, text, begin, end);
+        begin = next_word(marks, end);
     }
 }
 
 static void note_words(struct builder *b, struct text text) {
-    const uint8_t *at = read_marks(b, text);
-    for (size_t begin = next_word(&b->marks, 0); begin < text.length;) {
-        size_t end = word_end(&b->marks, begin);
-        note_word(b, at, begin, end);
-        begin = next_word(&b->marks, end);
-    }
+    const uint8_t *at = word_text_padded(&b->padded, text.at, text.length, text.readable_end);
+    word_marks_read(&b->marks, at, text.length);
+    note_all_words(b, &b->marks, at);
 }
 
 static uint32_t hex4(const uint8_t *at) {
@@ -201,17 +203,22 @@ static int may_nest(struct text attributes) {
     return memchr(attributes.at + 1, '{', attributes.length - 1) || memchr(attributes.at + 1, '[', attributes.length - 1);
 }
 
+static void note_attributes(struct builder *b, struct text attributes, struct text message) {
+    int is_escaped = memchr(attributes.at, '\\', attributes.length) != NULL;
+    int is_message = !is_escaped && attributes.length == message.length &&
+                     memcmp(attributes.at, message.at, message.length) == 0;
+    if (is_message) note_all_words(b, &b->message.marks, b->message.text);
+    else note_words(b, is_escaped ? unescape(&b->unescaped, attributes) : attributes);
+    if (!is_message) note_digit_words(b, &b->message);
+    if (may_nest(attributes)) note(b, b->nested);
+}
+
 static void note_row(struct builder *b, int64_t row) {
     struct text message = text_of(b, MESSAGE, row), attributes = text_of(b, ATTRIBUTES, row);
-    if (attributes.length) {
-        int is_escaped = memchr(attributes.at, '\\', attributes.length) != NULL;
-        int is_message = !is_escaped && attributes.length == message.length &&
-                         memcmp(attributes.at, message.at, message.length) == 0;
-        note_words(b, is_escaped ? unescape(&b->unescaped, attributes) : attributes);
-        if (is_message) message.length = 0;
-        if (may_nest(attributes)) note(b, b->nested);
-    }
-    note_digit_words(b, message);
+    message_words_read(&b->message, message.at, message.length, message.readable_end);
+    finder_note(&b->finder, row, &b->message);
+    if (attributes.length) note_attributes(b, attributes, message);
+    else note_digit_words(b, &b->message);
     for (int64_t other = OTHERS; other < b->request->columns_count; other++) {
         struct text text = text_of(b, other, row);
         if (text.length) note_words(b, text);
@@ -254,6 +261,10 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     b->request = request;
     b->marks.bits.memory = b->padded.memory = b->unescaped.memory = b->normal.memory = &b->memory;
     b->offsets.memory = b->content.memory = &b->memory;
+    const struct token_column *messages = &request->columns[MESSAGE];
+    b->of_templates = (struct find_request){request->rows, messages->offsets, messages->text, request->secret, UINT64_MAX};
+    finder_init(&b->finder, &b->of_templates, &b->memory);
+    message_words_init(&b->message, &b->memory);
     b->nested = word_hash(NESTED, 1);
     int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(b->memory.exhausted) == 0) {
@@ -264,6 +275,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
         }
         result->offsets = buffer_hand_over(&b->offsets);
         result->content = buffer_hand_over(&b->content);
+        result->templates = finder_hand_over(&b->finder);
         status = KERNEL_OK;
     }
     buffer_free(&b->marks.bits);
@@ -272,6 +284,8 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     buffer_free(&b->normal);
     buffer_free(&b->offsets);
     buffer_free(&b->content);
+    finder_free(&b->finder);
+    message_words_free(&b->message);
     free(b->set);
     free(b);
     return status;

@@ -66,4 +66,20 @@ static inline size_t word_end(const struct word_marks *marks, size_t at) {
     return block * 64 + (size_t)__builtin_ctzll(outside);
 }
 
+struct word_span {
+    size_t begin, end;
+};
+
+/* The words that have an ASCII digit, in their order, into `spans`; how many. */
+static inline size_t digit_words(const struct word_marks *marks, struct buffer *spans) {
+    spans->length = 0;
+    for (size_t digit = next_digit(marks, 0); digit < marks->length;) {
+        struct word_span span = {word_begin(marks, digit), word_end(marks, digit)};
+        memcpy(buffer_reserve(spans, sizeof span), &span, sizeof span);
+        spans->length += sizeof span;
+        digit = next_digit(marks, span.end);
+    }
+    return spans->length / sizeof(struct word_span);
+}
+
 #endif

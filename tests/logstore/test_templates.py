@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from logstore import templates
-from logstore.templates import TEMPLATE_MAX_BYTES, UNASSIGNED, WILDCARD, find
+from logstore import templates, tokens
+from logstore.templates import TEMPLATE_MAX_BYTES, UNASSIGNED, WILDCARD, Found
 from tests.reference.templates import letters, template
 
 SECRET = bytes(range(16))
@@ -27,6 +27,11 @@ messages = st.one_of(
 
 def column(rows: list[str], offset: int = 0, after: int = 0) -> pa.StringArray:
     return pa.array(["skipped 1"] * offset + rows + ["after 1"] * after, pa.string()).slice(offset, len(rows))
+
+
+def find(messages: pa.StringArray, secret: bytes, at_most: int) -> Found:
+    entries = templates.find(messages, secret) if len(messages) else templates.NO_ENTRIES
+    return templates.most_frequent(messages, entries, at_most)
 
 
 def expected(rows: list[str], at_most: int) -> tuple[list[str | None], list[tuple[str, int]]]:
@@ -55,6 +60,11 @@ def check_each(rows: list[str], offset: int, after: int) -> None:
     """Of all templates, not of the most frequent ones only."""
     messages = column(rows, offset, after)
     of_row, _ = expected(rows, len(rows))
+    alone = templates.find(messages, SECRET)
+    none = pa.nulls(len(rows), pa.string())
+    _, beside_words = tokens.build(messages, none, [], np.array([len(rows)]), SECRET)
+    assert np.array_equal(alone.distinct, beside_words.distinct)
+    assert np.array_equal(alone.of_row, beside_words.of_row)
     assert templates.ids(messages, SECRET).tolist() == find(messages, SECRET, len(rows)).ids.tolist()
     has_one, texts = templates.texts(messages)
     assert has_one.tolist() == [text is not None for text in of_row]

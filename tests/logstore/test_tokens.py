@@ -5,7 +5,7 @@ import json
 import mmap
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from logstore.tokens import NESTED, Filters, Ints, build, digit_words, may_hold
+from logstore import tokens
+from logstore.tokens import NESTED, Filters, Ints, digit_words, may_hold
 from tests.reference import templates as reference
 
 ALPHABET = 'abK_1 0-.é\u0301٣中\U0001d7d9ßÅ\u212a\u0130\u0131\n"\\/😀\x7f'
 FALSE_POSITIVES_MAX = 0.002
+SECRET = bytes(16)
 
 texts = st.text(ALPHABET, max_size=20)
 scalars = st.one_of(texts, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none())
@@ -61,6 +63,12 @@ def lower(word: str) -> str:
 
 def column(rows: list[Any], offset: int = 0, after: int = 0) -> pa.StringArray:
     return pa.array([None, "skipped1"][:offset] + rows + ["after1"] * after, pa.string()).slice(offset, len(rows))
+
+
+def build(
+    messages: pa.StringArray, attributes: pa.StringArray, others: Sequence[pa.StringArray], ends: Ints
+) -> Filters:
+    return tokens.build(messages, attributes, others, ends, SECRET)[0]
 
 
 def one_group(message: str, attributes: str | None = None) -> Filters:
