@@ -26,6 +26,15 @@ struct json_member {
     struct json_value value;
 };
 
+enum { JSON_GUESSES = 32, JSON_GUESS_BYTES = 32 };
+
+/* The key that a member had at this place in the object before: objects of one stream mostly have the same keys. */
+struct json_guess {
+    uint8_t size; /* of the key with its quotes: ASCII without escapes; 0: none */
+    uint8_t mark;
+    uint8_t text[JSON_GUESS_BYTES];
+};
+
 /* Members with unique keys in the order of first appearance. All zero is empty, but for `memory`. */
 struct json_members {
     struct memory *memory;
@@ -36,6 +45,7 @@ struct json_members {
     int32_t *table;   /* open addressing over items, kept once there are many; entries are index + 1 */
     uint32_t table_size;
     int32_t is_indexed;
+    struct json_guess guesses[JSON_GUESSES];
 };
 
 struct json_text {
@@ -86,6 +96,9 @@ const uint8_t *json_scan(struct json_reader *reader, const uint8_t *at, int dept
 /* Reads `"key" :` at `at`; returns the place of the value, or NULL. */
 const uint8_t *json_scan_key(struct json_reader *reader, const uint8_t *at, struct json_value *key);
 
+/* Reads `:` and the blanks around it, after a key; returns the place of the value, or NULL. */
+const uint8_t *json_scan_colon(struct json_reader *reader, const uint8_t *at);
+
 /* After a member: the place of the next key, or of the closing brace, or NULL. */
 const uint8_t *json_scan_separator(struct json_reader *reader, const uint8_t *at);
 
@@ -107,13 +120,16 @@ static inline unsigned json_key_mark(const uint8_t *key, size_t length) {
     return (unsigned)((((head * 0x9E3779B97F4A7C15u) ^ tail ^ length) * 0xC2B2AE3D27D4EB4Fu) >> 56);
 }
 
-/* Marks the key; was its mark there already? */
-static inline int json_mark_key(uint64_t seen[4], const uint8_t *key, size_t length) {
-    unsigned mark = json_key_mark(key, length);
+static inline int json_mark(uint64_t seen[4], unsigned mark) {
     uint64_t bit = UINT64_C(1) << (mark & 63);
     int was_seen = (seen[mark >> 6] & bit) != 0;
     seen[mark >> 6] |= bit;
     return was_seen;
+}
+
+/* Marks the key; was its mark there already? */
+static inline int json_mark_key(uint64_t seen[4], const uint8_t *key, size_t length) {
+    return json_mark(seen, json_key_mark(key, length));
 }
 
 /* Reads the object at `at` (its `{`) into `members`, which keep what they had: a repeated key takes the new value.

@@ -1,4 +1,7 @@
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "json.h"
 #include "utf8.h"
@@ -59,10 +62,10 @@ static struct json_member *next_slot(struct json_members *members) {
     return &members->items[members->count];
 }
 
-/* Counts in the member in the next slot, or gives its value to the one that has its key. */
-static void settle(struct json_members *members) {
+/* Counts in the member in the next slot, whose key has this mark, or gives its value to the one that has its key. */
+static void settle(struct json_members *members, unsigned mark) {
     const struct json_member *member = &members->items[members->count];
-    if (json_mark_key(members->seen, member->key, member->key_length)) {
+    if (json_mark(members->seen, mark)) {
         struct json_member *known = find(members, member->key, member->key_length);
         if (known) {
             members->repeats++;
@@ -83,7 +86,7 @@ static void settle(struct json_members *members) {
 
 void json_members_put(struct json_members *members, const struct json_member *member) {
     *next_slot(members) = *member;
-    settle(members);
+    settle(members, json_key_mark(member->key, member->key_length));
 }
 
 void json_members_clear(struct json_members *members) {
@@ -116,20 +119,63 @@ static void resolve_key(struct json_reader *reader, const struct json_value *key
     }
 }
 
+static int is_guessed(const struct json_guess *guess, const uint8_t *at, const uint8_t *end) {
+    if (!guess->size || end - at < JSON_GUESS_BYTES) return 0;
+#ifdef __SSE2__
+    uint32_t alike = 0;
+    for (int i = 0; i < JSON_GUESS_BYTES; i += 16) {
+        __m128i here = _mm_loadu_si128((const __m128i *)(at + i));
+        __m128i there = _mm_loadu_si128((const __m128i *)(guess->text + i));
+        alike |= (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(here, there)) << i;
+    }
+    return (alike | ~(uint32_t)((UINT64_C(1) << guess->size) - 1)) == UINT32_MAX;
+#else
+    return memcmp(at, guess->text, guess->size) == 0;
+#endif
+}
+
+static void guess_again(struct json_guess *guess, const struct json_value *key, unsigned mark) {
+    guess->size = 0;
+    if (key->has_backslash || key->length > JSON_GUESS_BYTES) return;
+    uint8_t bytes = 0;
+    for (uint32_t i = 0; i < key->length; i++) bytes |= key->text[i];
+    if (bytes & 0x80) return;
+    memcpy(guess->text, key->text, key->length);
+    guess->size = (uint8_t)key->length;
+    guess->mark = (uint8_t)mark;
+}
+
+/* Reads the key at `at` into the member of the next slot; returns the place of the value, or NULL. */
+static const uint8_t *read_key(struct json_reader *reader, const uint8_t *at, struct json_members *members,
+                               unsigned *mark) {
+    struct json_member *member = next_slot(members);
+    struct json_guess *guess = members->count < JSON_GUESSES ? &members->guesses[members->count] : NULL;
+    if (guess && is_guessed(guess, at, reader->end)) {
+        *member = (struct json_member){.key = at + 1, .key_length = guess->size - 2u, .key_is_plain = 1};
+        *mark = guess->mark;
+        return json_scan_colon(reader, at + guess->size);
+    }
+    struct json_value key;
+    at = json_scan_key(reader, at, &key);
+    if (!at) return NULL;
+    resolve_key(reader, &key, member);
+    *mark = json_key_mark(member->key, member->key_length);
+    if (guess) guess_again(guess, &key, *mark);
+    return at;
+}
+
 const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, int depth,
                                 struct json_members *members) {
     if (depth == JSON_DEPTH_MAX) return json_fail(reader, at, JSON_TOO_DEEP);
     at = json_skip_space(at + 1, reader->end);
     if (at == reader->end) return json_fail(reader, at, JSON_MALFORMED);
     while (*at != '}') {
-        struct json_value key;
-        at = json_scan_key(reader, at, &key);
+        unsigned mark;
+        at = read_key(reader, at, members, &mark);
         if (!at) return NULL;
-        struct json_member *member = next_slot(members);
-        resolve_key(reader, &key, member);
-        at = json_scan(reader, at, depth + 1, &member->value);
+        at = json_scan(reader, at, depth + 1, &members->items[members->count].value);
         if (!at) return NULL;
-        settle(members);
+        settle(members, mark);
         at = json_scan_separator(reader, at);
         if (!at) return NULL;
     }

@@ -207,14 +207,17 @@ static const uint8_t *scan_array(struct json_reader *reader, const uint8_t *at, 
     return at + 1;
 }
 
+const uint8_t *json_scan_colon(struct json_reader *reader, const uint8_t *at) {
+    at = json_skip_space(at, reader->end);
+    if (at == reader->end || *at != ':') return malformed(reader, at);
+    return json_skip_space(at + 1, reader->end);
+}
+
 const uint8_t *json_scan_key(struct json_reader *reader, const uint8_t *at, struct json_value *key) {
     *key = (struct json_value){0};
     if (at == reader->end || *at != '"') return malformed(reader, at);
     at = scan_string(reader, at, key);
-    if (!at) return NULL;
-    at = json_skip_space(at, reader->end);
-    if (at == reader->end || *at != ':') return malformed(reader, at);
-    return json_skip_space(at + 1, reader->end);
+    return at ? json_scan_colon(reader, at) : NULL;
 }
 
 const uint8_t *json_scan_separator(struct json_reader *reader, const uint8_t *at) {

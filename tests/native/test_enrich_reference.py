@@ -85,6 +85,27 @@ def test_the_members_of_a_json_line_become_attributes(members: dict[str, Any], i
         assert json.loads(json.dumps(attributes or {})).keys() == json.loads(line).keys()
 
 
+_STEM = "a-key-of-thirty-characters-is-x"
+_ALIKE = st.sampled_from(["a", "b", "ab", "é", 'a"', "a\\", "\n", _STEM[:29], _STEM[:30], _STEM, _STEM + "é"])
+_MEMBERS = st.lists(st.tuples(_ALIKE, st.sampled_from([1, "x", '"', "x" * 40, None])), min_size=1, max_size=4)
+
+
+@given(st.lists(st.tuples(_MEMBERS, st.sampled_from([":", " : "]), st.booleans()), max_size=8))
+def test_lines_whose_keys_are_nearly_those_of_the_line_before(
+    lines: list[tuple[list[tuple[str, Any]], str, bool]],
+) -> None:
+    check([(_object(members, colon, is_ascii), None, "") for members, colon, is_ascii in lines])
+
+
+def _object(members: list[tuple[str, Any]], colon: str, is_ascii: bool) -> str:
+    """With keys as often as they are named."""
+    pairs = [
+        f"{json.dumps(key, ensure_ascii=is_ascii)}{colon}{json.dumps(value, ensure_ascii=is_ascii)}"
+        for key, value in members
+    ]
+    return "{" + ",".join(pairs) + "}"
+
+
 def test_a_slice_is_read_like_the_whole() -> None:
     rows = [(Bodies(seed).message(), pushed_attributes(Bodies(seed + 1)), "") for seed in range(50)]
     batch = stored(rows)
