@@ -1,7 +1,7 @@
 """What is accepted and not yet in a segment, in the order of acceptance; and the newest records, kept for tails."""
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -31,19 +31,25 @@ class Chunk:
     partitions: dict[Partition, int]
     """Bytes in memory by partition."""
     bytes: int
-
-    @property
-    def last_seq(self) -> int:
-        return int(self.records["_seq"][-1].as_py())
-
-    @property
-    def first_seq(self) -> int:
-        return int(self.records["_seq"][0].as_py())
+    first_seq: int
+    last_seq: int
 
 
 def make_chunk(records: pa.RecordBatch, received_ns: int, since_s: float) -> Chunk:
     partitions = _bytes_by_partition(records)
-    return Chunk(records, received_ns, since_s, partitions, sum(partitions.values()))
+    seqs = records["_seq"]
+    first_seq, last_seq = seqs[0].as_py(), seqs[-1].as_py()
+    return Chunk(records, received_ns, since_s, partitions, sum(partitions.values()), first_seq, last_seq)
+
+
+def _merged(before: Chunk, after: Chunk) -> Chunk:
+    records = combine([before.records, after.records])
+    share = records.get_total_buffer_size() / (before.bytes + after.bytes)
+    partitions: defaultdict[Partition, int] = defaultdict(int)
+    for partition, size in (*before.partitions.items(), *after.partitions.items()):
+        partitions[partition] += int(size * share)
+    size = sum(partitions.values())
+    return Chunk(records, after.received_ns, before.since_s, partitions, size, before.first_seq, after.last_seq)
 
 
 def number(batch: pa.RecordBatch, first_seq: int) -> pa.RecordBatch:
@@ -146,8 +152,7 @@ class Buffer:
         a few times only."""
         *older, last = (*self._chunks, chunk)
         while older and older[-1].last_seq > self._sealed_seq and _is_worth_merging(older[-1], last):
-            before = older.pop()
-            last = make_chunk(combine([before.records, last.records]), last.received_ns, before.since_s)
+            last = _merged(older.pop(), last)
         return (*older, last)
 
     def _remember(self, chunk: Chunk) -> None:

@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel, text_addresses
 from logstore.record import SEVERITIES, STORED
 
-_WORDS: Final = ("", *SEVERITIES)
+_WORDS: Final = pa.array(("", *SEVERITIES), pa.string())
 _SEVERITY: Final = STORED.get_field_index("severity")
 _ATTRIBUTES: Final = STORED.get_field_index("attributes")
 
@@ -77,7 +77,7 @@ def enrich(records: pa.RecordBatch) -> pa.RecordBatch:
     if _enrich(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
         return records
     codes = pa.Array.from_buffers(pa.int32(), records.num_rows, [None, result.severities.take()])
-    severity = pa.DictionaryArray.from_arrays(codes, pa.array(_WORDS, pa.string()))
+    severity = pa.DictionaryArray.from_arrays(codes, _WORDS)
     columns = records.columns
     columns[_SEVERITY] = severity
     columns[_ATTRIBUTES] = result.attributes.to_array(records.num_rows)
@@ -86,8 +86,9 @@ def enrich(records: pa.RecordBatch) -> pa.RecordBatch:
 
 def _codes(severity: pa.DictionaryArray) -> np.ndarray[Any, np.dtype[np.int32]]:
     """Each row's severity as a position in `_WORDS`."""
-    code_of_word = pc.fill_null(pc.index_in(severity.dictionary, pa.array(_WORDS, pa.string())), 0)
-    codes: np.ndarray[Any, np.dtype[np.int32]] = code_of_word.to_numpy()[severity.indices.to_numpy()]
+    codes: np.ndarray[Any, np.dtype[np.int32]] = severity.indices.to_numpy()
+    if not severity.dictionary.equals(_WORDS):
+        codes = pc.fill_null(pc.index_in(severity.dictionary, _WORDS), 0).to_numpy()[codes]
     return np.ascontiguousarray(codes, np.int32)
 
 

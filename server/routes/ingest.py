@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 import structlog
@@ -33,6 +33,9 @@ ACK_TIMEOUT_S: Final = 60.0
 """How long the disk may take before a sender is told that nobody knows yet."""
 KEY_MAX_BYTES: Final = 1024
 PROBE_MAX_BYTES: Final = 1 << 20
+REMEMBERED: Final = 256
+REMEMBERED_MAX_BYTES: Final = 1024
+"""Query strings that were found right, and how long one may be: a sender's are always the same."""
 DRAIN_MAX_BYTES: Final = 64 * 1024 * 1024
 DRAIN_MAX_S: Final = 10.0
 STOPPING_DRAIN_S: Final = 0.5
@@ -92,7 +95,7 @@ class Ingest:
             on_batch = partial(self._record, name, sender)
             return await self._uploads.take(mount.endpoint, name, head, reader, self._accept, on_batch)
         if mount.protocol.name == native.NAME:
-            from_query_string(IngestParams, scope["query_string"])
+            _check_params(scope["query_string"])
         return await self._take(mount.endpoint, mount.protocol.name, head, sender, reader)
 
     async def _take(self, take: Take, protocol: str, head: Head, sender: Sender, reader: BodyReader) -> Answer:
@@ -128,6 +131,17 @@ class Ingest:
         if isinstance(mount.endpoint, Probe):
             return replace(limits, max_bytes=PROBE_MAX_BYTES, max_bytes_setting="a request without records")
         return limits
+
+
+def _check_params(query_string: bytes) -> None:
+    """Raises InvalidInput."""
+    check = _check_anew if len(query_string) <= REMEMBERED_MAX_BYTES else _check_anew.__wrapped__
+    check(query_string)
+
+
+@lru_cache(REMEMBERED)
+def _check_anew(query_string: bytes) -> None:
+    from_query_string(IngestParams, query_string)
 
 
 def _idempotency_key(head: Head) -> str | None:
