@@ -417,17 +417,20 @@ FIELD_VALUES = st.sampled_from(
 DOCUMENTS = st.dictionaries(FIELD_NAMES, FIELD_VALUES, max_size=6).map(lambda fields: {"short_message": "x", **fields})
 
 
-@given(st.lists(st.tuples(DOCUMENTS, st.sampled_from(["10.0.0.1", "::ffff:10.0.0.2"])), max_size=6), st.booleans())
-def test_documents_read_at_once_are_what_they_are_one_by_one(
-    sent: list[tuple[dict[str, Any], str]], is_ascii: bool
-) -> None:
-    texts = ((json.dumps(document, ensure_ascii=is_ascii).encode(), peer) for document, peer in sent)
-    request = Request(b"".join(pack([whole(text)], peer) for text, peer in texts), NOW)
-    try:
-        found = decode_usual(request)
-    except Unsure:
-        return
-    expected = decode_any(request)
+TEXTS = DOCUMENTS.map(lambda document: json.dumps(document).encode()) | st.sampled_from(
+    [
+        *(b"{", b"[]", b'{"host":"h"}', b"\xff", b"{}{}", zlib.compress(b'{"short_message":"x"}'), b""),
+        *(b'{"short_message":"x","_n":1}\n{"short_message":"y"}', b'{"short_message":"x"}{"short_message":"y"}'),
+        *(b'{"short_message":"x"}\n{"short_message":"y"', '{"short_message":"\u00e9"}'.encode("latin-1")),
+    ]
+)
+
+
+@given(st.lists(st.tuples(TEXTS, st.sampled_from(["10.0.0.1", "::ffff:10.0.0.2"])), max_size=6), st.booleans())
+def test_documents_read_at_once_are_what_they_are_one_by_one(sent: list[tuple[bytes, str]], is_cut: bool) -> None:
+    body = b"".join(pack([Message(text, len(text) + is_cut)], peer) for text, peer in sent)
+    request = Request(body, NOW)
+    found, expected = decode_messages(request), decode_any(unpack(body), request)
     assert rows_of(found) == rows_of(expected)
     assert (found.senders, found.rejects, found.unread) == (expected.senders, expected.rejects, expected.unread)
 
@@ -441,16 +444,10 @@ def test_what_senders_usually_write_is_read_at_once() -> None:
         "_container_id": "ab",
         "facility": "f",
     }
-    text = "\n".join(map(json.dumps, (document, traced))).encode()
-    assert decode_usual(Request(pack([whole(text)], PEER), NOW)).batch.num_rows == 2
-
-
-@pytest.mark.parametrize(
-    "odd", [b"{", b"[]", b'{"host":"h"}', b"\xff", b"{}{}", zlib.compress(b'{"short_message":"x"}')]
-)
-def test_what_is_not_usual_is_left_to_the_exact_reader(odd: bytes) -> None:
-    with pytest.raises(Unsure):
-        decode_usual(Request(pack([whole(b'{"short_message":"x"}'), whole(odd)], PEER), NOW))
+    messages = [whole(json.dumps(one).encode()) for one in (document, {"host": 7}, traced)]
+    assert decode_usual(Request(pack(messages, PEER), NOW)).left == [1]
+    lines = whole(b"\n".join(one.content for one in messages[::2]))
+    assert decode_usual(Request(pack([lines], PEER), NOW)).decoded.batch.num_rows == 2
 
 
 @given(st.binary(max_size=60), st.sampled_from([b"", b"@h\n", b"21 ", b"@h\n9999999999999 "]))
