@@ -38,14 +38,20 @@ def whole(content: bytes) -> Message:
 
 def pack(messages: Iterable[Message], peer: str) -> bytes:
     """A body of these messages of one sender. Bodies that are put one after the other are one body."""
-    pieces = [b"@%s\n" % peer.encode("utf-8", "replace").replace(b"\n", b" ")]
-    for content, whole_bytes in messages:
-        size_bytes = len(content)
-        if whole_bytes == size_bytes:
-            pieces.append(b"%d %s" % (size_bytes, content))
-        else:
-            pieces.append(b"%d/%d %s" % (size_bytes, whole_bytes, content))
-    return b"".join(pieces)
+    return of_sender(b"".join(map(packed, messages)), peer)
+
+
+def packed(message: Message) -> bytes:
+    """A message as it stands in a body."""
+    size_bytes = len(message.content)
+    if message.whole_bytes == size_bytes:
+        return b"%d %s" % (size_bytes, message.content)
+    return b"%d/%d %s" % (size_bytes, message.whole_bytes, message.content)
+
+
+def of_sender(messages: bytes, peer: str) -> bytes:
+    """A body of packed messages of one sender."""
+    return b"@%s\n%s" % (peer.encode("utf-8", "replace").replace(b"\n", b" "), messages)
 
 
 def unpack(body: bytes) -> Iterator[tuple[str, Message]]:

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from ingest.conversation import Frame
-from ingest.messages import Message, pack
+from ingest.messages import of_sender
 
 _PATIENCE_BYTES: Final = 8 << 10
 """Of an incomplete message. Who sends the end of a message with the next one is not to be cut."""
 
 
 class Framer(Protocol):
-    """Cuts what one connection sends into messages."""
+    """Cuts what one connection sends into messages, which are packed (`ingest.messages`)."""
 
-    def feed(self, received: bytes | bytearray) -> list[Message]:
+    def feed(self, received: bytes | bytearray) -> bytes:
         """The messages that are complete with these bytes."""
 
-    def finish(self) -> list[Message]:
+    def finish(self) -> bytes:
         """What is left when the sender has closed the connection."""
 
     @property
@@ -25,7 +25,7 @@ class Framer(Protocol):
 
 
 class OneWay:
-    """A conversation with `peer`: its messages, packed."""
+    """A conversation with `peer`: its messages."""
 
     def __init__(self, framer: Framer, peer: str) -> None:
         self._framer = framer
@@ -48,6 +48,6 @@ class OneWay:
     def is_midway(self) -> bool:
         return self._framer.held_bytes > _PATIENCE_BYTES
 
-    def _frames(self, messages: list[Message]) -> Iterator[Frame]:
+    def _frames(self, messages: bytes) -> Iterator[Frame]:
         if messages:
-            yield Frame(pack(messages, self._peer))
+            yield Frame(of_sender(messages, self._peer))

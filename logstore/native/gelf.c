@@ -1,5 +1,5 @@
-/* GELF documents as senders usually write them; a body that has anything else among them is left to
- * ingest/protocols/gelf/decode.py, which says what becomes of what.
+/* GELF documents as senders usually write them; others are left to ingest/protocols/gelf/decode.py, which says what becomes
+ * of what.
  *
  * The names that are `lifted` each begin with a letter: `o` tells the origin, `p` does if the name only begins so, `t` and
  * `s` have the ids of trace and span. What is lifted of a document also has a member without a name: the sender's
@@ -198,36 +198,47 @@ static const uint8_t *skip_between(const uint8_t *at, const uint8_t *end) {
     return at;
 }
 
-/* A message may have several documents if each is in a line of its own. */
-static void read_message(struct entries *e, struct span message, struct span peer) {
+/* A message may have several documents if each is in a line of its own. Returns how many were read. */
+static int read_message(struct entries *e, struct span message, struct span peer) {
     const uint8_t *at = message.at, *end = at + message.length;
-    int is_first = 1;
+    int count = 0;
     if (!utf8_is_valid(at, end)) json_unsure(e);
     while (e->status == KERNEL_OK && (at = skip_between(at, end)) < end) {
         e->reader.end = end;
         e->reader.is_valid_utf8 = 1;
         const uint8_t *after = read_document(e, at, peer);
-        if (!after) return;
+        if (!after) return count;
+        count++;
         const uint8_t *next = skip_between(after, end);
         int is_last = next == end, is_one_line = !memchr(at, '\n', (size_t)(after - at));
-        if (!(is_first && is_last) && !is_one_line) json_unsure(e);
+        if (!(count == 1 && is_last) && !is_one_line) json_unsure(e);
         if (!is_last && !memchr(after, '\n', (size_t)(next - after)) && !memchr(after, 0, (size_t)(next - after))) json_unsure(e);
-        is_first = 0;
         at = next;
     }
-    if (is_first) json_unsure(e);
+    if (!count) json_unsure(e);
+    return count;
 }
 
+/* Messages that are left are told by their places, which are those of records only if each has one document. */
 static void read_messages(struct entries *e, struct span body) {
     struct messages messages = {.at = body.at, .end = body.at + body.length, .peer = {body.at, 0}};
     struct span message;
+    int has_several = 0;
     entries_begin_base(e, (struct span){body.at, 0});
     while (e->status == KERNEL_OK && messages_next(&messages, &message)) {
+        size_t attributes_bytes = e->attributes.text.length;
         int is_peer_text = utf8_is_valid(messages.peer.at, messages.peer.at + messages.peer.length);
         if (messages.is_cut || !is_peer_text) json_unsure(e);
-        read_message(e, message, messages.peer);
+        int count = e->status == KERNEL_OK ? read_message(e, message, messages.peer) : 0;
+        has_several |= count > 1;
+        if (e->status == ENTRIES_UNSURE && count == 0) {
+            e->status = KERNEL_OK;
+            e->attributes.text.length = attributes_bytes;
+            entries_begin(e);
+            entries_leave(e);
+        }
     }
-    if (messages.is_broken) json_unsure(e);
+    if (messages.is_broken || (has_several && e->rejected)) json_unsure(e);
 }
 
 EXPORT int32_t kernel_gelf(const struct entries_request *request, struct entries_result *result) {

@@ -40,6 +40,10 @@ int utf8_is_valid(const uint8_t *at, const uint8_t *end) {
 void utf8_append_replaced(struct buffer *out, const uint8_t *at, const uint8_t *end) {
     uint8_t *to = buffer_reserve(out, (size_t)(end - at) * 3);
     while (at < end) {
+        const uint8_t *plain_end = skip_ascii(at, end);
+        memcpy(to, at, (size_t)(plain_end - at));
+        to += plain_end - at;
+        if ((at = plain_end) == end) break;
         int step = utf8_step(at, end);
         if (step > 0) {
             for (int i = 0; i < step; i++) *to++ = *at++;

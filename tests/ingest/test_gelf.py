@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.entries import Unsure
-from ingest.messages import Message, pack, whole
+from ingest.messages import Message, pack, unpack, whole
 from ingest.protocols.gelf import PROTOCOL, TAKE, Datagrams, conversation, decode_messages
 from ingest.protocols.gelf.chunks import Chunks
 from ingest.protocols.gelf.decode import decode_any
@@ -297,14 +297,15 @@ def test_a_stream_is_cut_into_documents_however_it_arrives(stream: bytes, expect
     for size in (len(stream), 5, 1):
         framer = Framer()
         pieces = [framer.feed(stream[at : at + size]) for at in range(0, len(stream), size)]
-        assert [message.content for piece in [*pieces, framer.finish()] for message in piece] == expected
+        assert [message.content for _, message in unpack(b"".join(pieces) + framer.finish())] == expected
         assert framer.held_bytes == 0
 
 
 def test_a_document_that_is_too_long_is_cut_and_the_next_one_is_whole() -> None:
     framer = Framer(8)
-    assert framer.feed(b"x" * 50) == [] and framer.held_bytes == 8
-    assert framer.feed(b'x\0{"b":2}\0' + b"y" * 9 + b"\0") == [
+    assert framer.feed(b"x" * 50) == b"" and framer.held_bytes == 8
+    found = unpack(framer.feed(b'x\0{"b":2}\0' + b"y" * 9 + b"\0"))
+    assert [message for _, message in found] == [
         Message(b"x" * 8, 51),
         whole(b'{"b":2}'),
         Message(b"y" * 8, 9),
@@ -416,17 +417,20 @@ FIELD_VALUES = st.sampled_from(
 DOCUMENTS = st.dictionaries(FIELD_NAMES, FIELD_VALUES, max_size=6).map(lambda fields: {"short_message": "x", **fields})
 
 
-@given(st.lists(st.tuples(DOCUMENTS, st.sampled_from(["10.0.0.1", "::ffff:10.0.0.2"])), max_size=6), st.booleans())
-def test_documents_read_at_once_are_what_they_are_one_by_one(
-    sent: list[tuple[dict[str, Any], str]], is_ascii: bool
-) -> None:
-    texts = ((json.dumps(document, ensure_ascii=is_ascii).encode(), peer) for document, peer in sent)
-    request = Request(b"".join(pack([whole(text)], peer) for text, peer in texts), NOW)
-    try:
-        found = decode_usual(request)
-    except Unsure:
-        return
-    expected = decode_any(request)
+TEXTS = DOCUMENTS.map(lambda document: json.dumps(document).encode()) | st.sampled_from(
+    [
+        *(b"{", b"[]", b'{"host":"h"}', b"\xff", b"{}{}", zlib.compress(b'{"short_message":"x"}'), b""),
+        *(b'{"short_message":"x","_n":1}\n{"short_message":"y"}', b'{"short_message":"x"}{"short_message":"y"}'),
+        *(b'{"short_message":"x"}\n{"short_message":"y"', '{"short_message":"\u00e9"}'.encode("latin-1")),
+    ]
+)
+
+
+@given(st.lists(st.tuples(TEXTS, st.sampled_from(["10.0.0.1", "::ffff:10.0.0.2"])), max_size=6), st.booleans())
+def test_documents_read_at_once_are_what_they_are_one_by_one(sent: list[tuple[bytes, str]], is_cut: bool) -> None:
+    body = b"".join(pack([Message(text, len(text) + is_cut)], peer) for text, peer in sent)
+    request = Request(body, NOW)
+    found, expected = decode_messages(request), decode_any(unpack(body), request)
     assert rows_of(found) == rows_of(expected)
     assert (found.senders, found.rejects, found.unread) == (expected.senders, expected.rejects, expected.unread)
 
@@ -440,16 +444,10 @@ def test_what_senders_usually_write_is_read_at_once() -> None:
         "_container_id": "ab",
         "facility": "f",
     }
-    text = "\n".join(map(json.dumps, (document, traced))).encode()
-    assert decode_usual(Request(pack([whole(text)], PEER), NOW)).batch.num_rows == 2
-
-
-@pytest.mark.parametrize(
-    "odd", [b"{", b"[]", b'{"host":"h"}', b"\xff", b"{}{}", zlib.compress(b'{"short_message":"x"}')]
-)
-def test_what_is_not_usual_is_left_to_the_exact_reader(odd: bytes) -> None:
-    with pytest.raises(Unsure):
-        decode_usual(Request(pack([whole(b'{"short_message":"x"}'), whole(odd)], PEER), NOW))
+    messages = [whole(json.dumps(one).encode()) for one in (document, {"host": 7}, traced)]
+    assert decode_usual(Request(pack(messages, PEER), NOW)).left == [1]
+    lines = whole(b"\n".join(one.content for one in messages[::2]))
+    assert decode_usual(Request(pack([lines], PEER), NOW)).decoded.batch.num_rows == 2
 
 
 @given(st.binary(max_size=60), st.sampled_from([b"", b"@h\n", b"21 ", b"@h\n9999999999999 "]))

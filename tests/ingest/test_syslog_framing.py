@@ -9,14 +9,17 @@ from ingest.protocols.syslog.framing import Framer, of_datagram
 from logstore.errors import InvalidInput
 
 
-def contents(messages: list[Message]) -> list[bytes]:
-    return [message.content for message in messages]
+def messages_of(packed: bytes) -> list[Message]:
+    return [message for _, message in unpack(packed)]
+
+
+def contents(packed: bytes) -> list[bytes]:
+    return [message.content for message in messages_of(packed)]
 
 
 def framed(*chunks: bytes, max_bytes: int = 1000) -> list[bytes]:
     framer = Framer(max_bytes)
-    found = [message for chunk in chunks for message in framer.feed(chunk)]
-    return contents(found + framer.finish())
+    return contents(b"".join(map(framer.feed, chunks)) + framer.finish())
 
 
 @pytest.mark.parametrize(
@@ -53,24 +56,25 @@ def test_a_stream_is_cut_into_messages_however_it_arrives(stream: bytes, expecte
 
 def test_a_message_that_is_too_long_is_cut_and_the_next_one_is_whole() -> None:
     framer = Framer(8)
-    assert framer.feed(b"<13>" + b"x" * 50) == []
+    assert framer.feed(b"<13>" + b"x" * 50) == b""
     assert framer.held_bytes == 8
-    assert framer.feed(b"yyy\n<14>b\n100 <15>" + b"z" * 40) == [Message(b"<13>xxxx", 57), whole(b"<14>b")]
-    assert framer.feed(b"z" * 56 + b"<16>d\n") == [Message(b"<15>zzzz", 100), whole(b"<16>d")]
+    second = framer.feed(b"yyy\n<14>b\n100 <15>" + b"z" * 40)
+    assert messages_of(second) == [Message(b"<13>xxxx", 57), whole(b"<14>b")]
+    assert messages_of(framer.feed(b"z" * 56 + b"<16>d\n")) == [Message(b"<15>zzzz", 100), whole(b"<16>d")]
     assert framer.held_bytes == 0
     assert Message(b"<13>xxxx", 57).missing == "cut off after 8 of 57 bytes"
 
 
 def test_a_counted_message_of_which_the_end_never_comes_says_so() -> None:
     framer = Framer()
-    assert framer.feed(b"100 <13>only this") == []
-    assert framer.finish() == [Message(b"<13>only this", 100)]
-    assert framer.finish() == []
+    assert framer.feed(b"100 <13>only this") == b""
+    assert messages_of(framer.finish()) == [Message(b"<13>only this", 100)]
+    assert framer.finish() == b""
 
 
 def test_a_datagram_is_one_message_without_its_trailers() -> None:
     assert contents(of_datagram(b"<13>a\nb\n\0")) == [b"<13>a\nb"]
-    assert of_datagram(b"\0\n") == []
+    assert of_datagram(b"\0\n") == b""
 
 
 messages = st.binary(min_size=1, max_size=40).map(lambda text: b"<13>x" + text.replace(b"\0", b"") + b"x")
@@ -88,12 +92,23 @@ def test_no_bytes_break_the_framer_nor_grow_what_it_holds(chunks: list[bytes]) -
     framer = Framer(16)
     taken = 0
     for chunk in chunks:
-        for message in framer.feed(chunk):
+        for message in messages_of(framer.feed(chunk)):
             assert 0 < len(message.content) <= 16 and message.whole_bytes >= len(message.content)
             taken += 1
         assert framer.held_bytes <= 16 + 10
-    taken += len(framer.finish())
+    taken += len(messages_of(framer.finish()))
     assert taken <= sum(map(len, chunks))
+
+
+FRAMES = st.sampled_from(
+    [b"<1>a", b"<1>", b"\n", b"\r\n", b" ", b"6 <1>abc", b"3 <1>", b"2 a\n", b"20 <1>", b"0 ", b"x", b"12345678 "]
+)
+
+
+@given(st.lists(FRAMES, max_size=20).map(b"".join), st.integers(1, 20))
+def test_what_is_taken_at_once_is_what_comes_byte_by_byte(stream: bytes, size: int) -> None:
+    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+    assert framed(stream) == framed(*pieces) == framed(*(stream[at : at + 1] for at in range(len(stream))))
 
 
 @given(st.lists(st.tuples(st.text(max_size=9), st.lists(st.binary(max_size=30), max_size=3)), max_size=5))

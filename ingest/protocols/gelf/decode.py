@@ -11,14 +11,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from ingest.body import inflate
-from ingest.entries import Unsure
+from ingest.entries import Most, Unsure
 from ingest.json_text import to_json
 from ingest.messages import Message, pack, unpack, whole
+from ingest.order import complete
 from ingest.protocols.gelf.document import Document, documents_of
 from ingest.protocols.gelf.fields import Fields, Sorted
 from ingest.protocols.gelf.origin import Origins
@@ -35,21 +35,21 @@ _MAPPED: Final = "::ffff:"
 
 def decode_messages(request: Request) -> Decoded:
     """Documents of connections and datagrams (`ingest.messages`)."""
-    with suppress(Unsure):
-        return decode_usual(request)
-    if inflated := _inflated(request):
-        with suppress(Unsure):
-            return decode_usual(replace(request, body=inflated))
-    return decode_any(request)
+    most = _usual(request)
+    if (most is None or most.left) and (inflated := _inflated(request)):
+        request = replace(request, body=inflated)
+        most = _usual(request)
+    if most is None:
+        return decode_any(unpack(request.body), request)
+    return complete(most, request, decode_any)
 
 
-def decode_any(request: Request) -> Decoded:
-    """Likewise, one document at a time."""
+def decode_any(messages: Iterable[tuple[str, Message]], request: Request) -> Decoded:
+    """The records of messages, each with its sender, one at a time."""
     gelf = _Gelf(request)
-    for peer, message in unpack(request.body):
+    for peer, message in messages:
         gelf.add(message, peer.removeprefix(_MAPPED))
-    senders = {Sender.at(peer, host): count for (peer, host), count in gelf.sent.items()}
-    return replace(gelf.rows.decoded(), senders=senders)
+    return replace(gelf.rows.decoded(), senders=gelf.sent)
 
 
 def decode_request(request: Request) -> Decoded:
@@ -58,15 +58,22 @@ def decode_request(request: Request) -> Decoded:
     Raises:
         InvalidInput: there is no document in it.
     """
-    with suppress(Unsure):
-        decoded = decode_usual(replace(request, body=pack([whole(request.body)], "")))
-        return replace(decoded, senders={})
+    most = _usual(replace(request, body=pack([whole(request.body)], "")))
+    if most is not None and not most.left:
+        return replace(most.decoded, senders={})
     documents = list(documents_of(request.body))
     if not any(document is not None for document, _ in documents):
         raise InvalidInput("the body is no GELF document, which is a JSON object with host and short_message")
     gelf = _Gelf(request)
     gelf.add_documents(documents, "")
     return gelf.rows.decoded()
+
+
+def _usual(request: Request) -> Most | None:
+    try:
+        return decode_usual(request)
+    except Unsure:
+        return None
 
 
 def _inflated(request: Request) -> bytes:
@@ -92,8 +99,7 @@ class _Gelf:
 
     def __init__(self, request: Request) -> None:
         self.rows = Rows(request)
-        self.sent: Counter[tuple[str, str]] = Counter()
-        """Documents by the address and the host that they come from."""
+        self.sent = Counter[Sender]()
         self._max_bytes = request.limits.max_line_bytes
         self._fields = Fields(request.identity)
         self._origins = Origins(request.identity, self.rows)
@@ -125,7 +131,7 @@ class _Gelf:
         fields = self._fields.sort(document)
         level = _level(document.get("level"))
         host = _word(document.get("host")) or peer
-        self.sent[peer, host] += 1
+        self.sent[Sender.at(peer, host)] += 1
         found = self._origins.of(fields.told, host, level)
         attributes = {**fields.attributes, **found.rest, **_own_attributes(document, message, level, fields)}
         timestamp = document.get("timestamp")
@@ -143,7 +149,7 @@ class _Gelf:
         )
 
     def _add_raw(self, content: bytes, peer: str, error: str) -> None:
-        self.sent[peer, ""] += 1
+        self.sent[Sender.at(peer)] += 1
         group = self.rows.group(Source(pod=peer))
         self.rows.add(group, None, content[: self._max_bytes], attributes={INGEST_ERROR: error})
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from ingest.messages import Message, whole
+from ingest.frames import take_ended
+from ingest.messages import Message, packed, whole
 
 DOCUMENT_MAX_BYTES: Final = 1 << 20
 """Of a longer document so many bytes are kept; it bounds what one connection has in memory."""
@@ -24,33 +25,44 @@ class Framer:
         """Bytes in memory of a document that is not complete."""
         return len(self._open)
 
-    def feed(self, received: bytes | bytearray) -> list[Message]:
-        """The documents that are complete with these bytes."""
+    def feed(self, received: bytes | bytearray) -> bytes:
+        """The documents that are complete with these bytes, packed."""
         chunk = bytes(received)
         self._ends_with_nul = self._ends_with_nul or b"\0" in chunk
-        messages: list[Message] = []
-        at = 0
+        documents: list[bytes] = []
+        at = self._take(chunk, 0, documents) if self._open_bytes else 0
+        if self._ends_with_nul:
+            taken = take_ended(chunk, at, self._max_bytes, last=0)
+            documents.append(taken.packed)
+            at = taken.end
         while at < len(chunk):
-            end = self._find_end(chunk, at)
-            is_complete = end >= 0
-            end = end if is_complete else len(chunk)
-            if is_complete and not self._open_bytes and end - at <= self._max_bytes:
-                _add(messages, chunk[at:end], 0)
-            else:
-                self._open += chunk[at : min(end, at + self._max_bytes - len(self._open))]
-                self._open_bytes += end - at
-                if is_complete:
-                    messages += self.finish()
-            at = end + 1
-        return messages
+            at = self._take(chunk, at, documents)
+        return b"".join(documents)
 
-    def finish(self) -> list[Message]:
+    def finish(self) -> bytes:
         """What is left when the sender has closed the connection."""
-        messages: list[Message] = []
-        _add(messages, bytes(self._open), self._open_bytes)
+        documents: list[bytes] = []
+        self._close(documents)
+        return b"".join(documents)
+
+    def _take(self, chunk: bytes, at: int, documents: list[bytes]) -> int:
+        """Takes what there is of the document at `at`; returns where the next one begins."""
+        end = self._find_end(chunk, at)
+        is_complete = end >= 0
+        end = end if is_complete else len(chunk)
+        self._open += chunk[at : min(end, at + self._max_bytes - len(self._open))]
+        self._open_bytes += end - at
+        if is_complete:
+            self._close(documents)
+        return end + is_complete
+
+    def _close(self, documents: list[bytes]) -> None:
+        content, size_bytes = bytes(self._open), self._open_bytes
         self._open.clear()
         self._open_bytes = 0
-        return messages
+        if stripped := content.strip(_SPACE):
+            is_cut = size_bytes > len(content)
+            documents.append(packed(Message(stripped, size_bytes) if is_cut else whole(stripped)))
 
     def _find_end(self, chunk: bytes, at: int) -> int:
         if self._ends_with_nul:
@@ -65,9 +77,3 @@ class Framer:
         if len(before) < 2:
             before = bytes(self._open[-2:]) + before
         return before.removesuffix(b"\r").endswith(b"}")
-
-
-def _add(messages: list[Message], content: bytes, size_bytes: int) -> None:
-    stripped = content.strip(_SPACE)
-    if stripped:
-        messages.append(Message(stripped, size_bytes) if size_bytes > len(content) else whole(stripped))

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-from ingest.entries import decode_entries, entries_kernel
+from ingest.entries import Most, decode_most, entries_kernel
 from ingest.identity import Resolved
 from ingest.identity_table import Table
 from ingest.json_body import read_json
 from ingest.protocols.gelf.origin import resolve_origin, stream_of
-from ingest.request import Decoded, Request, Sender
+from ingest.request import Request, Sender
 
 _KERNEL: Final = entries_kernel("kernel_gelf")
 _TABLES: Final = 4
@@ -19,14 +19,14 @@ _SENDER: Final = ""
 """The lifted member with the sender's address, the host, and perhaps the level."""
 
 
-def decode_usual(request: Request) -> Decoded:
+def decode_usual(request: Request) -> Most:
     """The documents of packed messages (`ingest.messages`).
 
     Raises:
-        Unsure: there is something unusual among them.
+        Unsure: a body that was not packed, or very much in it is unusual.
         TooLarge: more than `max_records`.
     """
-    return decode_entries(_KERNEL, request, _lifted(request.identity), _resolve, _sender_of)
+    return decode_most(_KERNEL, request, _lifted(request.identity), _resolve, _sender_of)
 
 
 @lru_cache(_TABLES)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ingest.conversation import Frame
-from ingest.messages import pack
+from ingest.messages import of_sender
 from ingest.one_way import OneWay
 from ingest.protocols.syslog.decode import decoder
 from ingest.protocols.syslog.framing import Framer, of_datagram
@@ -25,4 +25,4 @@ class Datagrams:
 
     def feed(self, datagram: bytes, peer: str) -> Frame | None:
         messages = of_datagram(datagram)
-        return Frame(pack(messages, peer)) if messages else None
+        return Frame(of_sender(messages, peer)) if messages else None

@@ -12,15 +12,13 @@
   off, as far as it goes.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, tzinfo
 
 from ingest.alike import Alike
-from ingest.entries import Most, Unsure
+from ingest.entries import Unsure
 from ingest.messages import Message, unpack
-from ingest.order import in_order
+from ingest.order import complete
 from ingest.protocols.syslog.header import Parsed, parse
 from ingest.protocols.syslog.times import clock_of
 from ingest.protocols.syslog.told import Told, by_header, by_json, by_structured, has_json
@@ -32,12 +30,15 @@ from ingest.rows import INGEST_ERROR
 def decoder(local: tzinfo = UTC) -> Decode:
     """Decodes packed messages (`ingest.messages`). `local` is the zone of times that have none."""
 
+    def exact(messages: Iterable[tuple[str, Message]], request: Request) -> Decoded:
+        return decode_any(messages, request, local)
+
     def decode(request: Request) -> Decoded:
         try:
             most = decode_usual(request, local)
         except Unsure:
-            return decode_any(unpack(request.body), request, local)
-        return _with_rest(most, request, local) if most.left else most.decoded
+            return exact(unpack(request.body), request)
+        return complete(most, request, exact)
 
     return decode
 
@@ -48,18 +49,6 @@ def decode_any(messages: Iterable[tuple[str, Message]], request: Request, local:
     for peer, message in messages:
         syslog.add(peer, message)
     return syslog.records.decoded()
-
-
-def _with_rest(most: Most, request: Request, local: tzinfo) -> Decoded:
-    """With those that are not as most, each in its place."""
-    decoded, left = most.decoded, most.left
-    messages = list(unpack(request.body))
-    rest = decode_any((messages[place] for place in left), request, local)
-    is_left = set(left)
-    places = [place for place in range(len(messages)) if place not in is_left]
-    batch = in_order((decoded.batch, rest.batch), [*places, *left])
-    senders = Counter(decoded.senders) + Counter(rest.senders)
-    return replace(decoded, batch=batch, unread=rest.unread, senders=senders)
 
 
 class _Syslog:

@@ -13,7 +13,8 @@ Trailers, CR LF and NUL in any number, belong to no message; neither do spaces a
 import re
 from typing import Final
 
-from ingest.messages import Message
+from ingest.frames import take_syslog
+from ingest.messages import Message, packed
 
 FRAME_MAX_BYTES: Final = 256 << 10
 """Of a longer message so many bytes are kept; it bounds what one connection has in memory."""
@@ -23,7 +24,6 @@ _TRAILERS_AND_SPACE: Final = _TRAILERS + b" "
 _BETWEEN: Final = re.compile(rb"[\r\n\0 ]*+")
 _COUNT: Final = re.compile(rb"([1-9]\d{0,7}) ")
 _PERHAPS_COUNT: Final = re.compile(rb"[1-9]\d{0,7} ?\Z")
-_OTHER_LINE: Final = re.compile(rb"\n(?!<)")
 _LF_BEFORE_MESSAGE: Final = re.compile(rb"\n(?=(?:[1-9]\d{0,7} )?<\d)")
 
 
@@ -48,40 +48,39 @@ class Framer:
         """Bytes in memory of a message that is not complete."""
         return len(self._undecided) + len(self._open)
 
-    def feed(self, received: bytes | bytearray) -> list[Message]:
-        """The messages that are complete with these bytes."""
+    def feed(self, received: bytes | bytearray) -> bytes:
+        """The messages that are complete with these bytes, packed."""
         chunk = self._undecided + received
         self._undecided = b""
         if chunk.endswith((b"\n", b"\0")):
             self._ends_with_nul = chunk.endswith(b"\0")
         self._has_nul = b"\0" in chunk
-        messages: list[Message] = []
+        messages: list[bytes] = []
         at = self._go_on(chunk, 0, messages) if self._open_bytes or self._due_bytes else 0
-        at = self._take_lines(chunk, at, messages)
+        at = self._take_usual(chunk, at, messages)
         while at < len(chunk):
             at = self._begin(chunk, at, messages)
-        return messages
+        return b"".join(messages)
 
-    def finish(self) -> list[Message]:
+    def finish(self) -> bytes:
         """What is left when the sender has closed the connection: a message without its end."""
-        messages: list[Message] = []
+        messages: list[bytes] = []
         self._open += self._undecided
         self._open_bytes += len(self._undecided)
         self._undecided = b""
         self._close(messages)
-        return messages
+        return b"".join(messages)
 
-    def _take_lines(self, chunk: bytes, at: int, messages: list[Message]) -> int:
-        """Takes all whole messages at once if each is a line that begins with `<`, as most senders send them."""
-        end = chunk.rfind(b"\n")
-        is_plain = chunk.startswith(b"<", at) and not self._has_nul and b"\r" not in chunk
-        if not is_plain or not at < end <= at + self._max_bytes or _OTHER_LINE.search(chunk, at, end):
+    def _take_usual(self, chunk: bytes, at: int, messages: list[bytes]) -> int:
+        """Takes all at once that are whole, and either counted or lines that begin with `<`, as most senders send."""
+        if self._has_nul or self._ends_with_nul:
             return at
-        messages += [Message(line, len(line)) for line in chunk[at:end].split(b"\n")]
-        self._was_counted = False
-        return end + 1
+        taken = take_syslog(chunk, at, self._max_bytes, was_counted=self._was_counted)
+        self._was_counted = taken.was_counted
+        messages.append(taken.packed)
+        return taken.end
 
-    def _begin(self, chunk: bytes, at: int, messages: list[Message]) -> int:
+    def _begin(self, chunk: bytes, at: int, messages: list[bytes]) -> int:
         """Takes what there is of the message at `at`; returns where the next one begins."""
         if chunk[at] in _TRAILERS_AND_SPACE:
             at = _BETWEEN.match(chunk, at).end()  # type: ignore[union-attr]
@@ -99,7 +98,7 @@ class Framer:
         _add(messages, chunk[at:end], 0)
         return end + 1
 
-    def _begin_counted(self, chunk: bytes, at: int, size_bytes: int, messages: list[Message]) -> int:
+    def _begin_counted(self, chunk: bytes, at: int, size_bytes: int, messages: list[bytes]) -> int:
         self._was_counted = True
         end = at + size_bytes
         if end <= len(chunk) and size_bytes <= self._max_bytes:
@@ -108,7 +107,7 @@ class Framer:
         self._due_bytes = size_bytes
         return self._go_on(chunk, at, messages)
 
-    def _go_on(self, chunk: bytes, at: int, messages: list[Message]) -> int:
+    def _go_on(self, chunk: bytes, at: int, messages: list[bytes]) -> int:
         """Adds to the open message what belongs to it, and closes it if it is complete."""
         if self._due_bytes:
             end = at + self._due_bytes - self._open_bytes
@@ -125,7 +124,7 @@ class Framer:
             self._close(messages)
         return after
 
-    def _close(self, messages: list[Message]) -> None:
+    def _close(self, messages: list[bytes]) -> None:
         _add(messages, bytes(self._open), self._due_bytes or self._open_bytes)
         self._open.clear()
         self._open_bytes = self._due_bytes = 0
@@ -138,15 +137,16 @@ class Framer:
         return line.start() if line else nul
 
 
-def of_datagram(datagram: bytes) -> list[Message]:
-    """The message of one datagram (RFC 5426 §3.1), if it is not empty."""
-    messages: list[Message] = []
+def of_datagram(datagram: bytes) -> bytes:
+    """The message of one datagram (RFC 5426 §3.1), packed, if it is not empty."""
+    messages: list[bytes] = []
     _add(messages, datagram, 0)
-    return messages
+    return b"".join(messages)
 
 
-def _add(messages: list[Message], content: bytes, size_bytes: int) -> None:
+def _add(messages: list[bytes], content: bytes, size_bytes: int) -> None:
     """`size_bytes`: how long the message was, if that is more than its content."""
     stripped = content.rstrip(_TRAILERS)
     if stripped:
-        messages.append(Message(stripped, size_bytes if size_bytes > len(content) else len(stripped)))
+        whole_bytes = size_bytes if size_bytes > len(content) else len(stripped)
+        messages.append(packed(Message(stripped, whole_bytes)))
