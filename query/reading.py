@@ -7,6 +7,7 @@ query only counts need not be read at all where templates say it.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from logstore.cells import By
 from logstore.indexes import Texts
 from logstore.listing import Listing
 from logstore.pruning import Bounds
+from logstore.segment import Wanted
 from logstore.snapshot import Snapshot
 from logstore.store import Store
 from query import analyse, ast, frequent
@@ -38,6 +40,9 @@ from query.required import Words, required_words, words_of_message
 from query.sql.fields import Stored, attribute_paths
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
+
+RARE_TIMES: Final = 16
+"""Words are rare if filters leave out so many times the row groups that they leave over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class Reading:
     """Row groups that they left out, by reason."""
     grouped: Known | None = None
     """Records whose patterns are known without reading them."""
+    is_rare: bool = False
+    """Whether hardly a row group has the words that every match has."""
     of_cells: int = 0
     """How many of the pieces, which are the first, are read as cells."""
 
@@ -127,7 +134,8 @@ def _of_records(
         return Reading(query, stored, planned.pieces, view)
     conditions = [one for one in analyse.conjuncts(query) if not _is_bound(one)]
     words = tuple(words for one in conditions for words in words_of_message(one))
-    whole = Reading(query, stored, planned.pieces, replace(view, words=words))
+    inside = {name: values for name, values in bounds.identity.items() if name in INSIDE}
+    whole = Reading(query, stored, planned.pieces, replace(view, wanted=Wanted(inside, words)))
     if not planned.pieces:
         return whole
     only_counts = is_count(query) and bounds.up_to_seq is None and bounds.after_seq is None
@@ -163,6 +171,7 @@ def _narrowed(
     words = tuple(words for one in conditions for words in required_words(one, whole.stored.labels))
     chosen = choose(groups, bounds, verdict, words, store.catalog)
     counted_of, mask = dict[int, int](), chosen.mask
+    is_rare = chosen.skipped["words"] >= RARE_TIMES * np.count_nonzero(mask)
     if only_counts and not INSIDE.intersection(bounds.identity):
         sure = mask & decided(groups, verdict) & _inside(groups, bounds)
         counted_of, mask = rows_that_must(groups, verdict, sure), mask & ~sure
@@ -184,6 +193,7 @@ def _narrowed(
         counted_of=counted_of,
         asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), words),
         skipped=+Counter(chosen.skipped),
+        is_rare=bool(is_rare) and chosen.skipped["words"] > 0,
     )
 
 
