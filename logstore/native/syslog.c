@@ -4,15 +4,16 @@
  *     <PRI>1 TIME HOST APP PROCID MSGID SD MESSAGE       (RFC 5424)
  *     <PRI>TIME HOST TAG[PROCID]: MESSAGE                (RFC 3164; TIME is that of RFC 3339 or `Mmm dd hh:mm:ss`)
  *
- * What stands between time and message is lifted: the sender's address, the priority, the form of the message, the header,
- * structured data. */
+ * What all but time and message say is lifted: the sender's address, the priority, the form of the message, the header,
+ * and structured data. */
 #define _GNU_SOURCE
 #include "entries.h"
 #include "messages.h"
 #include "timestamp.h"
 #include "utf8.h"
 
-enum { PRI_DIGITS_MAX = 3, PRI_MAX = 191, STAMP_LENGTH = 15, TAG_MAX_BYTES = 100, PROCID_DIGITS_MAX = 10, YEARS_BACK = 10, YEAR_S_MIN = 31536000 };
+enum { PRI_DIGITS_MAX = 3, PRI_MAX = 191, STAMP_LENGTH = 15, TAG_MAX_BYTES = 100, PROCID_DIGITS_MAX = 10 };
+enum { YEARS_BACK = 10, YEAR_S_MIN = 365 * 86400 };
 
 /* From this moment of the local clock on, it is ahead of UTC by so much; in their order. `request->lifted` is these. */
 struct step {
@@ -44,7 +45,11 @@ static int is_letter(uint8_t byte) {
     return letter >= 'a' && letter <= 'z';
 }
 
-static int is_of_host(uint8_t byte) { return is_letter(byte) || is_digit(byte) || byte == '_' || byte == '.' || byte == '-'; }
+
+static int is_of_host(uint8_t byte) {
+    return is_letter(byte) || is_digit(byte) || byte == '_' || byte == '.' || byte == '-';
+}
+
 static int is_of_tag(uint8_t byte) { return is_of_host(byte) || byte == '/' || byte == '(' || byte == ')'; }
 
 /* Each reads what its name says at `at`, and returns the place after it, or NULL. */
@@ -85,7 +90,8 @@ static int64_t utc_of(const struct syslog *s, int64_t local_s) {
 
 /* `Mmm dd hh:mm:ss`, of the last year in which it is not too far ahead, and a space. */
 static const uint8_t *read_stamp(const struct syslog *s, struct parts *parts, const uint8_t *at, const uint8_t *end) {
-    if (!s->step_count || end - at <= STAMP_LENGTH || at[STAMP_LENGTH] != ' ' || at[3] != ' ' || at[6] != ' ') return NULL;
+    if (!s->step_count || end - at <= STAMP_LENGTH) return NULL;
+    if (at[3] != ' ' || at[6] != ' ' || at[STAMP_LENGTH] != ' ') return NULL;
     int is_day = (at[4] == ' ' || is_digit(at[4])) && is_digit(at[5]);
     int month = month_of(at), day = (at[4] == ' ' ? 0 : at[4] - '0') * 10 + (at[5] - '0');
     if (!month || !is_day) return NULL;
