@@ -45,26 +45,17 @@ class Alike:
             self._sources.append(source)
         return self._kind(number, SEVERITY_CODES[severity], attributes, sender)
 
-    def variant(self, kind: int, attributes: Attributes) -> int:
-        """A kind with more attributes."""
-        attributes = {**self._attributes[kind], **attributes}
-        return self._kind(self._source_of[kind], self._severities[kind], attributes, self._senders[kind])
-
-    def attributes(self, kind: int) -> Attributes:
-        """Those of a kind."""
-        return self._attributes[kind]
-
     def add(self, kind: int, time_ns: int | None, message: str | bytes) -> None:
         """One record. A time out of range is the receiver's; bytes that are not UTF-8 are escaped; a message loses one
         trailing newline."""
         if isinstance(message, bytes):
             extra: dict[str, object] = {}
             message = text_of(message, extra)
-            kind = self.variant(kind, extra) if extra else kind
+            kind = self._variant(kind, extra) if extra else kind
         if time_ns is None:
             time_ns = self._now_ns
         elif not TIME_MIN_NS <= time_ns <= self._latest_ns:
-            kind = self.variant(kind, {"_time": time_ns})
+            kind = self._variant(kind, {"_time": time_ns})
             time_ns = self._now_ns
         self._kinds.append(kind)
         self._times.append(time_ns)
@@ -94,6 +85,11 @@ class Alike:
         is_unread = np.array([INGEST_ERROR in told for told in self._attributes] or [False])[kinds]
         batch = batch_of(self._request, self._sources, groups, columns)
         return Decoded(batch, unread=int(is_unread.sum()), senders=self._sent(kinds))
+
+    def _variant(self, kind: int, attributes: Attributes) -> int:
+        """A kind with more attributes."""
+        attributes = {**self._attributes[kind], **attributes}
+        return self._kind(self._source_of[kind], self._severities[kind], attributes, self._senders[kind])
 
     def _sent(self, kinds: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> Mapping[Sender, int]:
         sent = Counter[Sender]()

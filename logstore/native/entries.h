@@ -27,7 +27,7 @@ struct entries_result {
     int64_t rows, bases, groups;
     int64_t broken;                /* stored as they came */
     int64_t rejected;              /* longer than max_line_bytes, or left; the first ENTRIES_TOLD_MAX are told */
-    struct column_buffer rejects;  /* int64 each: the entry's place, from 1, and its bytes, ENTRIES_LEFT of one that was left */
+    struct column_buffer rejects;  /* int64 each: the entry's place, from 1, and its bytes; ENTRIES_LEFT if it was left */
     struct column_buffer time;     /* int64 */
     struct column_buffer severity; /* int32: 0 is '', then trace … fatal */
     struct column_buffer group;    /* int32 */
@@ -51,8 +51,8 @@ struct entries {
     struct buffer lifted; /* members of the entry, each with a comma after it */
     struct buffer shared; /* likewise, those that all entries of a scope have */
     struct buffer body;   /* an entry's message, where that is no text */
-    struct intern names;          /* those that entries give their fields */
-    struct buffer fields, places; /* of the entry; of each name among the fields of the last entry that had it */
+    struct intern names;          /* those that entries give their fields, where they are told apart */
+    struct buffer fields, places; /* of the entry; where each of these names stood in the last entry that had it */
     struct text_builder bases, message, trace_id, span_id, attributes;
     uint64_t seen[4], shared_seen[4]; /* marks of keys: of the entry, of `shared` */
     int is_repeated, shared_is_repeated; /* some object's keys may repeat */

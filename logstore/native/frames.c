@@ -48,7 +48,7 @@ static int take_counted(struct frames *f, const uint8_t *at) {
     size_t size = 0;
     const uint8_t *first = at;
     if (*at == '0') return 0;
-    while (at < f->end && at - first < COUNT_DIGITS_MAX && *at >= '0' && *at <= '9') size = size * 10 + (size_t)(*at++ - '0');
+    for (; at < f->end && at - first < COUNT_DIGITS_MAX && *at >= '0' && *at <= '9'; at++) size = size * 10 + (*at - '0');
     if (at == first || f->end - at < 2 || at[0] != ' ' || (at[1] != '<' && !f->was_counted)) return 0;
     at++;
     if ((size_t)(f->end - at) < size || !take_syslog(f, at, at + size, at + size)) return 0;

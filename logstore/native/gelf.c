@@ -70,7 +70,8 @@ static void note_name(struct entries *e, struct span name) {
     else buffer_append(&e->fields, &name, sizeof name);
 }
 
-static void read_additional(struct entries *e, struct document *document, struct span name, const struct json_value *value) {
+static void read_additional(struct entries *e, struct document *document, struct span name,
+                            const struct json_value *value) {
     enum role role = role_of(e, name);
     note_name(e, name);
     if (role == TRACE || role == SPAN) {
@@ -114,8 +115,8 @@ static int level_of(struct entries *e, const struct json_value *value) {
     if (!value->text) return NO_LEVEL;
     const uint8_t *digit = value->kind == JSON_STRING ? value->text + 1 : value->text;
     size_t length = value->kind == JSON_STRING ? value->length - 2 : value->length;
-    int is_level = (value->kind == JSON_STRING || value->kind == JSON_NUMBER) && length == 1 && *digit >= '0' && *digit <= '7';
-    return is_level ? *digit - '0' : json_unsure(e);
+    int is_scalar = value->kind == JSON_STRING || value->kind == JSON_NUMBER;
+    return is_scalar && length == 1 && *digit >= '0' && *digit <= '7' ? *digit - '0' : json_unsure(e);
 }
 
 static void read_time(struct entries *e, const struct json_value *value, struct entry *entry) {
@@ -198,6 +199,11 @@ static const uint8_t *skip_between(const uint8_t *at, const uint8_t *end) {
     return at;
 }
 
+static int has_line_end(const uint8_t *at, const uint8_t *end) {
+    while (at < end && *at != '\n' && *at != 0) at++;
+    return at < end;
+}
+
 /* A message may have several documents if each is in a line of its own. Returns how many were read. */
 static int read_message(struct entries *e, struct span message, struct span peer) {
     const uint8_t *at = message.at, *end = at + message.length;
@@ -210,9 +216,9 @@ static int read_message(struct entries *e, struct span message, struct span peer
         if (!after) return count;
         count++;
         const uint8_t *next = skip_between(after, end);
-        int is_last = next == end, is_one_line = !memchr(at, '\n', (size_t)(after - at));
-        if (!(count == 1 && is_last) && !is_one_line) json_unsure(e);
-        if (!is_last && !memchr(after, '\n', (size_t)(next - after)) && !memchr(after, 0, (size_t)(next - after))) json_unsure(e);
+        int is_only = count == 1 && next == end, is_one_line = !memchr(at, '\n', (size_t)(after - at));
+        if (!is_only && !is_one_line) json_unsure(e);
+        if (next < end && !has_line_end(after, next)) json_unsure(e);
         at = next;
     }
     if (!count) json_unsure(e);

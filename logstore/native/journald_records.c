@@ -249,8 +249,8 @@ static void read_time(struct journal *j, struct entry *entry, uint8_t odd[DIGITS
 }
 
 static enum severity severity_of(const struct field *priority) {
-    if (!priority || priority->value.length != 1 || *priority->value.at < '0' || *priority->value.at > '7') return SEVERITY_NONE;
-    return severity_of_word(priority->value.at, 1);
+    struct span level = priority ? priority->value : (struct span){0};
+    return level.length == 1 && *level.at >= '0' && *level.at <= '7' ? severity_of_word(level.at, 1) : SEVERITY_NONE;
 }
 
 static void append_entry(struct journal *j) {

@@ -60,7 +60,8 @@ void json_append_base64(struct buffer *out, const uint8_t *bytes, size_t length)
     *to++ = '"';
     for (size_t i = 0; i < length; i += 3) {
         size_t left = length - i;
-        uint32_t bits = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
+        uint32_t bits = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+                        (left > 2 ? bytes[i + 2] : 0);
         *to++ = (uint8_t)digits[bits >> 18], *to++ = (uint8_t)digits[bits >> 12 & 63];
         *to++ = left > 1 ? (uint8_t)digits[bits >> 6 & 63] : '=';
         *to++ = left > 2 ? (uint8_t)digits[bits & 63] : '=';

@@ -17,7 +17,9 @@ struct messages {
 static inline int messages_number(const uint8_t **at, const uint8_t *end, size_t *number) {
     const uint8_t *first = *at;
     *number = 0;
-    while (*at < end && *at - first < MESSAGE_DIGITS_MAX && **at >= '0' && **at <= '9') *number = *number * 10 + (size_t)(*(*at)++ - '0');
+    for (; *at < end && *at - first < MESSAGE_DIGITS_MAX && **at >= '0' && **at <= '9'; (*at)++) {
+        *number = *number * 10 + (size_t)(**at - '0');
+    }
     return *at > first && *at < end;
 }
 

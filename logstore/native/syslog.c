@@ -2,17 +2,18 @@
  * becomes of what.
  *
  *     <PRI>1 TIME HOST APP PROCID MSGID SD MESSAGE       (RFC 5424)
- *     <PRI>TIME HOST TAG[PROCID]: MESSAGE                (RFC 3164; TIME is that of RFC 3339 or `Mmm dd hh:mm:ss`)
+ *     <PRI>TIME HOST TAG[PROCID]: MESSAGE                (RFC 3164; TIME is as in RFC 3339 or `Mmm dd hh:mm:ss`)
  *
- * What stands between time and message is lifted: the sender's address, the priority, the form of the message, the header,
- * structured data. */
+ * What all but time and message say is lifted: the sender's address, the priority, the form of the message, the header,
+ * and structured data. */
 #define _GNU_SOURCE
 #include "entries.h"
 #include "messages.h"
 #include "timestamp.h"
 #include "utf8.h"
 
-enum { PRI_DIGITS_MAX = 3, PRI_MAX = 191, STAMP_LENGTH = 15, TAG_MAX_BYTES = 100, PROCID_DIGITS_MAX = 10, YEARS_BACK = 10, YEAR_S_MIN = 31536000 };
+enum { PRI_DIGITS_MAX = 3, PRI_MAX = 191, STAMP_LENGTH = 15, TAG_MAX_BYTES = 100, PROCID_DIGITS_MAX = 10 };
+enum { LOCAL_TIME_BYTES = 19, LOCAL_TIME_MAX_BYTES = 40, YEARS_BACK = 10, YEAR_S_MIN = 365 * 86400 };
 
 /* From this moment of the local clock on, it is ahead of UTC by so much; in their order. `request->lifted` is these. */
 struct step {
@@ -27,7 +28,7 @@ struct syslog {
     int32_t year;    /* the first that they may be of */
 };
 
-enum form { RFC_5424 = '0', RFC_3164_DATED = '1', RFC_3164 = '2' };
+enum form { RFC_5424 = '0', RFC_3164_DATED = '1', RFC_3164 = '2', RFC_3164_LOCAL = '3' };
 
 /* A message taken apart. */
 struct parts {
@@ -44,7 +45,11 @@ static int is_letter(uint8_t byte) {
     return letter >= 'a' && letter <= 'z';
 }
 
-static int is_of_host(uint8_t byte) { return is_letter(byte) || is_digit(byte) || byte == '_' || byte == '.' || byte == '-'; }
+
+static int is_of_host(uint8_t byte) {
+    return is_letter(byte) || is_digit(byte) || byte == '_' || byte == '.' || byte == '-';
+}
+
 static int is_of_tag(uint8_t byte) { return is_of_host(byte) || byte == '/' || byte == '(' || byte == ')'; }
 
 /* Each reads what its name says at `at`, and returns the place after it, or NULL. */
@@ -60,13 +65,41 @@ static const uint8_t *read_priority(struct parts *parts, const uint8_t *at, cons
     return at;
 }
 
-/* A time of RFC 3339 with the letters and the zone in their usual form, and a space. */
-static const uint8_t *read_time(struct parts *parts, const uint8_t *at, const uint8_t *end) {
+static int64_t utc_of(const struct syslog *s, int64_t local_s) {
+    size_t i = s->step_count - 1;
+    while (i > 0 && s->steps[i].local_s > local_s) i--;
+    return local_s - s->steps[i].offset_s;
+}
+
+/* `yyyy-mm-ddThh:mm:ss`, perhaps with a fraction, on the local clock; false if it is none, or not of the years that the
+ * steps are of. */
+static int read_local_time(const struct syslog *s, struct parts *parts, const uint8_t *at, size_t length) {
+    uint8_t text[LOCAL_TIME_MAX_BYTES + 1];
+    int64_t local_ns;
+    if (!s->step_count || length > LOCAL_TIME_MAX_BYTES) return 0;
+    memcpy(text, at, length);
+    text[length] = 'Z';
+    if (time_parse(text, length + 1, &local_ns) != TIME_OK || local_ns < 0) return 0;
+    int64_t local_s = local_ns / NS_PER_S;
+    if (local_s < s->steps[0].local_s || local_s > s->until_s) return 0;
+    parts->entry.time_ns = utc_of(s, local_s) * NS_PER_S + local_ns % NS_PER_S;
+    return 1;
+}
+
+/* A time of RFC 3339 with the letters and the zone in their usual form or without a zone, and a space. */
+static const uint8_t *read_time(const struct syslog *s, struct parts *parts, const uint8_t *at, const uint8_t *end) {
     const uint8_t *space = memchr(at, ' ', (size_t)(end - at));
-    if (!space || space - at < 20 || at[10] != 'T' || !is_digit(space[-2])) return NULL;
-    if (space[-1] != 'Z' && space[-3] != ':') return NULL;
-    if (at[4] != '-' || time_parse(at, (size_t)(space - at), &parts->entry.time_ns) != TIME_OK) return NULL;
-    return space + 1;
+    if (!space || space - at < LOCAL_TIME_BYTES || at[4] != '-' || at[10] != 'T') return NULL;
+    size_t length = (size_t)(space - at);
+    const uint8_t *zone = at + LOCAL_TIME_BYTES;
+    if (zone < space && *zone == '.') zone++;
+    while (zone < space && is_digit(*zone)) zone++;
+    if (zone == space) {
+        if (parts->form == RFC_3164_DATED) parts->form = RFC_3164_LOCAL;
+        return read_local_time(s, parts, at, length) ? space + 1 : NULL;
+    }
+    int is_usual = *zone == 'Z' || space - zone == sizeof "+hh:mm" - 1;
+    return is_usual && time_parse(at, length, &parts->entry.time_ns) == TIME_OK ? space + 1 : NULL;
 }
 
 static int month_of(const uint8_t *at) {
@@ -77,15 +110,10 @@ static int month_of(const uint8_t *at) {
     return 0;
 }
 
-static int64_t utc_of(const struct syslog *s, int64_t local_s) {
-    size_t i = s->step_count - 1;
-    while (i > 0 && s->steps[i].local_s > local_s) i--;
-    return local_s - s->steps[i].offset_s;
-}
-
 /* `Mmm dd hh:mm:ss`, of the last year in which it is not too far ahead, and a space. */
 static const uint8_t *read_stamp(const struct syslog *s, struct parts *parts, const uint8_t *at, const uint8_t *end) {
-    if (!s->step_count || end - at <= STAMP_LENGTH || at[STAMP_LENGTH] != ' ' || at[3] != ' ' || at[6] != ' ') return NULL;
+    if (!s->step_count || end - at <= STAMP_LENGTH) return NULL;
+    if (at[3] != ' ' || at[6] != ' ' || at[STAMP_LENGTH] != ' ') return NULL;
     int is_day = (at[4] == ' ' || is_digit(at[4])) && is_digit(at[5]);
     int month = month_of(at), day = (at[4] == ' ' ? 0 : at[4] - '0') * 10 + (at[5] - '0');
     if (!month || !is_day) return NULL;
@@ -148,9 +176,9 @@ static const uint8_t *skip_bom(const uint8_t *at, const uint8_t *end) {
     return end - at >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0 ? at + 3 : at;
 }
 
-static int read_rfc5424(struct parts *parts, const uint8_t *at, const uint8_t *end) {
+static int read_rfc5424(const struct syslog *s, struct parts *parts, const uint8_t *at, const uint8_t *end) {
     parts->form = RFC_5424;
-    at = read_time(parts, at, end);
+    at = read_time(s, parts, at, end);
     at = at ? read_words(parts, at, end) : NULL;
     if (!at || at == end) return 0;
     at = *at == '-' ? at + 1 : read_structured(parts, at, end);
@@ -162,7 +190,7 @@ static int read_rfc5424(struct parts *parts, const uint8_t *at, const uint8_t *e
 
 static int read_rfc3164(const struct syslog *s, struct parts *parts, const uint8_t *at, const uint8_t *end) {
     parts->form = at < end && is_letter(*at) ? RFC_3164 : RFC_3164_DATED;
-    at = parts->form == RFC_3164 ? read_stamp(s, parts, at, end) : read_time(parts, at, end);
+    at = parts->form == RFC_3164 ? read_stamp(s, parts, at, end) : read_time(s, parts, at, end);
     if (!at) return 0;
     const uint8_t *host = at;
     while (at < end && is_of_host(*at)) at++;
@@ -196,7 +224,7 @@ static int read_parts(const struct syslog *s, struct parts *parts, struct span m
     const uint8_t *end = message.at + message.length, *at = read_priority(parts, message.at, end);
     if (!at || message.length > (uint64_t)s->entries->request->max_line_bytes) return 0;
     int is_rfc5424 = end - at >= 2 && at[0] == '1' && at[1] == ' ';
-    if (!(is_rfc5424 ? read_rfc5424(parts, at + 2, end) : read_rfc3164(s, parts, at, end))) return 0;
+    if (!(is_rfc5424 ? read_rfc5424(s, parts, at + 2, end) : read_rfc3164(s, parts, at, end))) return 0;
     return utf8_is_valid(at, parts->message.at) && !says_more(parts);
 }
 

@@ -398,6 +398,14 @@ STAMPS = st.builds(
 TIMES = STAMPS | st.sampled_from(
     [
         *("2026-01-09T10:00:00Z", "2026-01-09T10:00:00.123456789123-03:30", "2026-01-09T23:59:60+01:00", "-"),
+        *(
+            "2026-01-09T10:00:00",
+            "2025-08-09T10:00:00.25",
+            "2015-08-09T10:00:00",
+            "1980-08-09T10:00:00",
+            "2026-02-30T10:00:00",
+        ),
+        *("2026-01-09T10:00:00.", "2026-01-09T10:00:00.Z", "2027-01-09T10:00:00", "2026-01-09T10:00:00-0330"),
         *("1600-01-01T00:00:00Z", "2027-01-09T10:00:00Z", "2026-01-09t10:00:00z", "2026-02-30T10:00:00Z", "1768000000"),
     ]
 )
@@ -468,6 +476,8 @@ def test_local_times_around_changes_of_the_clock(zone: str) -> None:
         for hour in range(5)
         for minute in ("00", "29", "59")
     ]
+    months = {"Mar": "03", "Apr": "04", "Oct": "10", "Nov": "11"}
+    stamps += [f"2025-{months[stamp[:3]]}-{stamp[4:6].replace(' ', '0')}T{stamp[7:]}.5" for stamp in stamps]
     request = Request(pack((whole(f"<13>{stamp} h app: x".encode()) for stamp in stamps), PEER), NOW)
     found = decode_usual(request, ZoneInfo(zone))
     assert found.left == []

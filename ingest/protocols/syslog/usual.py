@@ -21,7 +21,12 @@ _REMEMBERED_MAX: Final = 1 << 14
 _REMEMBERED_LENGTH_MAX: Final = 512
 _MESSAGE: Final = "x"
 _RFC5424: Final = "0"
-_EXAMPLES: Final = ("{}1 - {} - x", "{}1970-01-01T00:00:00Z {}: x", "{}Jan  1 00:00:00 {}: x")
+_EXAMPLES: Final = (
+    "{}1 - {} - x",
+    "{}1970-01-01T00:00:00Z {}: x",
+    "{}Jan  1 00:00:00 {}: x",
+    "{}1970-01-01T00:00:00 {}: x",
+)
 """Messages by the kernel's `enum form`."""
 _EPOCH: Final = datetime(1970, 1, 1)
 _DAY_NS: Final = 86_400_000_000_000
