@@ -159,9 +159,11 @@ class Flusher:
     def _write(self, records: pa.Table, received_ns: int) -> list[NewSegment]:
         settings = self._settings
         rows = Rows(records)
+        row_bytes = max(1, records.get_total_buffer_size() // records.num_rows)
+        max_rows = max(settings.row_group_rows, settings.file_bytes // row_bytes)
         return [
             new
-            for run in runs(records, rows.words, settings.flush_files, settings.row_group_rows)
+            for run in runs(records, rows.words, settings.flush_files, settings.row_group_rows, max_rows)
             for new in self._writer.write(rows.take(run.rows), run.window_ns, received_ns)
         ]
 

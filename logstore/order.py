@@ -59,8 +59,11 @@ class Run:
     window_ns: int
 
 
-def runs(table: pa.Table, words: Mapping[str, WordColumn], max_windows: int, slice_rows: int) -> list[Run]:
-    """How records are sorted into partition-windows; `words` are the table's columns of words.
+def runs(
+    table: pa.Table, words: Mapping[str, WordColumn], max_windows: int, slice_rows: int, max_rows: int | None = None
+) -> list[Run]:
+    """How records are sorted into partition-windows; `words` are the table's columns of words. A partition-window of
+    more than `max_rows` is several runs, one after the other in time.
 
     A window is a day. Past `max_windows` runs it is everything: such runs have `WIDE_WINDOW`.
     Slices are of about `slice_rows` records: `even_rows`.
@@ -75,6 +78,8 @@ def runs(table: pa.Table, words: Mapping[str, WordColumn], max_windows: int, sli
         places = partitions
     by_time = sorted_rows(places, times, table["_seq"].to_numpy())
     starts = run_starts(places[by_time])
+    if max_rows is not None:
+        starts = _cut(starts, table.num_rows, max_rows)
     lengths = np.diff(np.append(starts, table.num_rows))
     streams = partitions
     for column in STREAM[2:]:
@@ -90,6 +95,13 @@ def _places(partitions: Ints, times_ns: Ints) -> Ints:
     """A number for each record's partition and day."""
     days = times_ns // DAY_NS
     return refined(partitions, days - days.min())
+
+
+def _cut(starts: Ints, rows: int, max_rows: int) -> Ints:
+    """With more starts, so that no run has more than so many rows, and those of one that is cut are alike."""
+    ends = np.append(starts[1:], rows)
+    steps = -(-(ends - starts) // -(-(ends - starts) // max_rows))
+    return np.concatenate([np.arange(*each) for each in zip(starts, ends, steps, strict=True)])
 
 
 def even_rows(rows: int, about: int) -> int:

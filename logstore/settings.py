@@ -30,6 +30,9 @@ class StoreSettings:
     flush_files: int = 256
     """Partition-windows that one flush may open; records of the others go to wider segments."""
 
+    file_bytes: int = 16 * MIB
+    """Records, in memory, that a flush puts into one file: it copies them twice on the way, a file at a time."""
+
     wal_file_bytes: int = 64 * MIB
     wal_max_bytes: int = 512 * MIB
     """Past this size of WAL everything is flushed."""

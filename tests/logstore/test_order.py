@@ -5,8 +5,12 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logstore.order import sorted_rows
+from logstore.buffer import number
+from logstore.gather import Rows
+from logstore.order import runs, sorted_rows
+from logstore.record import DAY_NS
 from logstore.word_column import WordColumn
+from tests.logstore.records import BASE_NS, batch
 
 FEW = st.integers(-3, 3)
 ANY = st.integers(-(2**63), 2**63 - 1)
@@ -34,3 +38,25 @@ def test_ranks_sort_as_words_do(chunks: list[list[str | None]]) -> None:
     words = [word or "" for chunk in chunks for word in chunk]
     ordered = {word: rank for rank, word in enumerate(sorted(set(words)))}
     assert [sorted(set(ranks)).index(rank) for rank in ranks] == [ordered[word] for word in words]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40), st.sampled_from("xyz")), min_size=1, max_size=60),
+    st.integers(1, 20),
+)
+def test_a_run_has_one_partition_and_day_and_no_more_rows_than_it_may(
+    records: list[tuple[str, int, str]], max_rows: int
+) -> None:
+    namespaces, hours, pods = zip(*records, strict=True)
+    times = [BASE_NS + hour * 3_600 * 10**9 for hour in hours]
+    made = batch([""] * len(records), namespace=namespaces, pod=pods, time_ns=times)
+    table = pa.Table.from_batches([number(made, 0)])
+    found = runs(table, Rows(table).words, 256, 4, max_rows)
+    assert sorted(row for run in found for row in run.rows) == list(range(len(records)))
+    for run in found:
+        assert len(run.rows) <= max_rows
+        assert {namespaces[row] for row in run.rows} == {namespaces[run.rows[0]]}
+        assert {times[row] // DAY_NS * DAY_NS for row in run.rows} == {run.window_ns}
+    for before, after in zip(found, found[1:], strict=False):
+        if namespaces[before.rows[0]] == namespaces[after.rows[0]]:
+            assert max(times[row] for row in before.rows) <= min(times[row] for row in after.rows)
