@@ -1,5 +1,7 @@
 """The order of rows, against numpy's and Python's own sorting."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -57,6 +59,6 @@ def test_a_run_has_one_partition_and_day_and_no_more_rows_than_it_may(
         assert len(run.rows) <= max_rows
         assert {namespaces[row] for row in run.rows} == {namespaces[run.rows[0]]}
         assert {times[row] // DAY_NS * DAY_NS for row in run.rows} == {run.window_ns}
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         if namespaces[before.rows[0]] == namespaces[after.rows[0]]:
             assert max(times[row] for row in before.rows) <= min(times[row] for row in after.rows)
