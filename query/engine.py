@@ -1,8 +1,8 @@
 """DuckDB under limits: a small fixed pool of instances, a cursor a query, admission, time-out, cancellation.
 
 Limits are an instance's in DuckDB, not a cursor's. So there are three of them: one for queries that read little, one
-for those that read much, and one for tails, which no query can then starve of memory. Each can read files of the
-segments' directory and nothing else.
+for those that read much, and one for tails, which no query can then starve of memory; and those that read much yield
+the processors to all others. Each can read files of the segments' directory and nothing else.
 """
 
 import contextlib
@@ -22,18 +22,19 @@ import pyarrow as pa
 import structlog
 
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
-from query import extension
 from query.cost import Cost, Stage
 from query.extension import NO_SECRET
+from query.instance import Instance, Limits, start
 from query.parts import Parts
 from query.remembered import Answers
 from query.verdicts import Verdicts
+from query.watchdog import Watchdog
+from query.yielding import yielding
 
 log = structlog.get_logger("query.engine")
 
 MIB: Final = 1 << 20
 BATCH_ROWS: Final = 4_096
-_INTERRUPT_AGAIN_S: Final = 0.05
 TICK_TIMEOUT_S: Final = 5.0
 """Time that the filters of all tails may take over one batch."""
 
@@ -68,6 +69,11 @@ class QuerySettings:
     large_bytes: int = 64 * MIB
     """Bytes of segments, before compression, from which on a query counts as large."""
 
+    @property
+    def large_concurrency(self) -> int:
+        """Large queries at once."""
+        return max(1, self.concurrency // 2)
+
     def share_bytes(self, size: Size) -> int:
         """An instance's part of the memory."""
         eighths = {Size.SMALL: 2, Size.LARGE: 5, Size.TAIL: 1}[size]
@@ -85,39 +91,19 @@ class Engine:
         self.settings = settings or QuerySettings()
         self._secret = secret
         shutil.rmtree(spill, ignore_errors=True)
-        self._instances = {size: self._start(size, segments, spill / size) for size in Size}
+        self._instances = {size: self._start(size, segments, spill) for size in Size}
         self._turns = threading.BoundedSemaphore(self.settings.concurrency)
-        self._large_turns = threading.BoundedSemaphore(max(1, self.settings.concurrency // 2))
+        self._large_turns = threading.BoundedSemaphore(self.settings.large_concurrency)
         self._watchdog = Watchdog()
         self.verdicts = Verdicts()
         self.answers = Answers()
         self.parts = Parts()
 
-    def _start(self, size: Size, segments: Path, spill: Path) -> duckdb.DuckDBPyConnection:
-        spill.mkdir(parents=True)
-        is_tail = size is Size.TAIL
-        instance = duckdb.connect(
-            ":memory:",
-            config={
-                "threads": 1 if is_tail else self.settings.threads,
-                "memory_limit": f"{self.settings.share_bytes(size)}B",
-                "temp_directory": str(spill),
-                "max_temp_directory_size": f"{self.settings.spill_bytes}B",
-                "preserve_insertion_order": is_tail,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "allow_community_extensions": False,
-                "python_enable_replacements": False,
-            },
-        )
-        extension.register(instance, self._secret)
-        instance.execute("SET TimeZone = 'UTC'")
-        instance.execute("SET VARIABLE directories = ?", [[f"{segments.absolute()}/", f"{spill.absolute()}/"]])
-        instance.execute("SET allowed_directories = getvariable('directories')")
-        instance.execute("SET enable_external_access = false")
-        instance.execute("SET allowed_configs = ['enable_profiling']")
-        instance.execute("SET lock_configuration = true")
-        return instance
+    def _start(self, size: Size, segments: Path, spill: Path) -> Instance:
+        settings, is_tail = self.settings, size is Size.TAIL
+        limits = Limits(1 if is_tail else settings.threads, settings.share_bytes(size), settings.spill_bytes, is_tail)
+        threads = yielding(settings.large_concurrency, "large-query") if size is Size.LARGE else None
+        return start(limits, segments, spill / size, self._secret, threads)
 
     @contextlib.contextmanager
     def session(self, size: Size = Size.SMALL, wait_s: float | None = None) -> Iterator["Session"]:
@@ -132,13 +118,13 @@ class Engine:
                 self._take_turn(self._turns, self.settings.concurrency, "", wait_s)
                 stack.callback(self._turns.release)
 
-            def cursor_of(size: Size) -> duckdb.DuckDBPyConnection:
+            def instance_of(size: Size) -> Instance:
                 if size is Size.LARGE:
-                    self._take_turn(self._large_turns, max(1, self.settings.concurrency // 2), "large ", wait_s)
+                    self._take_turn(self._large_turns, self.settings.large_concurrency, "large ", wait_s)
                     stack.callback(self._large_turns.release)
-                return self._instances[size].cursor()
+                return self._instances[size]
 
-            session = Session(cursor_of, self._watchdog, self.settings, size)
+            session = Session(instance_of, self._watchdog, self.settings, size)
             stack.callback(session.close)
             yield session
 
@@ -158,13 +144,14 @@ class Session:
 
     def __init__(
         self,
-        cursor_of: Callable[[Size], duckdb.DuckDBPyConnection],
-        watchdog: "Watchdog",
+        instance_of: Callable[[Size], Instance],
+        watchdog: Watchdog,
         settings: QuerySettings,
         size: Size,
     ) -> None:
-        self._cursor_of = cursor_of
-        self._cursor = cursor_of(size)
+        self._instance_of = instance_of
+        self._instance = instance_of(size)
+        self._cursor = self._instance.cursor()
         self._watchdog = watchdog
         self._settings = settings
         self._size = size
@@ -193,9 +180,9 @@ class Session:
         if self._size is not Size.SMALL:
             return False
         with self.cost.stage(Stage.WAIT):
-            large = self._cursor_of(Size.LARGE)
+            large = self._instance_of(Size.LARGE)
         self._cursor.close()
-        self._cursor, self._size = large, Size.LARGE
+        self._instance, self._cursor, self._size = large, large.cursor(), Size.LARGE
         self._profile()
         self.cost.is_enlarged = True
         return True
@@ -207,7 +194,7 @@ class Session:
     def execute(self, sql: str, params: Sequence[object] = ()) -> None:
         """Runs a statement that has no result."""
         with self._limited(sql):
-            self._cursor.execute(sql, list(params))
+            self._instance.run(lambda: self._cursor.execute(sql, list(params)))
 
     def stream(
         self, sql: str, params: Sequence[object] = (), rows: int = BATCH_ROWS
@@ -218,11 +205,11 @@ class Session:
             QueryTimeout, QueryTooExpensive, QueryCancelled: with the first batch or any later one.
         """
         with self._limited(sql):
-            reader = self._cursor.sql(sql, params=list(params)).to_arrow_reader(rows)
+            reader = self._instance.run(lambda: self._cursor.sql(sql, params=list(params)).to_arrow_reader(rows))
         try:
             while True:
                 with self._limited(sql):
-                    batch = next(reader, None)
+                    batch = self._instance.run(lambda: next(reader, None))
                 if batch is None:
                     return
                 if batch.num_rows:
@@ -237,7 +224,7 @@ class Session:
     def fetch(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
         """The whole result, for statements whose result is small by construction."""
         with self._limited(sql):
-            table = self._cursor.sql(sql, params=list(params)).to_arrow_table()
+            table = self._instance.run(lambda: self._cursor.sql(sql, params=list(params)).to_arrow_table())
         self._note_profile()
         return table
 
@@ -245,7 +232,7 @@ class Session:
         """The whole result of numbers and booleans without nulls, by column, for small ones: a statement that gives
         Arrow is planned twice."""
         with self._limited(sql):
-            return self._cursor.execute(sql, list(params)).fetchnumpy()
+            return self._instance.run(lambda: self._cursor.execute(sql, list(params)).fetchnumpy())
 
     def _drain(self, reader: pa.RecordBatchReader, sql: str) -> None:
         """DuckDB has no profile of a result that was not read to its end."""
@@ -325,49 +312,3 @@ class Session:
         return QueryTooExpensive(
             f"the query needs more than {limit}; ask for a shorter time range, fewer groups or a smaller limit"
         )
-
-
-class Watchdog:
-    """Interrupts sessions at their deadlines, from one thread; never one that is not in a call."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._deadlines_s: dict[Session, float] = {}
-        self._next_s = float("inf")
-        self._is_open = True
-        threading.Thread(target=self._run, name="query-watchdog", daemon=True).start()
-
-    def arm(self, session: Session, deadline_s: float) -> None:
-        with self._changed:
-            self._deadlines_s[session] = deadline_s
-            if deadline_s < self._next_s:
-                self._changed.notify()
-
-    def disarm(self, session: Session) -> None:
-        with self._changed:
-            self._deadlines_s.pop(session, None)
-
-    def hurry(self, session: Session) -> None:
-        """Interrupts the session's call now, if it is in one."""
-        with self._changed:
-            if session in self._deadlines_s:
-                self._deadlines_s[session] = 0.0
-                self._changed.notify()
-
-    def close(self) -> None:
-        with self._changed:
-            self._is_open = False
-            self._changed.notify()
-
-    def _run(self) -> None:
-        with self._changed:
-            while self._is_open:
-                now_s = time.monotonic()
-                for session, deadline_s in self._deadlines_s.items():
-                    if deadline_s <= now_s:
-                        session.interrupt()
-                        # The call may just have begun, and an interrupt before its first step is forgotten.
-                        self._deadlines_s[session] = now_s + _INTERRUPT_AGAIN_S
-                self._next_s = min(self._deadlines_s.values(), default=float("inf"))
-                wait_s = self._next_s - time.monotonic()
-                self._changed.wait(None if wait_s == float("inf") else max(wait_s, 0.0))
