@@ -157,6 +157,7 @@ class Session:
         self._size = size
         self._left_s = settings.timeout_s if size is not Size.TAIL else TICK_TIMEOUT_S
         self._is_cancelled = False
+        self._read_bytes = 0
         self.cost = Cost()
         """Of what the session does."""
 
@@ -186,6 +187,14 @@ class Session:
         self._profile()
         self.cost.is_enlarged = True
         return True
+
+    def grow(self, size_bytes: int) -> None:
+        """Told what a query is about to read, before compression, step by step: past what is small it goes on in the
+        instance for large queries, where that has room."""
+        self._read_bytes += size_bytes
+        if self._read_bytes > self._settings.large_bytes:
+            with contextlib.suppress(Busy):
+                self.enlarge()
 
     def register(self, name: str, table: pa.Table) -> None:
         """Makes an Arrow table readable by a name, in this session only."""

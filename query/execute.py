@@ -72,7 +72,7 @@ def run_parsed(
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
-        is_large = reading.plain_bytes >= engine.settings.large_bytes
+        is_large = reading.plain_bytes >= engine.settings.large_bytes and not (limit and _is_walk(query, first))
         with cost.stage(Stage.WAIT):
             session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
         session.measure(cost)
@@ -144,7 +144,7 @@ def _all_rows(
     if is_count(query) and not reading.pieces and not buffer.num_rows:
         return iter([_counted(compiled, reading.counted)] if wanted != 0 else [])
     parts = _slices(query, compiled, reading, buffer, request, after, wanted)
-    parts = session.cost.walking(parts)
+    parts = _growing(session, session.cost.walking(parts))
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:
         parts = _narrowed(parts, session, reading, request, wanted, after)
     rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
@@ -178,6 +178,18 @@ def _narrowed(
     return Times(compiled, view, wanted, request.order, columns < reading.view.columns).narrowed(session, parts)
 
 
+def _is_walk(query: Query, compiled: Compiled) -> bool:
+    """Whether the query is answered slice by slice of time."""
+    return compiled.is_rowwise and compiled.ordered_by_time and not analyse.has_subquery(query)
+
+
+def _growing(session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
+    """The same slices; the session is told of each what it reads."""
+    for part in parts:
+        session.grow(part.bytes)
+        yield part
+
+
 def _slices(
     query: Query,
     compiled: Compiled,
@@ -187,8 +199,7 @@ def _slices(
     after: Place | None,
     wanted: int | None,
 ) -> Iterator[Slice]:
-    can_slice = compiled.is_rowwise and compiled.ordered_by_time and not analyse.has_subquery(query)
-    if not can_slice:
+    if not _is_walk(query, compiled):
         return iter([Slice(reading.pieces, buffer)])
     found = slices(reading.pieces, buffer, request.order, is_bounded=wanted is not None, wanted=wanted or 0)
     if after is None:

@@ -32,6 +32,8 @@ class Slice:
     buffer: pa.Table
     between_ns: tuple[int, int] | None = None
     """First and last time, both inclusive, of what belongs to it; None: everything."""
+    bytes: int = 0
+    """About what is read for it, before compression."""
     cuts: int = 0
     """How often it was halved to become what it is."""
 
@@ -47,7 +49,7 @@ class Slice:
 
     def _between(self, first_ns: int, last_ns: int) -> "Slice":
         overlapping = tuple(piece for piece in self.pieces if _overlaps(piece, first_ns, last_ns))
-        return Slice(overlapping, self.buffer, (first_ns, last_ns), self.cuts + 1)
+        return Slice(overlapping, self.buffer, (first_ns, last_ns), self.bytes, self.cuts + 1)
 
     def may_follow(self, place_ns: int, order: Order) -> bool:
         """Whether some record of it may come at or after a place in that order."""
@@ -99,7 +101,7 @@ def slices(
         if wanted and next_ns is not None and spans.rows_between(open_spans, *sorted((edge_ns, next_ns))) < wanted:
             continue
         between_ns = _between(ends_ns[open_spans], edge_ns, next_ns, order)
-        yield Slice(*_parts(pieces, spans.owners[open_spans], buffer), between_ns)
+        yield Slice(*_parts(pieces, spans.owners[open_spans], buffer), between_ns, int(spans.bytes[open_spans].sum()))
         if next_ns is None:
             return
         edge_ns = next_ns
