@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -31,7 +31,9 @@ log = structlog.get_logger("logstore.flush")
 FAILURES_TO_QUARANTINE: Final = 2
 STORAGE_ERRORS: Final = (OSError, SQLAlchemyError)
 
-Choose = Callable[[tuple[Chunk, ...]], frozenset[Partition]]
+Choice = tuple[tuple[Chunk, ...], frozenset[Partition]]
+"""The chunks to flush, which are the oldest, and of which partitions."""
+Choose = Callable[[tuple[Chunk, ...]], Choice]
 
 
 def due(chunks: Sequence[Chunk], now_s: float, flush_bytes: int, flush_age_s: float) -> frozenset[Partition]:
@@ -47,6 +49,19 @@ def due(chunks: Sequence[Chunk], now_s: float, flush_bytes: int, flush_age_s: fl
 
 def partitions_of(chunks: Sequence[Chunk]) -> frozenset[Partition]:
     return frozenset(partition for chunk in chunks for partition in chunk.partitions)
+
+
+def everything(chunks: tuple[Chunk, ...]) -> Choice:
+    return chunks, partitions_of(chunks)
+
+
+def oldest(chunks: tuple[Chunk, ...], size_bytes: int, without: Collection[Partition]) -> Choice:
+    """The oldest records of about this size, those of some partitions not counted."""
+    for count, chunk in enumerate(chunks, 1):
+        size_bytes -= sum(size for partition, size in chunk.partitions.items() if partition not in without)
+        if size_bytes <= 0:
+            return everything(chunks[:count])
+    return everything(chunks)
 
 
 class Flusher:
@@ -78,26 +93,33 @@ class Flusher:
 
     def flush_all(self) -> None:
         """Flushes everything accepted so far. Raises Unavailable."""
-        self._flush(partitions_of)
+        self._flush(everything)
 
     def flush_due(self) -> None:
-        """Flushes what is large or old enough, or everything where memory or the WAL fill up. Raises Unavailable."""
-        self._flush(self._due)
+        """Flushes what is large or old enough; where memory fills up the oldest half of it, again and again, so that
+        who waits for room gets some soon; where the WAL does, everything. Raises Unavailable."""
+        while self._flush(self._due) and self._is_filling(self._buffer.bytes):
+            pass
+
+    def _is_filling(self, size_bytes: int) -> bool:
+        return size_bytes >= self._settings.buffer_bytes // 2
 
     def _wal_bytes(self) -> int:
         return sum(path.stat().st_size for path in wal.wal_files(self._directory.wal))
 
-    def _due(self, chunks: tuple[Chunk, ...]) -> frozenset[Partition]:
+    def _due(self, chunks: tuple[Chunk, ...]) -> Choice:
         settings = self._settings
-        is_full = sum(chunk.bytes for chunk in chunks) >= settings.buffer_bytes // 2
-        if is_full or self._wal_bytes() >= settings.wal_max_bytes:
-            return partitions_of(chunks)
-        return due(chunks, time.monotonic(), settings.flush_bytes, settings.flush_age_s)
+        if self._wal_bytes() >= settings.wal_max_bytes:
+            return everything(chunks)
+        if self._is_filling(sum(chunk.bytes for chunk in chunks)):
+            return oldest(chunks, settings.buffer_bytes // 2, self.quarantined)
+        return chunks, due(chunks, time.monotonic(), settings.flush_bytes, settings.flush_age_s)
 
-    def _flush(self, choose: Choose) -> None:
+    def _flush(self, choose: Choose) -> bool:
+        """Whether there was something to flush."""
         with self._one_at_a_time:
-            chunks = self._buffer.seal()
-            partitions = choose(chunks) - self.quarantined
+            chunks, chosen = choose(self._buffer.seal())
+            partitions = chosen - self.quarantined
             try:
                 if partitions:
                     self._flush_or_divide(chunks, partitions)
@@ -105,6 +127,7 @@ class Flusher:
                 self._metrics.add("flush_failures")
                 log.error("flush failed", error=str(error), kept="everything, in the WAL")
                 raise Unavailable(f"segments could not be written: {error}") from error
+            return bool(partitions)
 
     def _flush_or_divide(self, chunks: tuple[Chunk, ...], partitions: frozenset[Partition]) -> None:
         """A failure that is not the disk's or the catalog's is one partition's: each then goes by itself."""
