@@ -14,7 +14,7 @@ from logstore.errors import Busy, InvalidInput, QueryTimeout, QueryTooExpensive
 from logstore.settings import PARTITIONS, StoreSettings
 from logstore.store import Store
 from query.encode import Format, encode
-from query.engine import Engine, QueryCancelled, QuerySettings
+from query.engine import Engine, QueryCancelled, QuerySettings, Size
 from query.execute import run
 from query.explain import explain
 from query.request import Request
@@ -246,6 +246,17 @@ def test_what_cannot_be_sorted_at_once_comes_in_order_all_the_same(store: Store,
     rows = lines(store, engine, "*", limit=0, order=order, with_seq=True)
     assert len(rows) == 60_000
     assert [(row["time"], row["_seq"]) for row in rows] == [(row["time"], row["_seq"]) for row in whole]
+    engine.close()
+
+
+def test_the_newest_records_are_found_while_large_queries_have_all_turns(store: Store) -> None:
+    append(store, RECORDS)
+    store.flush()
+    engine = _limited(store, concurrency=2, wait_s=0.01, large_bytes=1)
+    with engine.session(Size.LARGE):
+        assert lines(store, engine, "*", limit=20) == [shown(row) for row in in_order(RECORDS, "desc")[:20]]
+        with pytest.raises(Busy, match="large queries"):
+            lines(store, engine, "* | sort by message", limit=20)
     engine.close()
 
 

@@ -258,6 +258,22 @@ def test_only_the_due_partitions_are_flushed_and_replay_skips_them(tmp_path: Pat
         assert len(messages(store)) == 401
 
 
+def test_a_buffer_that_fills_is_flushed_oldest_first_and_keeps_the_newest(tmp_path: Path) -> None:
+    settings = StoreSettings(buffer_bytes=2_000_000, flush_age_s=3_600, compact_interval_s=3_600)
+    with Store.open(tmp_path / "live", settings) as store:
+        for number in range(20):
+            namespace = f"n{number % 3}"
+            store.append(batch([f"{number} " + "x" * 1_000] * 200, namespace=namespace)).result()
+        _until(lambda: store.buffer.bytes < settings.buffer_bytes // 2)
+        with store.snapshot() as snapshot:
+            kept = snapshot.buffer["_seq"].to_pylist()
+            assert kept == list(range(4_000 - len(kept), 4_000))
+            assert {seq for s in snapshot.segments for seq in (s.min_seq, s.max_seq)} < set(range(4_000 - len(kept)))
+        image = copy_of(store, tmp_path / "image")
+    with Store.open(image, QUIET) as store:
+        assert [record["_seq"] for record in records(store)] == list(range(4_000))
+
+
 def _until(is_true: object, timeout_s: float = 20.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_true():  # type: ignore[operator]
