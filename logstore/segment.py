@@ -13,7 +13,7 @@ frequent attributes under their own names (logstore/columns.py); `attributes` ha
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from logstore.catalog import Segment
 from logstore.columns import AttributeColumns
 from logstore.order import Ints
 from logstore.record import STORED
+from logstore.words import may_hold
 
 FORMAT_VERSION: Final = 2
 TEMPLATE: Final = "_template"
@@ -70,24 +71,45 @@ def read_columns(segment: Segment) -> pa.Table:
 
 
 def read_groups(
-    segment: Segment, groups: Sequence[int], names: Sequence[str], between_ns: tuple[int, int] | None = None
+    segment: Segment,
+    groups: Sequence[int],
+    names: Sequence[str],
+    between_ns: tuple[int, int] | None = None,
+    words: Sequence[Collection[str]] = (),
 ) -> pa.Table:
     """These columns of the stored schema, of the records of these row groups.
 
     Where two times are given, both inclusive, `time` is among the columns, and records that are not `between_ns` may be
-    missing.
+    missing; so may those whose message has, of one of the `words`, none of the alternatives (logstore/words.py).
     """
     columns = segment.columns
     needed = _needed(segment, names)
     with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
-        present = [name for name in file.schema_arrow.names if name in needed]
-        table = file.read_row_groups(list(groups), columns=present, use_threads=False)
         partition = json.loads(file.metadata.metadata[b"logstore.partition"])
+        table = _read_with(file, groups, needed, words) if words else _read(file, groups, needed)
     if "attributes" in names and (columns.kinds or columns.omitted):
         wanted = table if between_ns is None else _between(table, between_ns)
         table = with_rest(wanted, _joined(wanted, columns))
     schema = pa.schema([STORED.field(name) for name in names])
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
+
+
+def _read(file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str]) -> pa.Table:
+    present = [name for name in file.schema_arrow.names if name in needed]
+    return file.read_row_groups(list(groups), columns=present, use_threads=False)
+
+
+def _read_with(
+    file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str], words: Sequence[Collection[str]]
+) -> pa.Table:
+    """Messages are read first, and all else only if one of them may have the words."""
+    messages = _read(file, groups, {"message"})
+    texts = index.one_chunk(messages["message"])
+    rows = np.flatnonzero(np.logical_and.reduce([may_hold(texts, alternatives) for alternatives in words]))
+    others = _read(file, groups if len(rows) else [], [name for name in needed if name != "message"])
+    if "message" in needed:
+        others = others.append_column("message", messages["message"] if len(rows) else messages["message"].slice(0, 0))
+    return others.take(pa.array(rows))
 
 
 def _between(table: pa.Table, between_ns: tuple[int, int]) -> pa.Table:

@@ -34,7 +34,7 @@ from query.groups import (
     rows_that_must,
 )
 from query.plan import Plan
-from query.required import Words, required_words
+from query.required import Words, required_words, words_of_message
 from query.sql.fields import Stored, attribute_paths
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
@@ -176,7 +176,7 @@ def _narrowed(
         grouped=grouped,
         query=query,
         pieces=pieces(groups, mask),
-        view=_view(whole.view, query, decided_leaves, texts),
+        view=replace(_view(whole.view, query, decided_leaves, texts), words=words_of_message(condition)),
         counted=sum(counted_of.values()),
         counted_of=counted_of,
         asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), words),

@@ -9,8 +9,9 @@ What a token filter of some records has to hold, in lower case (`query.sql.filte
   or have an escape right before it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import Enum, auto
+from functools import partial
 from typing import Final, TypeAlias
 
 from logstore.record import COLUMNS
@@ -43,31 +44,38 @@ def required_words(condition: ast.Expression, labels: Collection[str] | None = N
         labels: all keys that `labels` of the records have at the top, or None where they are not known. A name that
             could be one of them is looked up there too, and nothing follows from it.
     """
-    found = dict.fromkeys(_sets(condition, labels))
-    return tuple(sorted(found, key=_commonness)[:SETS_MAX])
+    return _best(_sets(condition, partial(_field, labels=labels)))
 
 
-def _sets(condition: ast.Expression, labels: Collection[str] | None) -> Iterable[Words]:
+def words_of_message(condition: ast.Expression) -> tuple[Words, ...]:
+    """The same, of words that stand in `message`."""
+    return _best(_sets(condition, lambda name: _Field.MESSAGE if name == "message" else None))
+
+
+def _best(found: Iterable[Words]) -> tuple[Words, ...]:
+    return tuple(sorted(dict.fromkeys(found), key=_commonness)[:SETS_MAX])
+
+
+def _sets(condition: ast.Expression, field: Callable[[str], _Field | None]) -> Iterable[Words]:
     match condition:
         case ast.And(items):
-            return [words for item in items for words in _sets(item, labels)]
+            return [words for item in items for words in _sets(item, field)]
         case ast.Or(items):
-            return _either([_sets(item, labels) for item in items])
+            return _either([_sets(item, field) for item in items])
         case ast.Comparison(ast.Operator.EQ, ast.Name(name), right) | ast.Comparison(
             ast.Operator.EQ, right, ast.Name(name)
         ) if isinstance(right, ast.Literal):
-            return _of_equal(_field(name, labels), right)
+            return _of_equal(field(name), right)
         case ast.OneOf(ast.Name(name), values):
-            field = _field(name, labels)
-            return _either([_of_equal(field, ast.Text(value)) for value in values])
+            return _either([_of_equal(field(name), ast.Text(value)) for value in values])
         case ast.Phrase(ast.Name(name), text, prefix):
-            return _of_found(_field(name, labels), text, whole_words(lower(text), opens_right=prefix))
+            return _of_found(field(name), text, whole_words(lower(text), opens_right=prefix))
         case ast.Contains(ast.Name(name), affix, text):
             opens_left, opens_right = affix is not ast.Affix.START, affix is not ast.Affix.END
             words = whole_words(lower(text), opens_left=opens_left, opens_right=opens_right)
-            return _of_found(_field(name, labels), text, words)
+            return _of_found(field(name), text, words)
         case ast.Match(ast.Name(name), pattern):
-            return _of_match(_field(name, labels), pattern)
+            return _of_match(field(name), pattern)
     return ()
 
 

@@ -26,6 +26,7 @@ from query.engine import Session
 from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
 from query.paths import cut_values, path_columns
+from query.required import Words
 from query.sql.fields import TEMPLATE, Path, column_name
 from query.sql.fragment import literal, written
 from query.sql.parts import SEGMENT
@@ -58,7 +59,8 @@ class View:
     `columns`: the stored columns; `paths`: the attributes that have columns of their own in the view; `leaves`: the
     conditions that have; `ids`: those of the numbered templates; `has_templates`: whether the view has each record's;
     `has_weights`: whether it has how many records a row stands for; `has_segments`: whether it has the path of each
-    record's segment, '' of those in none.
+    record's segment, '' of those in none; `words`: every record that counts has one of each of these in its message,
+    and others may be missing.
     """
 
     columns: frozenset[str] = frozenset(COLUMNS)
@@ -68,6 +70,7 @@ class View:
     has_templates: bool = False
     has_weights: bool = False
     has_segments: bool = False
+    words: tuple[Words, ...] = ()
 
     @property
     def has_more(self) -> bool:
@@ -93,7 +96,10 @@ def define_records(
     picked, whole = _picked([piece for piece in pieces if piece.cells is None] if counted else pieces)
     names = [name for name in COLUMNS if name in view.columns]
     with session.cost.stage(Stage.READ):
-        tables = [buffer.select(names), *(_read(piece, names, between_ns, session.cost) for piece in picked)]
+        tables = [
+            buffer.select(names),
+            *(_read(piece, names, between_ns, view, session.cost) for piece in picked),
+        ]
     if view.has_weights:
         tables = [table.append_column(WEIGHT, pa.array(np.ones(table.num_rows, np.int64))) for table in tables]
     if view.has_segments:
@@ -153,12 +159,12 @@ def _note(cost: Cost, in_memory: pa.Table, whole: Sequence[Piece]) -> None:
     )
 
 
-def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, cost: Cost) -> pa.Table:
-    """The records of the piece's row groups, of those between two times."""
+def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, view: View, cost: Cost) -> pa.Table:
+    """The records of the piece's row groups, of those between two times that may have the words."""
     assert piece.groups is not None
     if cost.is_detailed:
         cost.add_read(len(piece.groups), segments.chunk_bytes(piece.segment, piece.groups, names))
-    return segments.read_groups(piece.segment, piece.groups, names, between_ns)
+    return segments.read_groups(piece.segment, piece.groups, names, between_ns, view.words)
 
 
 def _counted(pieces: Sequence[Piece], names: Sequence[str], view: View) -> pa.Table:

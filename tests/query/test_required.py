@@ -5,15 +5,17 @@ from collections.abc import Collection
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logstore.errors import InvalidQuery
+from logstore.words import may_hold
 from query import ast
 from query.format import condition as format_condition
 from query.parser import parse
-from query.required import ALTERNATIVES_MAX, NESTED, SETS_MAX, required_words
+from query.required import ALTERNATIVES_MAX, NESTED, SETS_MAX, required_words, words_of_message
 from query.sql import predicate
 from tests.query import needles, strategies
 from tests.query.relation import connect, table
@@ -120,8 +122,11 @@ def test_records_that_are_accepted_have_the_words(
     connection.register("records", table(records))
     accepted = connection.execute(f"SELECT {wanted.text} FROM records ORDER BY _seq", wanted.params).fetchall()
     wanted = required_words(condition, label_keys(records) if known else None)
+    in_message = words_of_message(condition)
     for record, (holds,) in zip(records, accepted, strict=True):
+        message = pa.array([record["message"]], pa.string())
         assert not holds or all(tokens(record) & words for words in wanted), (format_condition(condition), record)
+        assert not holds or all(may_hold(message, words)[0] for words in in_message), (condition, record)
 
 
 @pytest.mark.parametrize(
