@@ -21,10 +21,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import structlog
 
+from logstore.catalog import Segment
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
 from query.cost import Cost, Stage
 from query.extension import NO_SECRET
-from query.instance import Instance, Limits, start
+from query.instance import Instance, Limits
 from query.parts import Parts
 from query.remembered import Answers
 from query.verdicts import Verdicts
@@ -103,7 +104,7 @@ class Engine:
         settings, is_tail = self.settings, size is Size.TAIL
         limits = Limits(1 if is_tail else settings.threads, settings.share_bytes(size), settings.spill_bytes, is_tail)
         threads = yielding(settings.large_concurrency, "large-query") if size is Size.LARGE else None
-        return start(limits, segments, spill / size, self._secret, threads)
+        return Instance(limits, segments, spill / size, self._secret, threads)
 
     @contextlib.contextmanager
     def session(self, size: Size = Size.SMALL, wait_s: float | None = None) -> Iterator["Session"]:
@@ -132,6 +133,10 @@ class Engine:
         if not turns.acquire(timeout=wait_s):
             raise Busy(f"{count} {kind}queries run already, which is the limit (query_concurrency); try again soon")
 
+    def readings(self) -> dict[str, float]:
+        """The numbers for /metrics."""
+        return {"query_footers": sum(instance.footers for instance in self._instances.values())}
+
     def close(self) -> None:
         """Ends what runs and stops."""
         self._watchdog.close()
@@ -158,6 +163,7 @@ class Session:
         self._left_s = settings.timeout_s if size is not Size.TAIL else TICK_TIMEOUT_S
         self._is_cancelled = False
         self._read_bytes = 0
+        self._keeps_footers = False
         self.cost = Cost()
         """Of what the session does."""
 
@@ -184,6 +190,7 @@ class Session:
             large = self._instance_of(Size.LARGE)
         self._cursor.close()
         self._instance, self._cursor, self._size = large, large.cursor(), Size.LARGE
+        self._keeps_footers = False
         self._profile()
         self.cost.is_enlarged = True
         return True
@@ -195,6 +202,13 @@ class Session:
         if self._read_bytes > self._settings.large_bytes:
             with contextlib.suppress(Busy):
                 self.enlarge()
+
+    def keep_footers(self, files: Sequence[Segment]) -> None:
+        """Told which files are about to be read whole: their footers stay in memory, where there is room."""
+        keeps = bool(files) and self._instance.may_keep(files)
+        if keeps != self._keeps_footers:
+            self.execute(f"SET parquet_metadata_cache = {keeps}")
+            self._keeps_footers = keeps
 
     def register(self, name: str, table: pa.Table) -> None:
         """Makes an Arrow table readable by a name, in this session only."""

@@ -1,16 +1,31 @@
-"""An instance of DuckDB, which has limits of its own, and the threads that it computes in."""
+"""An instance of DuckDB, which has limits of its own, the threads that it computes in, and the footers that it keeps.
 
-from collections.abc import Callable
+DuckDB parses a footer anew whenever it reads a file, which takes it longer than to read a column of it; those that it
+is told to keep it keeps as long as the database lives. So what it may keep is counted, and once it is too much, a new
+database takes over for the cursors that come.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import duckdb
 
+from logstore.catalog import Segment
 from query import extension
 
 Result = TypeVar("Result")
+
+KEPT_CHUNKS: Final = 16_384
+"""Columns of row groups whose metadata an instance keeps: about a kilobyte of memory each."""
+GROUP_ROWS: Final = 8_192
+BASE_COLUMNS: Final = 14
+RENEWED_S: Final = 600.0
+"""A database lives at least so long: to begin a new one takes 0.1 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,38 +38,75 @@ class Limits:
     keeps_order: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class Instance:
-    """A database, and the threads that its statements run in: None for those of the callers. Its own threads, which
-    help these, have the priority of the one that started it."""
+    """A database that reads files of one directory, and writes to another. All methods are safe in any thread.
 
-    database: duckdb.DuckDBPyConnection
-    threads: ThreadPoolExecutor | None
+    Its statements run in `threads`, where given, else in those of the callers. Its own threads, which help these, have
+    the priority of the one that started it.
+    """
+
+    def __init__(
+        self, limits: Limits, segments: Path, spill: Path, secret: bytes, threads: ThreadPoolExecutor | None
+    ) -> None:
+        self._limits = limits
+        self._segments = segments
+        self._spill = spill
+        self._secret = secret
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._count = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """What other cursors have of the database that was there before lives on until they are closed."""
+        self._count += 1
+        spill = self._spill / str(self._count)
+        self._database = self.run(lambda: _database(self._limits, self._segments, spill, self._secret))
+        self._since_s = time.monotonic()
+        self._kept: set[int] = set()
+        self._chunks = 0
+        self._is_full = False
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        return self.database.cursor()
+        with self._lock:
+            if self._is_full and time.monotonic() - self._since_s >= RENEWED_S:
+                self._begin()
+            return self._database.cursor()
 
     def run(self, work: Callable[[], Result]) -> Result:
         """What the work gives or raises."""
-        return run_in(self.threads, work)
+        return work() if self._threads is None else self._threads.submit(work).result()
+
+    def may_keep(self, files: Sequence[Segment]) -> bool:
+        """Whether there is room for the footers of these files, which then are taken for kept."""
+        with self._lock:
+            new = [file for file in files if file.id not in self._kept]
+            chunks = sum(map(_chunks, new))
+            if self._chunks + chunks > KEPT_CHUNKS:
+                self._is_full |= sum(map(_chunks, files)) <= KEPT_CHUNKS
+                return False
+            self._kept.update(file.id for file in new)
+            self._chunks += chunks
+            return True
+
+    @property
+    def footers(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
 
     def close(self) -> None:
-        self.database.close()
-        if self.threads is not None:
-            self.threads.shutdown()
+        self._database.close()
+        if self._threads is not None:
+            self._threads.shutdown()
 
 
-def start(limits: Limits, segments: Path, spill: Path, secret: bytes, threads: ThreadPoolExecutor | None) -> Instance:
-    """One that reads files of two directories, and writes to the latter."""
-    spill.mkdir(parents=True)
-    return Instance(run_in(threads, lambda: _database(limits, segments, spill, secret)), threads)
-
-
-def run_in(threads: ThreadPoolExecutor | None, work: Callable[[], Result]) -> Result:
-    return work() if threads is None else threads.submit(work).result()
+def _chunks(segment: Segment) -> int:
+    """About how many columns its row groups have together."""
+    return (segment.rows // GROUP_ROWS + 1) * (BASE_COLUMNS + len(segment.columns.kinds))
 
 
 def _database(limits: Limits, segments: Path, spill: Path, secret: bytes) -> duckdb.DuckDBPyConnection:
+    spill.mkdir(parents=True)
     instance = duckdb.connect(
         ":memory:",
         config={
@@ -74,6 +126,6 @@ def _database(limits: Limits, segments: Path, spill: Path, secret: bytes) -> duc
     instance.execute("SET VARIABLE directories = ?", [[f"{segments.absolute()}/", f"{spill.absolute()}/"]])
     instance.execute("SET allowed_directories = getvariable('directories')")
     instance.execute("SET enable_external_access = false")
-    instance.execute("SET allowed_configs = ['enable_profiling']")
+    instance.execute("SET allowed_configs = ['enable_profiling', 'parquet_metadata_cache']")
     instance.execute("SET lock_configuration = true")
     return instance

@@ -115,6 +115,7 @@ def define_records(
         session.execute("DROP VIEW IF EXISTS records")
         session.register("records", in_memory)
         return
+    session.keep_footers([piece.segment for piece in whole])
     session.register("in_memory", in_memory)
     parts = [_select_memory(names, view)] if in_memory.num_rows or not whole else []
     for index, files in enumerate(_by_layout(whole, view)):

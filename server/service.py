@@ -84,6 +84,7 @@ class Service:
         self._is_open = True
         self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
         for readings in (
+            self.engine.readings,
             self.engine.answers.readings,
             self.engine.parts.readings,
             self.store.indexes.readings,

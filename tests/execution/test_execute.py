@@ -260,6 +260,21 @@ def test_the_newest_records_are_found_while_large_queries_have_all_turns(store: 
     engine.close()
 
 
+def test_no_more_footers_are_kept_than_there_is_room_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("query.instance.KEPT_CHUNKS", 60)
+    monkeypatch.setattr("query.instance.RENEWED_S", 0.0)
+    for number in range(9):
+        append(store, [record(START_NS + number, "x", namespace=f"n{number}", attributes={"n": number})] * 2)
+    store.flush()
+    engine = _limited(store)
+    for number in (*range(9), *range(9)):
+        assert lines(store, engine, f'namespace="n{number}" | stats max(n) as m') == [{"m": number}]
+        assert 1 <= engine.readings()["query_footers"] <= 4
+    assert lines(store, engine, "* | stats max(n) as m") == [{"m": 8}]
+    assert engine.readings()["query_footers"] <= 4
+    engine.close()
+
+
 def test_too_many_queries_are_told_the_limit(store: Store) -> None:
     append(store, RECORDS)
     engine = _limited(store, concurrency=1, wait_s=0.01)
