@@ -136,6 +136,12 @@ def chunk_bytes(segment: Segment, groups: Sequence[int], names: Sequence[str]) -
     return sum(chunk.total_compressed_size for chunk in found if chunk.path_in_schema in needed)
 
 
+def group_rows(segment: Segment, groups: Sequence[int]) -> int:
+    """How many records these row groups have."""
+    metadata = _metadata(segment.path)
+    return sum(metadata.row_group(group).num_rows for group in groups)
+
+
 def group_times(segment: Segment) -> tuple[Ints, Ints]:
     """The least and the greatest time (ns) of each row group."""
     metadata = _metadata(segment.path)

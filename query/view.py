@@ -39,7 +39,6 @@ PICKED_MAX_SHARE: Final = 0.5
 IDS_MAX: Final = 256
 """Templates' ids that stand in the SQL itself."""
 
-
 Numbers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 
@@ -163,9 +162,11 @@ def _note(cost: Cost, in_memory: pa.Table, whole: Sequence[Piece]) -> None:
 def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, view: View, cost: Cost) -> pa.Table:
     """The records of the piece's row groups, of those between two times that may have the words."""
     assert piece.groups is not None
+    table = segments.read_groups(piece.segment, piece.groups, names, between_ns, view.words)
     if cost.is_detailed:
         cost.add_read(len(piece.groups), segments.chunk_bytes(piece.segment, piece.groups, names))
-    return segments.read_groups(piece.segment, piece.groups, names, between_ns, view.words)
+        cost.rows += segments.group_rows(piece.segment, piece.groups) - table.num_rows  # what was left out at once
+    return table
 
 
 def _counted(pieces: Sequence[Piece], names: Sequence[str], view: View) -> pa.Table:
