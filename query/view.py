@@ -58,8 +58,7 @@ class View:
     `columns`: the stored columns; `paths`: the attributes that have columns of their own in the view; `leaves`: the
     conditions that have; `ids`: those of the numbered templates; `has_templates`: whether the view has each record's;
     `has_weights`: whether it has how many records a row stands for; `has_segments`: whether it has the path of each
-    record's segment, '' of those in none; `words`: every record that counts has one of each of these in its message,
-    and others may be missing.
+    record's segment, '' of those in none; `words`: records may be missing that have none of one of these in `message`.
     """
 
     columns: frozenset[str] = frozenset(COLUMNS)
