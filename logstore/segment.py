@@ -105,11 +105,11 @@ def _read_with(
     """Messages are read first, and all else only if one of them may have the words."""
     messages = _read(file, groups, {"message"})
     texts = index.one_chunk(messages["message"])
-    rows = np.flatnonzero(np.logical_and.reduce([may_hold(texts, alternatives) for alternatives in words]))
-    others = _read(file, groups if len(rows) else [], [name for name in needed if name != "message"])
+    mask = np.logical_and.reduce([may_hold(texts, alternatives) for alternatives in words])
+    table = _read(file, groups if mask.any() else [], [name for name in needed if name != "message"])
     if "message" in needed:
-        others = others.append_column("message", messages["message"] if len(rows) else messages["message"].slice(0, 0))
-    return others.take(pa.array(rows))
+        table = table.append_column("message", messages["message"] if mask.any() else messages["message"].slice(0, 0))
+    return table if 2 * np.count_nonzero(mask) > len(mask) else table.filter(pa.array(mask[: table.num_rows]))
 
 
 def _between(table: pa.Table, between_ns: tuple[int, int]) -> pa.Table:

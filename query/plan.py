@@ -50,7 +50,7 @@ def overlaps(buffer: pa.Table, bounds: Bounds) -> bool:
     return not (is_before or is_after)
 
 
-def time_span(buffer: pa.Table) -> tuple[int, int] | None:
+def time_span(buffer: pa.Table | pa.RecordBatch) -> tuple[int, int] | None:
     """First and last time (ns, inclusive) of buffered records; None where there are none."""
     if not buffer.num_rows:
         return None

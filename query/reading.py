@@ -123,10 +123,13 @@ def _of_records(
     has_patterns = analyse.has_patterns(query)
     stored = Stored(frozenset(paths), snapshot.label_keys, has_patterns)
     view = View(analyse.columns(query), paths, has_templates=has_patterns)
-    whole = Reading(query, stored, planned.pieces, view)
-    if analyse.has_subquery(query) or not planned.pieces:
-        return whole
+    if analyse.has_subquery(query):
+        return Reading(query, stored, planned.pieces, view)
     conditions = [one for one in analyse.conjuncts(query) if not _is_bound(one)]
+    words = tuple(words for one in conditions for words in words_of_message(one))
+    whole = Reading(query, stored, planned.pieces, replace(view, words=words))
+    if not planned.pieces:
+        return whole
     only_counts = is_count(query) and bounds.up_to_seq is None and bounds.after_seq is None
     if not conditions and only_counts:
         return _counted_whole(whole, planned.pieces.segments, bounds)
@@ -176,7 +179,7 @@ def _narrowed(
         grouped=grouped,
         query=query,
         pieces=pieces(groups, mask),
-        view=replace(_view(whole.view, query, decided_leaves, texts), words=words_of_message(condition)),
+        view=_view(whole.view, query, decided_leaves, texts),
         counted=sum(counted_of.values()),
         counted_of=counted_of,
         asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), words),

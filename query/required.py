@@ -33,6 +33,8 @@ _BOOLEANS: Final = ("true", "false")
 
 class _Field(Enum):
     MESSAGE = auto()
+    TEXT = auto()
+    """The message itself, not what a filter holds of it."""
     ATTRIBUTE = auto()
 
 
@@ -48,8 +50,8 @@ def required_words(condition: ast.Expression, labels: Collection[str] | None = N
 
 
 def words_of_message(condition: ast.Expression) -> tuple[Words, ...]:
-    """The same, of words that stand in `message`."""
-    return _best(_sets(condition, lambda name: _Field.MESSAGE if name == "message" else None))
+    """The same, of words that stand in `message`, with or without a digit."""
+    return _best(_sets(condition, lambda name: _Field.TEXT if name == "message" else None))
 
 
 def _best(found: Iterable[Words]) -> tuple[Words, ...]:

@@ -20,8 +20,10 @@ FIRST_BYTES: Final = 2 << 20
 much each time."""
 WHOLE_BYTES: Final = 64 << 20
 """Records (before compression) read at once by an answer of everything: about what is sorted at once."""
+BUFFERED_BYTES: Final = 256
+"""What a buffered record counts for. A small buffer counts as a first slice all the same: it costs no reading, and
+answers most newest-first queries of a busy server."""
 CUTS_MAX: Final = 10
-_BUFFER: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,9 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class _Spans:
-    """Row groups, whole segments without an index, and the buffer: from when to when (ns, inclusive) each has records,
-    how many bytes and how many of them, and the position of the piece that it belongs to, which the buffer has none
-    of."""
+    """Row groups, whole segments without an index, and the buffer's chunks: from when to when (ns, inclusive) each has
+    records, how many bytes and how many of them, and the position of the piece that it belongs to; the buffer's chunks
+    have -1, -2 and so on."""
 
     first_ns: Ints
     last_ns: Ints
@@ -120,8 +122,10 @@ def _between(ends_ns: Ints, edge_ns: int, next_ns: int | None, order: Order) -> 
 
 def _parts(pieces: Sequence[Piece], owners: Ints, buffer: pa.Table) -> tuple[tuple[Piece, ...], pa.Table]:
     distinct = dict.fromkeys(owners.tolist())
-    of_segments = tuple(pieces[owner] for owner in distinct if owner != _BUFFER)
-    return of_segments, buffer if _BUFFER in distinct else STORED.empty_table()
+    of_segments = tuple(pieces[owner] for owner in distinct if owner >= 0)
+    chunks = sorted(-1 - owner for owner in distinct if owner < 0)
+    batches = buffer.to_batches() if chunks else []
+    return of_segments, pa.Table.from_batches([batches[chunk] for chunk in chunks], schema=STORED)
 
 
 def _spans(pieces: Sequence[Piece], buffer: pa.Table) -> _Spans:
@@ -130,10 +134,15 @@ def _spans(pieces: Sequence[Piece], buffer: pa.Table) -> _Spans:
         parts = [(found.min_time_ns, found.max_time_ns, found.plain_bytes, found.rows, np.arange(len(found)))]
     else:
         parts = [_spans_of(piece, owner) for owner, piece in enumerate(pieces)]
-    if (buffered := time_span(buffer)) is not None:
-        # The buffer costs no reading; a slice of its own answers most newest-first queries of a busy server.
-        parts.append(_one(*buffered, FIRST_BYTES, buffer.num_rows, _BUFFER))
+    parts += _spans_of_buffer(buffer)
     return _Spans(*map(np.concatenate, zip(*parts, strict=True))) if parts else _Spans(*[np.zeros(0, np.int64)] * 5)
+
+
+def _spans_of_buffer(buffer: pa.Table) -> Iterator[tuple[Ints, Ints, Ints, Ints, Ints]]:
+    record_bytes = max(BUFFERED_BYTES, -(-FIRST_BYTES // max(buffer.num_rows, 1)))
+    for number, chunk in enumerate(buffer.to_batches()):
+        if (span := time_span(chunk)) is not None:
+            yield _one(*span, chunk.num_rows * record_bytes, chunk.num_rows, -1 - number)
 
 
 def _spans_of(piece: Piece, owner: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:

@@ -26,16 +26,13 @@ from query.engine import Session
 from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
 from query.paths import cut_values, path_columns
+from query.picking import having, pick, read
 from query.required import Words
 from query.sql.fields import TEMPLATE, Path, column_name
 from query.sql.fragment import literal, written
 from query.sql.parts import SEGMENT
 from query.verdicts import Verdict
 
-PICKED_MAX_BYTES: Final = 24 << 20
-"""Row groups that are picked out of segments and held in memory at once, before compression."""
-PICKED_MAX_SHARE: Final = 0.5
-"""A segment of which more is wanted is read whole."""
 IDS_MAX: Final = 256
 """Templates' ids that stand in the SQL itself."""
 
@@ -91,13 +88,11 @@ def define_records(
     if between_ns is not None:
         pieces = pieces_between(pieces, view, between_ns)
     counted = [piece for piece in pieces if piece.cells is not None] if view.has_weights else []
-    picked, whole = _picked([piece for piece in pieces if piece.cells is None] if counted else pieces)
+    picked, whole = pick([piece for piece in pieces if piece.cells is None] if counted else pieces)
     names = [name for name in COLUMNS if name in view.columns]
     with session.cost.stage(Stage.READ):
-        tables = [
-            buffer.select(names),
-            *(_read(piece, names, between_ns, view, session.cost) for piece in picked),
-        ]
+        buffered = having(buffer, view.words, session.cost).select(names)
+        tables = [buffered, *(read(piece, names, between_ns, view.words, session.cost) for piece in picked)]
     if view.has_weights:
         tables = [table.append_column(WEIGHT, pa.array(np.ones(table.num_rows, np.int64))) for table in tables]
     if view.has_segments:
@@ -136,36 +131,11 @@ def pieces_between(pieces: Sequence[Piece], view: View, between_ns: tuple[int, i
     return [part for piece in pieces for part in piece.between(*between_ns)]
 
 
-def _picked(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
-    """The pieces whose row groups are read into memory, and those whose segments are read whole."""
-    picked: list[Piece] = []
-    whole: list[Piece] = []
-    left = PICKED_MAX_BYTES
-    for piece in sorted(pieces, key=lambda piece: piece.plain_bytes):
-        share = piece.plain_bytes / max(piece.segment.plain_bytes, 1)
-        if piece.groups is None or share > PICKED_MAX_SHARE or piece.plain_bytes > left:
-            whole.append(piece)
-            continue
-        picked.append(piece)
-        left -= piece.plain_bytes
-    return picked, whole
-
-
 def _note(cost: Cost, in_memory: pa.Table, whole: Sequence[Piece]) -> None:
     cost.rows += in_memory.num_rows
     cost.set_files(
         sum(segments.row_groups(piece.segment) for piece in whole), sum(piece.segment.rows for piece in whole)
     )
-
-
-def _read(piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, view: View, cost: Cost) -> pa.Table:
-    """The records of the piece's row groups, of those between two times that may have the words."""
-    assert piece.groups is not None
-    table = segments.read_groups(piece.segment, piece.groups, names, between_ns, view.words)
-    if cost.is_detailed:
-        cost.add_read(len(piece.groups), segments.chunk_bytes(piece.segment, piece.groups, names))
-        cost.rows += segments.group_rows(piece.segment, piece.groups) - table.num_rows  # what was left out at once
-    return table
 
 
 def _counted(pieces: Sequence[Piece], names: Sequence[str], view: View) -> pa.Table:

@@ -1,0 +1,60 @@
+"""What a query takes into memory: row groups that are picked out of segments, and buffered records; of them, where the
+query has words that every match has in its message, little more than those."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from logstore import segment as segments
+from logstore.words import may_hold
+from query.cost import Cost
+from query.groups import Piece
+from query.required import Words
+
+PICKED_MAX_BYTES: Final = 24 << 20
+"""Row groups that are picked out of segments and held in memory at once, before compression."""
+PICKED_MAX_SHARE: Final = 0.5
+"""A segment of which more is wanted is read whole."""
+
+
+def pick(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """The pieces whose row groups are read into memory, and those whose segments are read whole."""
+    picked: list[Piece] = []
+    whole: list[Piece] = []
+    left = PICKED_MAX_BYTES
+    for piece in sorted(pieces, key=lambda piece: piece.plain_bytes):
+        share = piece.plain_bytes / max(piece.segment.plain_bytes, 1)
+        if piece.groups is None or share > PICKED_MAX_SHARE or piece.plain_bytes > left:
+            whole.append(piece)
+            continue
+        picked.append(piece)
+        left -= piece.plain_bytes
+    return picked, whole
+
+
+def read(
+    piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, words: Sequence[Words], cost: Cost
+) -> pa.Table:
+    """The records of the piece's row groups, of those between two times that may have the words."""
+    assert piece.groups is not None
+    table = segments.read_groups(piece.segment, piece.groups, names, between_ns, words)
+    if cost.is_detailed:
+        cost.add_read(len(piece.groups), segments.chunk_bytes(piece.segment, piece.groups, names))
+        cost.rows += segments.group_rows(piece.segment, piece.groups) - table.num_rows
+    return table
+
+
+def having(buffer: pa.Table, words: Sequence[Words], cost: Cost) -> pa.Table:
+    """The buffered records that may have the words."""
+    if not words:
+        return buffer
+    kept = pa.Table.from_batches([_having(batch, words) for batch in buffer.to_batches()], schema=buffer.schema)
+    cost.rows += buffer.num_rows - kept.num_rows
+    return kept
+
+
+def _having(batch: pa.RecordBatch, words: Sequence[Words]) -> pa.RecordBatch:
+    mask = np.logical_and.reduce([may_hold(batch["message"], alternatives) for alternatives in words])
+    return batch if mask.all() else batch.filter(pa.array(mask))
