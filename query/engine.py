@@ -119,13 +119,13 @@ class Engine:
                 self._take_turn(self._turns, self.settings.concurrency, "", wait_s)
                 stack.callback(self._turns.release)
 
-            def instance_of(size: Size) -> Instance:
+            def instance_of(size: Size, wait_s: float) -> Instance:
                 if size is Size.LARGE:
                     self._take_turn(self._large_turns, self.settings.large_concurrency, "large ", wait_s)
                     stack.callback(self._large_turns.release)
                 return self._instances[size]
 
-            session = Session(instance_of, self._watchdog, self.settings, size)
+            session = Session(instance_of, self._watchdog, self.settings, size, wait_s)
             stack.callback(session.close)
             yield session
 
@@ -149,13 +149,16 @@ class Session:
 
     def __init__(
         self,
-        instance_of: Callable[[Size], Instance],
+        instance_of: Callable[[Size, float], Instance],
         watchdog: Watchdog,
         settings: QuerySettings,
         size: Size,
+        wait_s: float,
     ) -> None:
+        """`wait_s`: how long it waits for an instance that has no room."""
         self._instance_of = instance_of
-        self._instance = instance_of(size)
+        self._instance = instance_of(size, wait_s)
+        self._wait_s = wait_s
         self._cursor = self._instance.cursor()
         self._watchdog = watchdog
         self._settings = settings
@@ -177,7 +180,7 @@ class Session:
             # The profile is this cursor's alone, and `no_output` keeps DuckDB from printing it.
             self._cursor.execute("SET enable_profiling = 'no_output'")
 
-    def enlarge(self) -> bool:
+    def enlarge(self, wait_s: float | None = None) -> bool:
         """Goes on in the instance for large queries, where nothing is registered yet; False for one that is there
         already, and for a tail.
 
@@ -187,7 +190,7 @@ class Session:
         if self._size is not Size.SMALL:
             return False
         with self.cost.stage(Stage.WAIT):
-            large = self._instance_of(Size.LARGE)
+            large = self._instance_of(Size.LARGE, self._wait_s if wait_s is None else wait_s)
         self._cursor.close()
         self._instance, self._cursor, self._size = large, large.cursor(), Size.LARGE
         self._keeps_footers = False
@@ -197,11 +200,11 @@ class Session:
 
     def grow(self, size_bytes: int) -> None:
         """Told what a query is about to read, before compression, step by step: past what is small it goes on in the
-        instance for large queries, where that has room."""
+        instance for large queries, if that has room now."""
         self._read_bytes += size_bytes
         if self._read_bytes > self._settings.large_bytes:
             with contextlib.suppress(Busy):
-                self.enlarge()
+                self.enlarge(wait_s=0.0)
 
     def keep_footers(self, files: Sequence[Segment]) -> None:
         """Told which files are about to be read whole: their footers stay in memory, where there is room."""

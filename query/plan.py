@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from logstore.listing import Listing
 from logstore.pruning import Bounds, prune
@@ -54,5 +53,6 @@ def time_span(buffer: pa.Table | pa.RecordBatch) -> tuple[int, int] | None:
     """First and last time (ns, inclusive) of buffered records; None where there are none."""
     if not buffer.num_rows:
         return None
-    ends = pc.min_max(buffer["time"].cast(pa.int64()))
-    return ends["min"].as_py(), ends["max"].as_py()
+    columns = [buffer["time"]] if isinstance(buffer, pa.RecordBatch) else buffer["time"].chunks
+    times = [column.view(pa.int64()).to_numpy() for column in columns if len(column)]
+    return min(int(one.min()) for one in times), max(int(one.max()) for one in times)

@@ -35,7 +35,7 @@ class Slice:
     between_ns: tuple[int, int] | None = None
     """First and last time, both inclusive, of what belongs to it; None: everything."""
     bytes: int = 0
-    """About what is read for it, before compression."""
+    """About what is read of files for it, before compression."""
     cuts: int = 0
     """How often it was halved to become what it is."""
 
@@ -72,6 +72,10 @@ class _Spans:
     rows: Ints
     owners: Ints
 
+    def bytes_of_files(self, some: Sequence[int]) -> int:
+        at = np.array(some)
+        return int(self.bytes[at[self.owners[at] >= 0]].sum())
+
     def rows_between(self, some: Sequence[int], first_ns: int, last_ns: int) -> float:
         """About how many records some of them have between two times, if they come evenly."""
         at = np.array(some)
@@ -103,7 +107,7 @@ def slices(
         if wanted and next_ns is not None and spans.rows_between(open_spans, *sorted((edge_ns, next_ns))) < wanted:
             continue
         between_ns = _between(ends_ns[open_spans], edge_ns, next_ns, order)
-        yield Slice(*_parts(pieces, spans.owners[open_spans], buffer), between_ns, int(spans.bytes[open_spans].sum()))
+        yield Slice(*_parts(pieces, spans.owners[open_spans], buffer), between_ns, spans.bytes_of_files(open_spans))
         if next_ns is None:
             return
         edge_ns = next_ns
