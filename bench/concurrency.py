@@ -14,6 +14,7 @@ a follower has the line. Load generator and server share the cores, and ingest t
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -63,8 +64,10 @@ def run(options: argparse.Namespace) -> str:
 def measured(port: int, pid: int, source: Corpus, seconds: int) -> str:
     """The tables of a server that has the corpus already."""
 
+    seeds = itertools.count(source.seed)
+
     def phase(*roles: str) -> Phase:
-        return _phase(roles, port, pid, source, seconds)
+        return _phase(roles, port, pid, source.path, seconds, next(seeds))
 
     heavy, quick, tail = phase("heavy"), phase("quick"), phase("tail")
     queries = phase("heavy", "quick", "tail")
@@ -95,11 +98,12 @@ def _row(name: str, phases: Sequence[Phase], limit_ms: int) -> list[object]:
     return [name, *cells, *[""] * (8 - len(cells)), f"< {limit_ms}"]
 
 
-def _phase(roles: Sequence[str], port: int, pid: int, source: Corpus, seconds: int) -> Phase:
+def _phase(roles: Sequence[str], port: int, pid: int, corpus_path: Path, seconds: int, seed: int) -> Phase:
+    """Another seed is other questions: none is remembered from the phase before."""
     before_s = cpu_s(pid)
     command = [sys.executable, "-m", "bench.load"]
     clients = [
-        subprocess.Popen([*command, role, *map(str, (port, seconds, source.path, source.seed))], stdout=subprocess.PIPE)
+        subprocess.Popen([*command, role, *map(str, (port, seconds, corpus_path, seed))], stdout=subprocess.PIPE)
         for role in roles
     ]
     times: Times = {}

@@ -22,6 +22,7 @@ from query.engine import Engine, Session, Size
 from query.merging import merged, merging_of
 from query.narrowing import Times
 from query.parser import parse
+from query.picking import PICKED_MAX_BYTES
 from query.place import cursor_after, place_of
 from query.plan import plan
 from query.reading import Reading, is_count, prepare
@@ -199,7 +200,7 @@ def _slices(
     after: Place | None,
     wanted: int | None,
 ) -> Iterator[Slice]:
-    if not _is_walk(query, compiled):
+    if not _is_walk(query, compiled) or (reading.is_rare and reading.plain_bytes <= PICKED_MAX_BYTES):
         return iter([Slice(reading.pieces, buffer)])
     found = slices(reading.pieces, buffer, request.order, is_bounded=wanted is not None, wanted=wanted or 0)
     if after is None:

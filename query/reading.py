@@ -7,6 +7,7 @@ query only counts need not be read at all where templates say it.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
@@ -39,6 +40,9 @@ from query.sql.fields import Stored, attribute_paths
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
 
+RARE_TIMES: Final = 16
+"""Words are rare if filters leave out so many times the row groups that they leave over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -69,6 +73,8 @@ class Reading:
     """Row groups that they left out, by reason."""
     grouped: Known | None = None
     """Records whose patterns are known without reading them."""
+    is_rare: bool = False
+    """Whether hardly a row group has the words that every match has."""
     of_cells: int = 0
     """How many of the pieces, which are the first, are read as cells."""
 
@@ -163,6 +169,7 @@ def _narrowed(
     words = tuple(words for one in conditions for words in required_words(one, whole.stored.labels))
     chosen = choose(groups, bounds, verdict, words, store.catalog)
     counted_of, mask = dict[int, int](), chosen.mask
+    is_rare = chosen.skipped["words"] >= RARE_TIMES * np.count_nonzero(mask)
     if only_counts and not INSIDE.intersection(bounds.identity):
         sure = mask & decided(groups, verdict) & _inside(groups, bounds)
         counted_of, mask = rows_that_must(groups, verdict, sure), mask & ~sure
@@ -184,6 +191,7 @@ def _narrowed(
         counted_of=counted_of,
         asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), words),
         skipped=+Counter(chosen.skipped),
+        is_rare=bool(is_rare) and chosen.skipped["words"] > 0,
     )
 
 
