@@ -28,6 +28,8 @@ GROUP_BYTES: Final = 8 << 20
 SMALL_ROWS: Final = 1_000
 """Batches with fewer records are written, enriched and kept together with their neighbours."""
 DISK_CHECK_S: Final = 1.0
+PACE_S: Final = 0.4
+"""How long a write waits when the buffer is nearly full; it does not from three quarters down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +151,19 @@ class Appender:
             raise Unavailable(self._disk_full)
 
     def _wait_for_room(self) -> None:
-        """Holds the writing while the buffer is full, so that the queue fills and senders are told."""
-        limit = self._settings.buffer_bytes
-        if self._buffer.bytes < limit:
-            return
-        self._metrics.add("buffer_full")
-        self._on_full()
+        """Holds the writing while the buffer is full, so that the queue fills and senders are told; and before that a
+        little, the longer the fuller it is, so that many acknowledgements are somewhat late and none is very late."""
+        limit, paced_from = self._settings.buffer_bytes, self._settings.buffer_bytes * 3 // 4
+        if self._buffer.bytes >= limit:
+            self._metrics.add("buffer_full")
+            self._on_full()
+            self._wait_until_below(limit, None)
+        elif self._buffer.bytes >= paced_from:
+            self._wait_until_below(paced_from, PACE_S * (self._buffer.bytes - paced_from) / (limit - paced_from))
+
+    def _wait_until_below(self, size_bytes: int, timeout_s: float | None) -> None:
         with self._buffer.changed:
-            self._buffer.changed.wait_for(lambda: self._buffer.bytes < limit or self._is_stopping)
+            self._buffer.changed.wait_for(lambda: self._buffer.bytes < size_bytes or self._is_stopping, timeout_s)
 
     def _take_group(self) -> list[_Append]:
         with self._work:
