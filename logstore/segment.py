@@ -13,13 +13,16 @@ frequent attributes under their own names (logstore/columns.py); `attributes` ha
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from logstore import attributes, index
@@ -70,26 +73,52 @@ def read_columns(segment: Segment) -> pa.Table:
     return pa.table([_column(table, partition, field) for field in fields], schema=pa.schema(fields))
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What all records have that are wanted: one of these values in each of these columns of identity, and of each of
+    these sets of words (logstore/words.py) one in the message."""
+
+    identity: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    words: tuple[frozenset[str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.identity or self.words)
+
+    def mask(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+        """The records that may be wanted, by those of the columns that the table has."""
+        mask = np.ones(table.num_rows, np.bool_)
+        for name in self.identity.keys() & set(table.column_names):
+            values = pa.array(self.identity[name], pa.string())
+            mask &= pc.is_in(table[name], value_set=values).to_numpy()
+        if self.words and "message" in table.column_names:
+            texts = index.one_chunk(table["message"])
+            mask &= np.logical_and.reduce([may_hold(texts, alternatives) for alternatives in self.words])
+        return mask
+
+
+EVERYTHING: Final = Wanted()
+
+
 def read_groups(
     segment: Segment,
     groups: Sequence[int],
     names: Sequence[str],
     between_ns: tuple[int, int] | None = None,
-    words: Sequence[Collection[str]] = (),
+    wanted: Wanted = EVERYTHING,
 ) -> pa.Table:
     """These columns of the stored schema, of the records of these row groups.
 
     Where two times are given, both inclusive, `time` is among the columns, and records that are not `between_ns` may be
-    missing; so may those whose message has, of one of the `words`, none of the alternatives (logstore/words.py).
+    missing; so may those that are not wanted.
     """
     columns = segment.columns
     needed = _needed(segment, names)
     with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
         partition = json.loads(file.metadata.metadata[b"logstore.partition"])
-        table = _read_with(file, groups, needed, words) if words else _read(file, groups, needed)
+        table = _read_wanted(file, groups, needed, wanted) if wanted else _read(file, groups, needed)
     if "attributes" in names and (columns.kinds or columns.omitted):
-        wanted = table if between_ns is None else _between(table, between_ns)
-        table = with_rest(wanted, _joined(wanted, columns))
+        kept = table if between_ns is None else _between(table, between_ns)
+        table = with_rest(kept, _joined(kept, columns))
     schema = pa.schema([STORED.field(name) for name in names])
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
 
@@ -99,16 +128,13 @@ def _read(file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str]) 
     return file.read_row_groups(list(groups), columns=present, use_threads=False)
 
 
-def _read_with(
-    file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str], words: Sequence[Collection[str]]
-) -> pa.Table:
-    """Messages are read first, and all else only if one of them may have the words."""
-    messages = _read(file, groups, {"message"})
-    texts = index.one_chunk(messages["message"])
-    mask = np.logical_and.reduce([may_hold(texts, alternatives) for alternatives in words])
-    table = _read(file, groups if mask.any() else [], [name for name in needed if name != "message"])
-    if "message" in needed:
-        table = table.append_column("message", messages["message"] if mask.any() else messages["message"].slice(0, 0))
+def _read_wanted(file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str], wanted: Wanted) -> pa.Table:
+    """What tells which records are wanted is read first, and all else only if there are some."""
+    first = _read(file, groups, {*wanted.identity, *(["message"] if wanted.words else [])})
+    mask = wanted.mask(first)
+    table = _read(file, groups if mask.any() else [], set(needed).difference(first.column_names))
+    for name in set(first.column_names).intersection(needed):
+        table = table.append_column(name, first[name] if mask.any() else first[name].slice(0, 0))
     return table if 2 * np.count_nonzero(mask) > len(mask) else table.filter(pa.array(mask[: table.num_rows]))
 
 

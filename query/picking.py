@@ -1,17 +1,15 @@
-"""What a query takes into memory: row groups that are picked out of segments, and buffered records; of them, where the
-query has words that every match has in its message, little more than those."""
+"""What a query takes into memory: row groups that are picked out of segments, and buffered records; of them
+little more than what the query may want, where that can be told at once."""
 
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from logstore import segment as segments
-from logstore.words import may_hold
+from logstore.segment import Wanted
 from query.cost import Cost
 from query.groups import Piece
-from query.required import Words
 
 PICKED_MAX_BYTES: Final = 24 << 20
 """Row groups that are picked out of segments and held in memory at once, before compression."""
@@ -35,26 +33,22 @@ def pick(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
 
 
 def read(
-    piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, words: Sequence[Words], cost: Cost
+    piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, wanted: Wanted, cost: Cost
 ) -> pa.Table:
-    """The records of the piece's row groups, of those between two times that may have the words."""
+    """The records of the piece's row groups, of those between two times that may be wanted."""
     assert piece.groups is not None
-    table = segments.read_groups(piece.segment, piece.groups, names, between_ns, words)
+    table = segments.read_groups(piece.segment, piece.groups, names, between_ns, wanted)
     if cost.is_detailed:
         cost.add_read(len(piece.groups), segments.chunk_bytes(piece.segment, piece.groups, names))
         cost.rows += segments.group_rows(piece.segment, piece.groups) - table.num_rows
     return table
 
 
-def having(buffer: pa.Table, words: Sequence[Words], cost: Cost) -> pa.Table:
-    """The buffered records that may have the words."""
-    if not words:
+def having(buffer: pa.Table, wanted: Wanted, cost: Cost) -> pa.Table:
+    """The buffered records that may be wanted."""
+    if not wanted:
         return buffer
-    kept = pa.Table.from_batches([_having(batch, words) for batch in buffer.to_batches()], schema=buffer.schema)
+    chunks = (pa.Table.from_batches([batch]) for batch in buffer.to_batches())
+    kept = pa.concat_tables([buffer.slice(0, 0), *(chunk.filter(pa.array(wanted.mask(chunk))) for chunk in chunks)])
     cost.rows += buffer.num_rows - kept.num_rows
     return kept
-
-
-def _having(batch: pa.RecordBatch, words: Sequence[Words]) -> pa.RecordBatch:
-    mask = np.logical_and.reduce([may_hold(batch["message"], alternatives) for alternatives in words])
-    return batch if mask.all() else batch.filter(pa.array(mask))

@@ -15,6 +15,7 @@ from logstore.cells import By
 from logstore.indexes import Texts
 from logstore.listing import Listing
 from logstore.pruning import Bounds
+from logstore.segment import Wanted
 from logstore.snapshot import Snapshot
 from logstore.store import Store
 from query import analyse, ast, frequent
@@ -133,7 +134,8 @@ def _of_records(
         return Reading(query, stored, planned.pieces, view)
     conditions = [one for one in analyse.conjuncts(query) if not _is_bound(one)]
     words = tuple(words for one in conditions for words in words_of_message(one))
-    whole = Reading(query, stored, planned.pieces, replace(view, words=words))
+    inside = {name: values for name, values in bounds.identity.items() if name in INSIDE}
+    whole = Reading(query, stored, planned.pieces, replace(view, wanted=Wanted(inside, words)))
     if not planned.pieces:
         return whole
     only_counts = is_count(query) and bounds.up_to_seq is None and bounds.after_seq is None

@@ -18,6 +18,7 @@ from logstore import segment as segments
 from logstore.attributes import Kind
 from logstore.cells import WEIGHT
 from logstore.record import COLUMNS
+from logstore.segment import Wanted
 from logstore.templates import UNASSIGNED
 from query import ast, extension, sql
 from query.cost import Cost, Stage
@@ -27,7 +28,6 @@ from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
 from query.paths import cut_values, path_columns
 from query.picking import having, pick, read
-from query.required import Words
 from query.sql.fields import TEMPLATE, Path, column_name
 from query.sql.fragment import literal, written
 from query.sql.parts import SEGMENT
@@ -55,7 +55,7 @@ class View:
     `columns`: the stored columns; `paths`: the attributes that have columns of their own in the view; `leaves`: the
     conditions that have; `ids`: those of the numbered templates; `has_templates`: whether the view has each record's;
     `has_weights`: whether it has how many records a row stands for; `has_segments`: whether it has the path of each
-    record's segment, '' of those in none; `words`: records may be missing that have none of one of these in `message`.
+    record's segment, '' of those in none; `wanted`: records may be missing that are not.
     """
 
     columns: frozenset[str] = frozenset(COLUMNS)
@@ -65,7 +65,7 @@ class View:
     has_templates: bool = False
     has_weights: bool = False
     has_segments: bool = False
-    words: tuple[Words, ...] = ()
+    wanted: Wanted = segments.EVERYTHING
 
     @property
     def has_more(self) -> bool:
@@ -91,8 +91,8 @@ def define_records(
     picked, whole = pick([piece for piece in pieces if piece.cells is None] if counted else pieces)
     names = [name for name in COLUMNS if name in view.columns]
     with session.cost.stage(Stage.READ):
-        buffered = having(buffer, view.words, session.cost).select(names)
-        tables = [buffered, *(read(piece, names, between_ns, view.words, session.cost) for piece in picked)]
+        buffered = having(buffer, view.wanted, session.cost).select(names)
+        tables = [buffered, *(read(piece, names, between_ns, view.wanted, session.cost) for piece in picked)]
     if view.has_weights:
         tables = [table.append_column(WEIGHT, pa.array(np.ones(table.num_rows, np.int64))) for table in tables]
     if view.has_segments:
