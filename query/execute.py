@@ -21,8 +21,9 @@ from query.cost import Cost, Stage, Trial
 from query.engine import Engine, Session, Size
 from query.merging import merged, merging_of
 from query.narrowing import Times
+from query.needles import has_digit
 from query.parser import parse
-from query.picking import PICKED_MAX_BYTES
+from query.picking import PICKED_MAX_BYTES, having
 from query.place import cursor_after, place_of
 from query.plan import plan
 from query.reading import Reading, is_count, prepare
@@ -144,7 +145,7 @@ def _all_rows(
         compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
     if is_count(query) and not reading.pieces and not buffer.num_rows:
         return iter([_counted(compiled, reading.counted)] if wanted != 0 else [])
-    parts = _slices(query, compiled, reading, buffer, request, after, wanted)
+    parts = _slices(session, query, compiled, reading, buffer, request, after, wanted)
     parts = _growing(session, session.cost.walking(parts))
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:
         parts = _narrowed(parts, session, reading, request, wanted, after)
@@ -192,6 +193,7 @@ def _growing(session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
 
 
 def _slices(
+    session: Session,
     query: Query,
     compiled: Compiled,
     reading: Reading,
@@ -202,6 +204,9 @@ def _slices(
 ) -> Iterator[Slice]:
     if not _is_walk(query, compiled) or (reading.is_rare and reading.plain_bytes <= PICKED_MAX_BYTES):
         return iter([Slice(reading.pieces, buffer)])
+    if any(all(map(has_digit, alternatives)) for alternatives in reading.view.wanted.words):
+        # Likely an id, for which a walk would only take the buffer apart.
+        buffer = having(buffer, reading.view.wanted, session.cost)
     found = slices(reading.pieces, buffer, request.order, is_bounded=wanted is not None, wanted=wanted or 0)
     if after is None:
         return found
