@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.corpus import Corpus, corpus
-from bench.load import BODY_ACK, Times
+from bench.load import BODY_ACK, REFUSED, Times
 from bench.measure import cpu_s, peak_memory_bytes, quantile, table
 from bench.query import filled
 
@@ -47,6 +47,11 @@ class Phase:
     def quantiles(self, name: str) -> list[object]:
         found = self.times.get(name, [])
         return [quantile(found, share) for share in (0.5, 0.99)] if found else ["", ""]
+
+    @property
+    def refused(self) -> int:
+        """How often something found no turn or no memory."""
+        return sum(len(times) for name, times in self.times.items() if name.endswith(REFUSED))
 
     def a_second(self, name: str) -> float:
         return len(self.times.get(name, [])) / self.seconds
@@ -86,6 +91,7 @@ def measured(port: int, pid: int, source: Corpus, seconds: int) -> str:
     totals: list[list[object]] = [
         ["heavy scans/s", *scans, ""],
         ["of alone", *(one / max(scans[0], 0.01) for one in scans), f"≥ {HEAVY_SHARE}"],
+        ["scans and questions refused", *(one.refused for one in phases), ""],
         ["server, cores", *(one.cores for one in phases), ""],
         ["thousand records/s posted", *posted, ""],
         ["peak memory, MB", "", "", peak_memory_bytes(pid) / 2**20, "≤ 512"],
