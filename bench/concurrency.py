@@ -8,7 +8,7 @@ regex over everything, grouped by message.
 
 Heavy scans read the corpus and nothing newer, so that each costs the same whatever was posted since, and each has
 numbers of its own, so that none is remembered; half of them are regexes, half statistics of attributes. Quick questions
-are ten a second: a trace id anywhere, one pod's hour, the newest 100 of a common word, each time others. The tail has
+are three a second: a trace id anywhere, one pod's hour, the newest 100 of a common word, each time others. The tail has
 twenty lines a second posted one by one: an `ack` is the time of such a POST, the tail's latency is from before it until
 a follower has the line. Load generator and server share the cores, and ingest takes all that it can get of them.
 """

@@ -21,7 +21,7 @@ from bench.questions import HOUR_NS
 
 SCANS: Final = 4
 LINES_A_SECOND: Final = 20
-QUESTIONS_A_SECOND: Final = 10
+QUESTIONS_A_SECOND: Final = 3
 READ_BYTES: Final = 8_000_000
 """Of the corpus: the first ones are posted over and over, trace ids and pods that are asked for stand in the last."""
 BODY_ACK: Final = "ack of 1 MB"
