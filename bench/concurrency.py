@@ -8,7 +8,7 @@ regex over everything, grouped by message.
 
 Heavy scans read the corpus and nothing newer, so that each costs the same whatever was posted since, and each has
 numbers of its own, so that none is remembered; half of them are regexes, half statistics of attributes. Quick questions
-are ten a second: a trace id anywhere, one pod's hour, the newest 100 of a common word, each time others. The tail has
+are three a second: a trace id anywhere, one pod's hour, the newest 100 of a common word, each time others. The tail has
 twenty lines a second posted one by one: an `ack` is the time of such a POST, the tail's latency is from before it until
 a follower has the line. Load generator and server share the cores, and ingest takes all that it can get of them.
 """
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.corpus import Corpus, corpus
-from bench.load import BODY_ACK, Times
+from bench.load import BODY_ACK, REFUSED, Times
 from bench.measure import cpu_s, peak_memory_bytes, quantile, table
 from bench.query import filled
 
@@ -47,6 +47,11 @@ class Phase:
     def quantiles(self, name: str) -> list[object]:
         found = self.times.get(name, [])
         return [quantile(found, share) for share in (0.5, 0.99)] if found else ["", ""]
+
+    @property
+    def refused(self) -> int:
+        """How often something found no turn or no memory."""
+        return sum(len(times) for name, times in self.times.items() if name.endswith(REFUSED))
 
     def a_second(self, name: str) -> float:
         return len(self.times.get(name, [])) / self.seconds
@@ -86,6 +91,7 @@ def measured(port: int, pid: int, source: Corpus, seconds: int) -> str:
     totals: list[list[object]] = [
         ["heavy scans/s", *scans, ""],
         ["of alone", *(one / max(scans[0], 0.01) for one in scans), f"≥ {HEAVY_SHARE}"],
+        ["scans and questions refused", *(one.refused for one in phases), ""],
         ["server, cores", *(one.cores for one in phases), ""],
         ["thousand records/s posted", *posted, ""],
         ["peak memory, MB", "", "", peak_memory_bytes(pid) / 2**20, "≤ 512"],

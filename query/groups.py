@@ -18,6 +18,9 @@ from logstore.order import Ints
 from logstore.pruning import Bounds
 from query.verdicts import Flags, Verdict
 
+SMALL_BYTES: Final = 2 << 20
+"""A segment of so much, before compression, is read by its row groups even where all of them are wanted: DuckDB takes
+megabytes for each file."""
 INSIDE: Final = frozenset(("pod", "container"))
 """Identity that is not a directory: streams of it are rows of a segment."""
 
@@ -60,7 +63,8 @@ class Piece:
             least, greatest = segments.group_times(self.segment)
         is_in = (least <= last_ns) & (greatest >= first_ns)
         groups = tuple(at for at in np.flatnonzero(is_in).tolist() if self.groups is None or at in self.groups)
-        return (replace(self, groups=groups if len(groups) < len(least) else None),) if groups else ()
+        is_part = len(groups) < len(least) or self.plain_bytes <= SMALL_BYTES
+        return (replace(self, groups=groups if is_part else None),) if groups else ()
 
 
 class Whole(Sequence[Piece]):

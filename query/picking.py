@@ -9,12 +9,12 @@ import pyarrow as pa
 from logstore import segment as segments
 from logstore.segment import Wanted
 from query.cost import Cost
-from query.groups import Piece
+from query.groups import SMALL_BYTES, Piece
 
 PICKED_MAX_BYTES: Final = 24 << 20
 """Row groups that are picked out of segments and held in memory at once, before compression."""
 PICKED_MAX_SHARE: Final = 0.5
-"""A segment of which more is wanted is read whole."""
+"""A segment of which more is wanted is read whole, unless it is small."""
 
 
 def pick(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
@@ -24,7 +24,8 @@ def pick(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     left = PICKED_MAX_BYTES
     for piece in sorted(pieces, key=lambda piece: piece.plain_bytes):
         share = piece.plain_bytes / max(piece.segment.plain_bytes, 1)
-        if piece.groups is None or share > PICKED_MAX_SHARE or piece.plain_bytes > left:
+        is_most = share > PICKED_MAX_SHARE and piece.plain_bytes > SMALL_BYTES
+        if piece.groups is None or is_most or piece.plain_bytes > left:
             whole.append(piece)
             continue
         picked.append(piece)

@@ -6,8 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-NICE: Final = 10
-"""Of 11 shares of a processor that both want, such a thread gets one (nice(2), sched(7))."""
+NICE: Final = 5
+"""Of four shares of a processor that both want, such a thread gets one (nice(2), sched(7))."""
 
 
 def yielding(count: int, name: str) -> ThreadPoolExecutor:
