@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -96,6 +97,7 @@ class Engine:
         self._turns = threading.BoundedSemaphore(self.settings.concurrency)
         self._large_turns = threading.BoundedSemaphore(self.settings.large_concurrency)
         self._watchdog = Watchdog()
+        self._readers = ThreadPoolExecutor(self.settings.threads, "query-read")
         self.verdicts = Verdicts()
         self.answers = Answers()
         self.parts = Parts()
@@ -125,7 +127,7 @@ class Engine:
                     stack.callback(self._large_turns.release)
                 return self._instances[size]
 
-            session = Session(instance_of, self._watchdog, self.settings, size, wait_s)
+            session = Session(instance_of, self._watchdog, self._readers, self.settings, size, wait_s)
             stack.callback(session.close)
             yield session
 
@@ -140,6 +142,7 @@ class Engine:
     def close(self) -> None:
         """Ends what runs and stops."""
         self._watchdog.close()
+        self._readers.shutdown()
         for instance in self._instances.values():
             instance.close()
 
@@ -151,11 +154,13 @@ class Session:
         self,
         instance_of: Callable[[Size, float], Instance],
         watchdog: Watchdog,
+        readers: ThreadPoolExecutor,
         settings: QuerySettings,
         size: Size,
         wait_s: float,
     ) -> None:
         """`wait_s`: how long it waits for an instance that has no room."""
+        self.readers = readers
         self._instance_of = instance_of
         self._instance = instance_of(size, wait_s)
         self._wait_s = wait_s

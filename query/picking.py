@@ -9,6 +9,7 @@ import pyarrow as pa
 from logstore import segment as segments
 from logstore.segment import Wanted
 from query.cost import Cost
+from query.engine import Session
 from query.groups import SMALL_BYTES, Piece
 
 PICKED_MAX_BYTES: Final = 24 << 20
@@ -34,15 +35,26 @@ def pick(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
 
 
 def read(
-    piece: Piece, names: Sequence[str], between_ns: tuple[int, int] | None, wanted: Wanted, cost: Cost
-) -> pa.Table:
-    """The records of the piece's row groups, of those between two times that may be wanted."""
-    assert piece.groups is not None
-    table = segments.read_groups(piece.segment, piece.groups, names, between_ns, wanted)
-    if cost.is_detailed:
-        cost.add_read(len(piece.groups), segments.chunk_bytes(piece.segment, piece.groups, names))
-        cost.rows += segments.group_rows(piece.segment, piece.groups) - table.num_rows
-    return table
+    session: Session,
+    pieces: Sequence[Piece],
+    names: Sequence[str],
+    between_ns: tuple[int, int] | None,
+    wanted: Wanted,
+) -> list[pa.Table]:
+    """Of each piece the records of its row groups, of those between two times that may be wanted."""
+
+    def read_one(piece: Piece) -> pa.Table:
+        assert piece.groups is not None
+        return segments.read_groups(piece.segment, piece.groups, names, between_ns, wanted)
+
+    each = map if len(pieces) < 2 else session.readers.map
+    tables = list(each(read_one, pieces))
+    if session.cost.is_detailed:
+        for piece, table in zip(pieces, tables, strict=True):
+            groups = piece.groups or ()
+            session.cost.add_read(len(groups), segments.chunk_bytes(piece.segment, groups, names))
+            session.cost.rows += segments.group_rows(piece.segment, groups) - table.num_rows
+    return tables
 
 
 def having(buffer: pa.Table, wanted: Wanted, cost: Cost) -> pa.Table:

@@ -92,7 +92,7 @@ def define_records(
     names = [name for name in COLUMNS if name in view.columns]
     with session.cost.stage(Stage.READ):
         buffered = having(buffer, view.wanted, session.cost).select(names)
-        tables = [buffered, *(read(piece, names, between_ns, view.wanted, session.cost) for piece in picked)]
+        tables = [buffered, *read(session, picked, names, between_ns, view.wanted)]
     if view.has_weights:
         tables = [table.append_column(WEIGHT, pa.array(np.ones(table.num_rows, np.int64))) for table in tables]
     if view.has_segments:
