@@ -28,7 +28,7 @@ GROUP_BYTES: Final = 8 << 20
 SMALL_ROWS: Final = 1_000
 """Batches with fewer records are written, enriched and kept together with their neighbours."""
 DISK_CHECK_S: Final = 1.0
-PACE_S: Final = 0.4
+PACE_S: Final = 0.1
 """How long a write waits when the buffer is nearly full; it does not from three quarters down."""
 
 
