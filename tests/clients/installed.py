@@ -39,7 +39,7 @@ def unpacked_environment() -> dict[str, str]:
 
 
 def python_apart(name: str) -> Path | None:
-    """The folder of a Python package that cannot stand beside others of the environment; None where it is not there."""
+    """The folder of a Python package that is kept out of the tests' environment; None where it is not there."""
     folder = UNPACKED / "python" / name
     return folder if folder.is_dir() else None
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from tests.serving import ServerProcess
 PREFIXES: Final = ("", "/es", "/elasticsearch/")
 KUBERNETES: Final = {"namespace_name": "shop", "pod_name": "web-0", "container_name": "app", "host": "node-1"}
 RECORDS: Final = 300
+WITHIN_S: Final = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 def records(server: ServerProcess, q: str) -> list[dict[str, Any]]:
     """What the server has, in the order in which it was sent."""
     return [json.loads(line) for line in server.query(q, order="asc", limit=0).text.splitlines()]
+
+
+def await_records(server: ServerProcess, q: str, count: int) -> list[dict[str, Any]]:
+    """Returns once there are so many: a daemon that is stopped drops what it has not read from its socket."""
+    deadline_s = time.monotonic() + WITHIN_S
+    while len(found := records(server, q)) < count:
+        assert time.monotonic() < deadline_s, f"{len(found)} of {count} records came\n{server.log_tail()}"
+        time.sleep(0.05)
+    return found
 
 
 def document(number: int) -> dict[str, Any]:
@@ -227,7 +238,7 @@ def test_rsyslog_sends_what_a_machine_logs(server: ServerProcess, tmp_path: Path
     with rsyslog(tmp_path, server.port) as relay:
         for number in range(RECORDS):
             relay.write(3 * 8 + 4, "app[42]", f'grüße "{number}"')
-    found = records(server, 'es.index="logs-rsyslog"')
+        found = await_records(server, 'es.index="logs-rsyslog"', RECORDS)
     assert [row["message"] for row in found] == [f'grüße "{number}"' for number in range(RECORDS)]
     assert {(row["namespace"], row["container"], row["severity"]) for row in found} == {("_node", "app", "warn")}
     assert {row["pod"] for row in found} == {row["labels"]["node"] for row in found}

@@ -30,7 +30,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("built")
     source = directory / "source"
     shutil.copytree(ROOT, source, ignore=NOT_SOURCE)
-    _run([sys.executable, "-m", "build", "--outdir", str(directory), str(source)], _bare(directory))
+    build = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--skip-dependency-check"]
+    _run([*build, "--outdir", str(directory), str(source)], _bare(directory))
+    (sdist,) = directory.glob("*.tar.gz")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(directory)]
+    _run([*pip, str(sdist)], _bare(directory))
     return directory
 
 
@@ -40,7 +44,7 @@ def programs(built: Path) -> Path:
     environment = built / "environment"
     venv.create(environment, with_pip=True)
     (wheel,) = built.glob("*.whl")
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-compile"]
     _run([*pip, "--constraint", str(ROOT / "constraints.txt"), str(wheel)], _bare(built))
     return environment / "bin"
 

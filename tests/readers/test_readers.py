@@ -1,7 +1,10 @@
 """The files read by other programs, by the very lines of docs/readers.md, while the server runs."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas
 import polars
 import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
+from tests.clients.installed import python_apart
 from tests.loghub import lines
 from tests.serving import ServerProcess
 
@@ -99,10 +102,22 @@ def _duckdb(line: str) -> pa.Table:
 
 
 def _python(line: str) -> pa.Table:
-    found = eval(line, {"pandas": pandas, "polars": polars, "pyarrow": pa})
-    if isinstance(found, pandas.DataFrame):
-        return pa.Table.from_pandas(found, preserve_index=False)
+    found = eval(line, {"polars": polars, "pyarrow": pa})
     return found.to_arrow() if isinstance(found, polars.DataFrame) else found
+
+
+PANDAS = """
+import sys, pandas, pyarrow as pa
+table = pa.Table.from_pandas(eval(sys.argv[1]), preserve_index=False)
+with pa.ipc.new_stream(sys.stdout.buffer, table.schema) as out:
+    out.write_table(table)
+"""
+
+
+def _pandas(line: str) -> pa.Table:
+    environment = {**os.environ, "PYTHONPATH": str(python_apart("pandas"))}
+    done = subprocess.run([sys.executable, "-c", PANDAS, line], env=environment, check=True, stdout=subprocess.PIPE)
+    return pa.ipc.open_stream(done.stdout).read_all()
 
 
 def _spark(lines: str) -> pa.Table:
@@ -116,14 +131,17 @@ def _spark(lines: str) -> pa.Table:
 
 READERS: dict[str, Callable[[str], pa.Table]] = {
     "duckdb": _duckdb,
-    "pandas": _python,
+    "pandas": _pandas,
     "pyarrow": _python,
     "polars": _python,
     "spark": _spark,
 }
 
 
-@pytest.mark.parametrize("reader", list(READERS))
+@pytest.mark.parametrize(
+    "reader",
+    [pytest.param(name, marks=pytest.mark.needs_python_apart("pandas") if name == "pandas" else ()) for name in READERS],
+)
 def test_the_documented_line_reads_the_same_records(reader: str, data: Path, pytestconfig: pytest.Config) -> None:
     if reader == "spark" and not pytestconfig.getoption("--spark"):
         pytest.skip("Spark is asked for with --spark")
