@@ -120,7 +120,7 @@ def test_an_answer_that_fails_midway_says_so_and_breaks_off(server: Start) -> No
         assert process.post("\n".join(lines).encode()).status_code == 200
         process.flush()
     older = [file for file in (process.data / "segments").rglob("*.parquet") if _hour(file) == 10]
-    received = b""
+    received: list[bytes] = []
     with (
         pytest.raises(httpx.RemoteProtocolError),
         process.client.stream(
@@ -129,10 +129,10 @@ def test_an_answer_that_fails_midway_says_so_and_breaks_off(server: Start) -> No
     ):
         assert answer.status_code == 200
         for piece in answer.iter_raw():
-            received += piece
+            received.append(piece)
             for file in older:
                 file.unlink(missing_ok=True)
-    lines_received = received.splitlines()
+    lines_received = b"".join(received).splitlines()
     assert "@error" in json.loads(lines_received[-1])
     assert all("message" in json.loads(line) for line in lines_received[:-1])
     assert process.client.get("/healthz").status_code == 200
