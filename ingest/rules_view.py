@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.lines_kernels import Mask
-from logstore.enrich import enrich
+from logstore.enrich import enrich, whole
 
 
 class View:
@@ -23,7 +23,7 @@ class View:
     @cached_property
     def seen(self) -> "View":
         """The batch with the severity and the attributes that queries will see."""
-        return View(enrich(self.batch))
+        return View(whole(enrich(self.batch)))
 
     def by_word(self, name: str, holds: Callable[[str | None], bool]) -> Mask:
         """Which records' word in a dictionary column is such a one; each distinct word is asked about once."""

@@ -153,7 +153,11 @@ class _SurveyResult(ctypes.Structure):
 
 
 _survey: Final = kernel(
-    "kernel_attributes_survey", ctypes.c_int64, ctypes.POINTER(_Array), ctypes.POINTER(_SurveyResult)
+    "kernel_attributes_survey",
+    ctypes.c_int64,
+    ctypes.POINTER(_Array),
+    ctypes.POINTER(_Array),
+    ctypes.POINTER(_SurveyResult),
 )
 _split: Final = kernel(
     "kernel_attributes_split", ctypes.POINTER(_SplitRequest), ctypes.POINTER(TextColumn), ctypes.POINTER(_TypedColumn)
@@ -194,14 +198,16 @@ def prepend(members: pa.StringArray, codes: pa.Int32Array, attributes: pa.String
     return joined.to_array(rows)
 
 
-def survey(attributes: pa.StringArray, at_most: int) -> list[KeyFacts]:
-    """What keys there are, the most frequent first.
+def survey(attributes: pa.StringArray, at_most: int, messages: pa.StringArray) -> list[KeyFacts]:
+    """What keys there are, the most frequent first. Empty attributes are the message's text.
 
     Looks at 1,024 rows spread evenly, fewer if these are over 32 MiB, and remembers 4,096 keys: of more, the rarest
     are forgotten.
     """
     result = _SurveyResult()
-    _check(_survey(len(attributes), ctypes.byref(_array(attributes)), ctypes.byref(result)))
+    _check(
+        _survey(len(attributes), ctypes.byref(_array(attributes)), ctypes.byref(_array(messages)), ctypes.byref(result))
+    )
     names = result.names.to_array(result.keys).slice(0, at_most).to_pylist()
     facts = (_KeyFacts * result.keys).from_buffer_copy(result.facts.take_bytes())
 
@@ -225,7 +231,7 @@ def split(
     attributes: pa.StringArray, keys: Sequence[tuple[str, Kind]], omit: Sequence[str], messages: pa.StringArray
 ) -> Split:
     """The keys as typed columns, and what is left; `omit` are keys that need not be stored where the row's message
-    has them. No key may be named twice."""
+    has them. No key may be named twice. Empty attributes are the message's text."""
     rows = len(attributes)
     named = [*(key for key, _ in keys), *omit]
     if len(set(named)) < len(named) or len(messages) != rows:

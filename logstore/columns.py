@@ -50,8 +50,18 @@ NO_COLUMNS: Final = AttributeColumns()
 
 def worth_a_column(facts: Sequence[KeyFacts], rows: int, at_least: int) -> list[KeyFacts]:
     """The keys that are frequent, in `at_least` records, and may be the name of a column, most frequent first."""
-    worth = [key for key in facts if key.rows >= max(at_least, rows * SHARE_MIN) and may_name_a_column(key.key)]
-    return worth[:COLUMNS_MAX]
+    return [key for key in facts if _is_frequent(key, rows, at_least) and may_name_a_column(key.key)][:COLUMNS_MAX]
+
+
+def worth_omitting(facts: Sequence[KeyFacts], rows: int, at_least: int, kinds: Mapping[str, Kind]) -> list[str]:
+    """The keys that are as frequent, have long texts that seldom come twice, and are texts wherever they have a column:
+    by the kinds of the keys worth one, or because they can have none."""
+    worth = [key.key for key in facts if _is_frequent(key, rows, at_least) and key.is_near_unique]
+    return [key for key in worth if kinds.get(key) is Kind.TEXT or not may_name_a_column(key)][:COLUMNS_MAX]
+
+
+def _is_frequent(key: KeyFacts, rows: int, at_least: int) -> bool:
+    return key.rows >= max(at_least, rows * SHARE_MIN)
 
 
 def may_name_a_column(key: str) -> bool:

@@ -19,10 +19,13 @@ logstore/native/severity.c has it) among the attributes `severity`, `level`, `lv
 bytes: an upper-case word (`WARN`, `ERROR`, `INFO`…) between blanks or brackets, or before `:` or `,`; the word in any
 case in square brackets (`[error]`, `[core:error]`); the word in any case that begins the line, before a colon
 (`error: …`).
+
+A JSON line without blanks around it that came without attributes is not kept twice: its attributes are `AS_MESSAGE`,
+which no JSON object is, until somebody reads them (`whole`).
 """
 
 import ctypes
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +34,9 @@ import pyarrow.compute as pc
 from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel, text_addresses
 from logstore.record import SEVERITIES, STORED
 
+_Records = TypeVar("_Records", pa.Table, pa.RecordBatch)
+AS_MESSAGE: Final = ""
+"""Attributes of an enriched record that are its very message."""
 _WORDS: Final = pa.array(("", *SEVERITIES), pa.string())
 _SEVERITY: Final = STORED.get_field_index("severity")
 _ATTRIBUTES: Final = STORED.get_field_index("attributes")
@@ -82,6 +88,13 @@ def enrich(records: pa.RecordBatch) -> pa.RecordBatch:
     columns[_SEVERITY] = severity
     columns[_ATTRIBUTES] = result.attributes.to_array(records.num_rows)
     return pa.RecordBatch.from_arrays(columns, schema=records.schema)
+
+
+def whole(records: _Records) -> _Records:
+    """Enriched records with all attributes in their place."""
+    attributes = records.column(_ATTRIBUTES)
+    told = pc.if_else(pc.equal(attributes, AS_MESSAGE), records.column("message"), attributes)
+    return records.set_column(_ATTRIBUTES, records.schema.field(_ATTRIBUTES), told)
 
 
 def _codes(severity: pa.DictionaryArray) -> np.ndarray[Any, np.dtype[np.int32]]:

@@ -5,6 +5,7 @@ import threading
 import pyarrow as pa
 
 from logstore.buffer import Buffer
+from logstore.enrich import whole
 
 
 class Follow:
@@ -39,4 +40,4 @@ class Follow:
             return None
         self.missed += max(forgotten_seq - self.after_seq, 0)
         self.after_seq = int(records["_seq"][-1].as_py())
-        return records
+        return whole(records)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from logstore import attributes, index
 from logstore.attributes import ARROW, Kind
 from logstore.catalog import NewSegment, Segment, StreamRange
-from logstore.columns import AttributeColumns, merged, worth_a_column
+from logstore.columns import AttributeColumns, merged, worth_a_column, worth_omitting
 from logstore.concatenate import concatenate
 from logstore.files import DataDirectory, partition_directory
 from logstore.gather import Rows
@@ -154,9 +154,10 @@ class SegmentWriter:
         group_rows = self._group_rows(table)
         templates, content = index.build(table, _ends(table.num_rows, group_rows), self.layout.secret)
         objects, messages = index.one_chunk(table["attributes"]), index.one_chunk(table["message"])
-        worth = worth_a_column(attributes.survey(objects, _SURVEYED_KEYS), table.num_rows, self.layout.column_rows)
+        facts = attributes.survey(objects, _SURVEYED_KEYS, messages)
+        worth = worth_a_column(facts, table.num_rows, self.layout.column_rows)
         kinds = self._kinds.of(worth)
-        omitted = [key.key for key in worth if kinds.get(key.key) is Kind.TEXT and key.is_near_unique]
+        omitted = worth_omitting(facts, table.num_rows, self.layout.column_rows, kinds)
         keys = [(key.key, kinds[key.key]) for key in worth if key.key in kinds and key.key not in omitted]
         split = attributes.split(objects, keys, omitted, messages)
         in_rest = frozenset(key for (key, _), is_in in zip(keys, split.in_rest, strict=True) if is_in)

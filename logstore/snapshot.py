@@ -21,7 +21,7 @@ class Snapshot:
     ) -> None:
         self.segments = segments
         self.buffer = buffer
-        """Records that are in no segment yet, in the stored schema, in `_seq` order."""
+        """Records that are in no segment yet, enriched (logstore/enrich.py), in the stored schema, in `_seq` order."""
         self.last_seq = last_seq
         """No record after this number is in it."""
         self.label_keys = label_keys

@@ -81,7 +81,7 @@ def build(
     """The filters of the groups of rows that end before the rows `ends`, which ascend to the number of rows; and the
     messages' templates, found by the same pass over their words (see `templates.find`).
 
-    `attributes` are JSON objects; they and `others` may be null.
+    `attributes` are JSON objects, empty where that is the message; they and `others` may be null.
     """
     check_secret(secret)
     rows = len(messages)

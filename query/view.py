@@ -1,8 +1,9 @@
 """What `records` means in a query's SQL: buffered records, row groups that were picked, and whole segments.
 
-Records in memory are as they were accepted. A segment has its frequent attributes in columns of their own; so the view
-has, beside the record's columns, one for each attribute that the query names, for each condition that templates decide
-and for the templates' ids, each said as these files allow. DuckDB computes only those that the query uses.
+Records in memory are as they were enriched (logstore/enrich.py). A segment has its frequent attributes in columns of
+their own; so the view has, beside the record's columns, one for each attribute that the query names, for each condition
+that templates decide and for the templates' ids, each said as these files allow. DuckDB computes only those that the
+query uses.
 """
 
 from collections import defaultdict
@@ -17,6 +18,7 @@ import pyarrow as pa
 from logstore import segment as segments
 from logstore.attributes import Kind
 from logstore.cells import WEIGHT
+from logstore.enrich import AS_MESSAGE
 from logstore.record import COLUMNS
 from logstore.segment import Wanted
 from logstore.templates import UNASSIGNED
@@ -35,6 +37,11 @@ from query.verdicts import Verdict
 
 IDS_MAX: Final = 256
 """Templates' ids that stand in the SQL itself."""
+
+_IN_MEMORY: Final = (
+    f"(SELECT * REPLACE (CASE WHEN attributes = '{AS_MESSAGE}' THEN message ELSE attributes END AS attributes) "
+    "FROM in_memory)"
+)
 
 Numbers: TypeAlias = npt.NDArray[np.integer[Any]]
 
@@ -89,7 +96,7 @@ def define_records(
         pieces = pieces_between(pieces, view, between_ns)
     counted = [piece for piece in pieces if piece.cells is not None] if view.has_weights else []
     picked, whole = pick([piece for piece in pieces if piece.cells is None] if counted else pieces)
-    names = [name for name in COLUMNS if name in view.columns]
+    names = [name for name in COLUMNS if name in view.columns or (name == "message" and "attributes" in view.columns)]
     with session.cost.stage(Stage.READ):
         buffered = having(buffer, view.wanted, session.cost).select(names)
         tables = [buffered, *read(session, picked, names, between_ns, view.wanted)]
@@ -104,7 +111,8 @@ def define_records(
     in_memory = pa.concat_tables([table for table in tables if table.num_rows] or tables[:1])
     if session.cost.is_detailed:
         _note(session.cost, in_memory, whole)
-    if not whole and not view.has_more and between_ns is None:
+    is_as_read = "attributes" not in names or not buffered.num_rows
+    if not whole and not view.has_more and between_ns is None and is_as_read:
         session.execute("DROP VIEW IF EXISTS records")
         session.register("records", in_memory)
         return
@@ -164,7 +172,7 @@ def _select_memory(names: Sequence[str], view: View) -> str:
         columns.append(WEIGHT)
     if view.has_segments:
         columns.append(SEGMENT)
-    return f"SELECT {', '.join(columns)} FROM in_memory"
+    return f"SELECT {', '.join(columns)} FROM {_IN_MEMORY if 'attributes' in names else 'in_memory'}"
 
 
 def _type(name: str) -> str:

@@ -89,7 +89,7 @@ struct survey_result {
 };
 
 EXPORT int32_t kernel_attributes_survey(int64_t rows, const struct array_input *attributes,
-                                        struct survey_result *result);
+                                        const struct array_input *messages, struct survey_result *result);
 
 union attribute_scalar {
     int64_t integer; /* or 0, 1 */
@@ -112,6 +112,14 @@ static inline struct json_text array_text(const struct array_input *array, int64
     if (!array_is_valid(array, row)) return (struct json_text){NULL, NULL};
     const int32_t *offsets = array->values;
     return (struct json_text){array->text + offsets[row], array->text + offsets[row + 1]};
+}
+
+/* The row's attributes: an empty text says that they are the message. */
+static inline struct json_text attributes_text(const struct array_input *attributes, const struct array_input *messages,
+                                               int64_t row) {
+    const int32_t *offsets = attributes->values;
+    int is_message = array_is_valid(attributes, row) && offsets[row] == offsets[row + 1];
+    return array_text(is_message ? messages : attributes, row);
 }
 
 #endif

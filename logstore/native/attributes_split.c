@@ -131,6 +131,7 @@ static int move(struct splitter *s, int64_t row, struct json_member *member, int
 
 static int is_message(const struct splitter *s, struct json_text text, int64_t row) {
     struct json_text message = json_trimmed(array_text(&s->request->messages, row));
+    if (message.at == text.at) return 1;
     size_t length = (size_t)(text.end - text.at);
     return (size_t)(message.end - message.at) == length && memcmp(message.at, text.at, length) == 0;
 }
@@ -175,7 +176,7 @@ static void append_whole(struct splitter *s, struct json_text text) {
 }
 
 static void split_row(struct splitter *s, int64_t row) {
-    struct json_text text = array_text(&s->request->attributes, row);
+    struct json_text text = attributes_text(&s->request->attributes, &s->request->messages, row);
     arena_reset(&s->reader.arena);
     if (!text.at) {
         end_without_rest(s, row);

@@ -112,11 +112,13 @@ static void survey_member(struct surveyor *s, const struct json_member *member) 
     }
 }
 
-static int64_t survey_rows(struct surveyor *s, int64_t rows, const struct array_input *attributes) {
+static int64_t survey_rows(struct surveyor *s, int64_t rows, const struct array_input *attributes,
+                           const struct array_input *messages) {
     int64_t wanted = rows < ROWS_MAX ? rows : ROWS_MAX, bytes = 0, surveyed = 0;
     for (; surveyed < wanted && bytes < BYTES_MAX; surveyed++) {
         int64_t place = surveyed * STRIDE % wanted;
-        struct json_text text = array_text(attributes, (int64_t)((double)place * (double)rows / (double)wanted));
+        int64_t row = (int64_t)((double)place * (double)rows / (double)wanted);
+        struct json_text text = attributes_text(attributes, messages, row);
         bytes += text.end - text.at;
         arena_reset(&s->reader.arena);
         if (!text.at || !json_read_only_object(&s->reader, text, &s->members)) continue;
@@ -139,7 +141,8 @@ static void report(struct surveyor *s, int64_t surveyed, struct survey_result *r
                                      text_hand_over(&s->out_names)};
 }
 
-int32_t kernel_attributes_survey(int64_t rows, const struct array_input *attributes, struct survey_result *result) {
+int32_t kernel_attributes_survey(int64_t rows, const struct array_input *attributes, const struct array_input *messages,
+                                 struct survey_result *result) {
     struct surveyor *s = calloc(1, sizeof *s);
     if (!s) return KERNEL_OUT_OF_MEMORY;
     json_reader_init(&s->reader, &s->memory);
@@ -148,7 +151,7 @@ int32_t kernel_attributes_survey(int64_t rows, const struct array_input *attribu
     s->known.memory = s->facts.memory = &s->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(s->memory.exhausted) == 0) {
-        report(s, survey_rows(s, rows, attributes), result);
+        report(s, survey_rows(s, rows, attributes, messages), result);
         status = KERNEL_OK;
     }
     json_reader_free(&s->reader);

@@ -95,6 +95,15 @@ static void append_merged(struct enricher *e, struct json_text pushed) {
     text_end_row(&e->attributes, !is_empty);
 }
 
+/* The attributes are the message without the blanks around it: where it has none, an empty text says so. */
+static void append_message(struct enricher *e, struct json_text message) {
+    struct json_text object = json_trimmed(message);
+    if (object.end - object.at != message.end - message.at) {
+        buffer_append(&e->attributes.text, object.at, (size_t)(object.end - object.at));
+    }
+    text_end_row(&e->attributes, 1);
+}
+
 static void append_text(struct enricher *e, struct json_text text) {
     buffer_append(&e->attributes.text, text.at, (size_t)(text.end - text.at));
     text_end_row(&e->attributes, text.at != NULL);
@@ -132,7 +141,7 @@ static void enrich_row(struct enricher *e, int64_t row) {
     }
     buffer_int32(&e->severities, (int32_t)severity);
     if (e->line.count == 0 || !fits(e, pushed, NOTE_BYTES)) append_text(e, pushed);
-    else if (kind == LINE_JSON && !pushed.at && json_is_clean(&e->line)) append_text(e, json_trimmed(message));
+    else if (kind == LINE_JSON && !pushed.at && json_is_clean(&e->line)) append_message(e, message);
     else append_merged(e, pushed);
 }
 

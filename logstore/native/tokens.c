@@ -206,7 +206,7 @@ static int may_nest(struct text attributes) {
 static void note_attributes(struct builder *b, struct text attributes, struct text message) {
     int is_escaped = memchr(attributes.at, '\\', attributes.length) != NULL;
     int is_message = !is_escaped && attributes.length == message.length &&
-                     memcmp(attributes.at, message.at, message.length) == 0;
+                     (attributes.at == message.at || memcmp(attributes.at, message.at, message.length) == 0);
     if (is_message) note_all_words(b, &b->message.marks, b->message.text);
     else note_words(b, is_escaped ? unescape(&b->unescaped, attributes) : attributes);
     if (!is_message) note_digit_words(b, &b->message);
@@ -217,6 +217,7 @@ static void note_row(struct builder *b, int64_t row) {
     struct text message = text_of(b, MESSAGE, row), attributes = text_of(b, ATTRIBUTES, row);
     message_words_read(&b->message, message.at, message.length, message.readable_end);
     finder_note(&b->finder, row, &b->message);
+    if (!attributes.length && is_valid(&b->request->columns[ATTRIBUTES], row)) attributes = message;
     if (attributes.length) note_attributes(b, attributes, message);
     else note_digit_words(b, &b->message);
     for (int64_t other = OTHERS; other < b->request->columns_count; other++) {

@@ -16,7 +16,7 @@ from ingest.protocols import native
 from ingest.request import Head, Request
 from ingest.rules import Count, apply
 from ingest.rules_file import Rule, read_rules
-from logstore.enrich import enrich
+from logstore.enrich import enrich, whole
 from logstore.errors import InvalidInput, InvalidSettings
 
 PIECE_BYTES: Final = 8 * 1024 * 1024
@@ -93,7 +93,7 @@ def _tell(rules: tuple[Rule, ...], counts: list[Count], read: int, left: int) ->
 def _write(batch: pa.RecordBatch) -> None:
     """As queries answer them: with what the lines say of themselves."""
     times = batch.column("time").cast(pa.int64()).to_pylist()
-    for record, time_ns in zip(enrich(batch).drop_columns("time").to_pylist(), times, strict=True):
+    for record, time_ns in zip(whole(enrich(batch)).drop_columns("time").to_pylist(), times, strict=True):
         sys.stdout.buffer.write(orjson.dumps({"time": _rfc3339(time_ns), **_shown(record)}) + b"\n")
     sys.stdout.buffer.flush()
 

@@ -81,7 +81,9 @@ def check(store: Store, engine: Engine, expected: list[list[Any]]) -> None:
 def _rows(store: Store, engine: Engine, query: str) -> list[Any]:
     with run(store, engine, Request(query, limit=0)) as answer:
         table = pa.Table.from_batches(answer.batches(), schema=answer.schema)
-    return [{name: _plain(value) for name, value in row.items()} for row in table.to_pylist()]
+    columns = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in table.columns]
+    rows = pa.table(columns, table.column_names).to_pylist()
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
 
 def _plain(value: Any) -> Any:

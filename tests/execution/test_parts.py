@@ -16,6 +16,7 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from logstore import segment as segments
+from logstore.enrich import whole
 from logstore.order import Ints
 from logstore.record import SCHEMA
 from logstore.settings import StoreSettings
@@ -48,7 +49,7 @@ class Filled:
     def records(self) -> list[dict[str, Any]]:
         """All records, as they are stored now."""
         with self.store.snapshot() as snapshot:
-            tables = [snapshot.buffer, *(segments.read(segment) for segment in snapshot.segments)]
+            tables = [whole(snapshot.buffer), *(segments.read(segment) for segment in snapshot.segments)]
             return [row for table in tables for row in _plain(table).to_pylist()]
 
     def remembered(self) -> float:

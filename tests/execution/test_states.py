@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from logstore.enrich import whole
 from logstore.errors import InvalidQuery
 from logstore.record import SCHEMA
 from logstore.settings import PARTITIONS, StoreSettings
@@ -47,8 +48,9 @@ def batch(records: list[dict[str, Any]]) -> pa.RecordBatch:
 def buffered(store: Store) -> list[dict[str, Any]]:
     """The records that are in memory, enriched."""
     with store.snapshot() as snapshot:
-        times = snapshot.buffer["time"].cast(pa.int64()).to_pylist()
-        return [{**row, "time": time} for row, time in zip(snapshot.buffer.to_pylist(), times, strict=True)]
+        records = whole(snapshot.buffer)
+    times = records.set_column(0, "time", records["time"].cast(pa.int64()))
+    return times.to_pylist()
 
 
 def rows(store: Store, engine: Engine, query: ast.Query, order: Any) -> list[tuple[Any, ...]]:

@@ -17,7 +17,7 @@ from ingest.rules import apply
 from ingest.rules_file import ACTIONS, rules_of
 from ingest.rules_mask import DETECTORS
 from ingest.rules_where import Place
-from logstore.enrich import enrich
+from logstore.enrich import enrich, whole
 
 DOCS = Path(__file__).parents[2] / "docs"
 LINES, RULES = (DOCS / "lines.md").read_text(), (DOCS / "rules.md").read_text()
@@ -73,4 +73,4 @@ def test_the_pages_name_everything_there_is() -> None:
 def test_what_a_rule_parses_is_what_queries_see() -> None:
     rules, body, expected = OF_RULES[-1]
     left = apply(rules_of(yaml.safe_load(rules), Place("docs")), decoded(body, Head())).batch
-    assert json.loads(enrich(left).column("attributes")[0].as_py()) == json.loads(expected)["attributes"]
+    assert json.loads(whole(enrich(left)).column("attributes")[0].as_py()) == json.loads(expected)["attributes"]

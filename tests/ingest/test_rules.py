@@ -16,7 +16,7 @@ from ingest.request import Request
 from ingest.rules import Applied, Rules, apply
 from ingest.rules_file import FILE_MAX_BYTES, RULES_MAX, read_rules, rules_of
 from ingest.rules_where import Place
-from logstore.enrich import enrich
+from logstore.enrich import enrich, whole
 from logstore.errors import InvalidSettings
 
 NOW_NS = 1_795_600_000 * 10**9
@@ -41,7 +41,7 @@ def ruled(text: str, records: list[dict[str, Any]]) -> Applied:
 
 
 def ids(batch: pa.RecordBatch) -> list[int]:
-    return [json.loads(text)["id"] for text in enrich(batch).column("attributes").to_pylist()]
+    return [json.loads(text)["id"] for text in whole(enrich(batch)).column("attributes").to_pylist()]
 
 
 CONDITIONS = [

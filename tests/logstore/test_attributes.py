@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from logstore.attributes import ARROW, Kind, Split, join, line_member, split, survey
+from logstore.attributes import ARROW, KeyFacts, Kind, Split, join, line_member, split, survey
 from query.sql.fields import pointer
 
 Keys = Sequence[tuple[str, Kind]]
@@ -295,11 +295,27 @@ def test_thousands_of_keys_are_taken_apart() -> None:
 
 
 def test_what_is_no_object_stays_as_it_is() -> None:
-    values = ["", "[1]", "x", '{"a":1', '{"a":1} x', '{"a":' + "[" * 200 + "]" * 200 + "}", '{"a":01}']
+    values = ["[1]", "x", '{"a":1', '{"a":1} x', '{"a":' + "[" * 200 + "]" * 200 + "}", '{"a":01}']
     parts = taken_apart(values, [("a", Kind.INTEGER)])
     assert parts.rest.to_pylist() == values
     assert parts.in_rest == (True,)
     assert joined(parts, [("a", Kind.INTEGER)], (), no_lines(len(values))) == values
+
+
+def surveyed(rows: list[str | None], at_most: int) -> list[KeyFacts]:
+    return survey(texts(rows), at_most, no_lines(len(rows)))
+
+
+def test_empty_attributes_are_the_message() -> None:
+    lines = [f'{{"id":"{i:032x}","n":{i},"user":"u{i % 9}"}}' for i in range(300)]
+    told = [line if i % 2 else "" for i, line in enumerate(lines)]
+    assert survey(texts(told), 9, texts(lines)) == survey(texts(lines), 9, texts(lines))
+    keys = [("n", Kind.INTEGER), ("user", Kind.TEXT)]
+    for omitted in ([], ["id"]):
+        parts = split(texts(told), keys, omitted, texts(lines))
+        assert parts == split(texts(lines), keys, omitted, texts(lines))
+        assert (parts.rest.null_count == 300) == bool(omitted)
+    assert split(texts([""]), [], [], texts(["no object"])).rest.to_pylist() == ["no object"]
 
 
 def test_nothing_is_taken_apart_to_nothing() -> None:
@@ -308,7 +324,7 @@ def test_nothing_is_taken_apart_to_nothing() -> None:
     assert [len(column) for column in parts.columns] == [0] * 4
     assert joined(parts, keys, ("id",), no_lines(0)) == []
     assert joined(taken_apart([None, "{}", " { } "], []), [], (), no_lines(3)) == [None] * 3
-    assert survey(texts([]), 10) == []
+    assert surveyed([], 10) == []
     assert [column.to_pylist() for column in line_member(texts([]), "a")] == [[], []]
 
 
@@ -325,7 +341,7 @@ def test_a_survey_counts_what_fits_and_tells_ids() -> None:
         for i in range(1000)
     ]
     extra = [None, "no object", '{"n":1,"n":2}', '{"user":null,"rare":[1]}']
-    facts = {fact.key: fact for fact in survey(texts(rows + extra), 10)}
+    facts = {fact.key: fact for fact in surveyed(rows + extra, 10)}
     assert {key: fact.rows for key, fact in facts.items()} == {
         "id": 1000,
         "short": 1000,
@@ -340,22 +356,22 @@ def test_a_survey_counts_what_fits_and_tells_ids() -> None:
 
 def test_a_survey_of_many_rows_is_a_sample_of_all_of_them() -> None:
     rows = ['{"early":1}'] * 100_000 + ['{"late":1.5,"both":true}'] * 100_000
-    early, late = sorted(survey(texts(rows), 10), key=lambda fact: fact.key)[1:]
+    early, late = sorted(surveyed(rows, 10), key=lambda fact: fact.key)[1:]
     assert abs(early.rows - 100_000) < 100
     assert abs(late.rows - 100_000) < 100
-    assert [fact.key for fact in survey(texts(rows), 2)] == ["both", "early"]
+    assert [fact.key for fact in surveyed(rows, 2)] == ["both", "early"]
 
 
 def test_a_flood_of_keys_does_not_hide_the_frequent_ones() -> None:
     flood = [object_text([(f'"k{row}-{i}"', "1") for i in range(2000)]) for row in range(20)]
     usual = ['{"user":"x","ms":1}'] * 200
-    assert [fact.key for fact in survey(texts([*flood, *usual, *flood[::-1]]), 2)] == ["ms", "user"]
-    assert len(survey(texts(flood), 100_000)) <= 4096
+    assert [fact.key for fact in surveyed([*flood, *usual, *flood[::-1]], 2)] == ["ms", "user"]
+    assert len(surveyed(flood, 100_000)) <= 4096
 
 
 def test_a_survey_of_long_rows_ends_early_and_speaks_for_all() -> None:
     rows = [f'{{"t":"{"x" * 2**20}","{"even" if i % 2 else "odd"}":1}}' for i in range(100)]
-    facts = {fact.key: fact.rows for fact in survey(texts(rows), 10)}
+    facts = {fact.key: fact.rows for fact in surveyed(rows, 10)}
     assert facts["t"] == 100
     assert abs(facts["even"] - 50) <= 20
 

@@ -14,11 +14,13 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from logstore import wal
 from logstore.backup import backup
+from logstore.enrich import whole
 from logstore.errors import Busy, InvalidSettings, KeyConflict, Unavailable
 from logstore.files import DataDirectory
 from logstore.index import Index
@@ -47,14 +49,20 @@ def settings(request: pytest.FixtureRequest) -> StoreSettings:
     )
 
 
+def rows(table: pa.Table) -> list[dict[str, object]]:
+    """Times as nanoseconds."""
+    times = pc.cast(table["time"], pa.timestamp("ns")).cast(pa.int64())
+    return table.set_column(table.schema.get_field_index("time"), "time", times).to_pylist()
+
+
 def records(store: Store) -> list[dict[str, object]]:
     """Everything a snapshot holds, read with plain DuckDB and pyarrow, in the order of acceptance."""
     with store.snapshot() as snapshot:
-        found = snapshot.buffer.to_pylist()
+        found = rows(whole(snapshot.buffer))
         for segment in snapshot.segments:
             query = "SELECT * EXCLUDE (date) FROM read_parquet(?, hive_partitioning=true, hive_types_autocast=false)"
-            rows = duckdb.sql(query, params=[str(segment.path)]).to_arrow_table()
-            found += [{name: row[name] for name in STORED.names} for row in rows.to_pylist()]
+            read = duckdb.sql(query, params=[str(segment.path)]).to_arrow_table()
+            found += [{name: row[name] for name in STORED.names} for row in rows(read)]
     return sorted(found, key=lambda record: record["_seq"])  # type: ignore[arg-type,return-value]
 
 
@@ -63,8 +71,8 @@ def messages(store: Store) -> list[object]:
 
 
 def numbered(batches: list[pa.RecordBatch]) -> list[dict[str, object]]:
-    rows = pa.Table.from_batches(batches, schema=SCHEMA).to_pylist()
-    return [{**row, "_seq": seq} for seq, row in enumerate(rows)]
+    read = rows(pa.Table.from_batches(batches, schema=SCHEMA))
+    return [{**row, "_seq": seq} for seq, row in enumerate(read)]
 
 
 def copy_of(store: Store, target: Path) -> Path:

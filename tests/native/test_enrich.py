@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from logstore.enrich import enrich
+from logstore.enrich import enrich, whole
 from tests.native.test_enrich_reference import enriched, stored
 
 
@@ -19,13 +19,13 @@ def test_a_json_line_gives_typed_attributes_under_the_pushed_ones() -> None:
 
 def test_numbers_of_a_json_line_keep_their_text() -> None:
     line = '{"big":123456789012345678901234567890,"exact":0.10,"huge":1e400,"minus":-0}'
-    [text] = enrich(stored([(line, None, "")])).column("attributes").to_pylist()
+    [text] = whole(enrich(stored([(line, None, "")]))).column("attributes").to_pylist()
     assert text == line
 
 
 def test_repeated_keys_and_lone_surrogates_never_reach_the_attributes() -> None:
     line = r'{"a":1,"b":{"c":1,"c":2},"\u0061":3,"s":"\ud800x","t":"\ud83d\ude00"}'
-    [text] = enrich(stored([(line, None, "")])).column("attributes").to_pylist()
+    [text] = whole(enrich(stored([(line, None, "")]))).column("attributes").to_pylist()
     assert text == '{"a":3,"b":{"c":2},"s":"\ufffdx","t":"\\ud83d\\ude00"}'
 
 
@@ -64,7 +64,7 @@ def test_nothing_looser_is_logfmt(line: str) -> None:
 
 def test_a_klog_header_gives_severity_thread_and_source_line() -> None:
     line = 'E0102 15:04:05.123456    1234 reflector.go:138] Failed to watch *v1.Node: "x" INFO'
-    [text] = enrich(stored([(line, None, "")])).column("attributes").to_pylist()
+    [text] = whole(enrich(stored([(line, None, "")]))).column("attributes").to_pylist()
     assert text == '{"thread":1234,"source":"reflector.go","line":138}'
     letters = [(f"{letter}{line[1:]}", None, "") for letter in "IWEF"]
     assert [severity for _, severity in enriched(letters)] == ["info", "warn", "error", "fatal"]

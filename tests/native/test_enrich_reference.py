@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logstore.enrich import enrich
+from logstore.enrich import enrich, whole
 from logstore.native import canonical_json
 from logstore.record import SEVERITIES, STORED
 from tests.ingest.bodies import Bodies
@@ -30,7 +30,7 @@ def stored(rows: Sequence[tuple[str, str | None, str]]) -> pa.RecordBatch:
 
 def enriched(rows: Sequence[tuple[str, str | None, str]]) -> list[tuple[dict[str, Any] | None, str]]:
     batch = stored(rows)
-    result = enrich(batch)
+    result = whole(enrich(batch))
     result.validate(full=True)
     assert result.schema == STORED
     untouched = [name for name in STORED.names if name not in ("attributes", "severity")]
@@ -109,6 +109,6 @@ def _object(members: list[tuple[str, Any]], colon: str, is_ascii: bool) -> str:
 def test_a_slice_is_read_like_the_whole() -> None:
     rows = [(Bodies(seed).message(), pushed_attributes(Bodies(seed + 1)), "") for seed in range(50)]
     batch = stored(rows)
-    whole = enrich(batch)
+    together = enrich(batch)
     for start, length in ((0, 1), (3, 17), (8, 8), (49, 1), (50, 0), (13, 37)):
-        assert enrich(batch.slice(start, length)) == whole.slice(start, length)
+        assert enrich(batch.slice(start, length)) == together.slice(start, length)

@@ -10,7 +10,7 @@ import pytest
 from ingest.protocols.native import decode
 from ingest.request import Request
 from logstore.buffer import number
-from logstore.enrich import enrich
+from logstore.enrich import enrich, whole
 from logstore.errors import InvalidQuery
 from query.parser import parse
 from query.sql import Kind, compile  # noqa: A004
@@ -32,7 +32,7 @@ def records() -> pa.Table:
     (body,) = blocks("ndjson")
     decoded = decode(Request(body.encode(), NOW_NS))
     assert decoded.rejects == ()
-    return pa.Table.from_batches([enrich(number(decoded.batch, 0))])
+    return pa.Table.from_batches([whole(enrich(number(decoded.batch, 0)))])
 
 
 def answer(query: str, records: pa.Table) -> list[dict[str, object]]:

@@ -138,9 +138,11 @@ READERS: dict[str, Callable[[str], pa.Table]] = {
 }
 
 
+NEEDS_PANDAS = pytest.mark.needs_python_apart("pandas")
+
+
 @pytest.mark.parametrize(
-    "reader",
-    [pytest.param(name, marks=pytest.mark.needs_python_apart("pandas") if name == "pandas" else ()) for name in READERS],
+    "reader", [pytest.param(name, marks=NEEDS_PANDAS if name == "pandas" else ()) for name in READERS]
 )
 def test_the_documented_line_reads_the_same_records(reader: str, data: Path, pytestconfig: pytest.Config) -> None:
     if reader == "spark" and not pytestconfig.getoption("--spark"):
