@@ -145,7 +145,7 @@ class ServeSettings(BaseSettings):
     flush_age: Duration = setting("Storage", 60.0, "age at which an accepted record is written to Parquet")
     flush_bytes: Size = setting("Storage", 8 * MIB, "bytes of one partition that are written to Parquet at once")
     buffer_bytes: Size | None = setting(
-        "Storage", None, "accepted records in memory, over which all is flushed; default: 3/16 of --memory"
+        "Storage", None, "accepted records in memory, over which all is flushed; default: 1/8 of --memory"
     )
     pending_bytes: Size | None = setting(
         "Storage", None, "decoded records that wait for the log, over which ingest is held; default: 1/16 of --memory"

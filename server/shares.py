@@ -19,7 +19,7 @@ def store_settings(settings: ServeSettings) -> StoreSettings:
     return StoreSettings(
         partition_by=tuple(settings.partition_by.split(",")),
         pending_bytes=_or(settings.pending_bytes, settings.memory // 16),
-        buffer_bytes=_or(settings.buffer_bytes, settings.memory * 3 // 16),
+        buffer_bytes=_or(settings.buffer_bytes, settings.memory // 8),
         recent_bytes=_or(settings.recent_bytes, settings.memory // 32),
         flush_bytes=settings.flush_bytes,
         flush_age_s=settings.flush_age,

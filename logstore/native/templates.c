@@ -5,7 +5,7 @@
 #include "templates.h"
 
 /* The texts of templates are kept up to so many bytes in all; of others the first row is read again. */
-enum { TEXTS_MAX_BYTES = 16 << 20, ENTRIES_FIRST = 256, NO_TEMPLATE = -1 };
+enum { TEXTS_MAX_BYTES = 16 << 20, ENTRIES_FIRST = 256 };
 
 /* A distinct template, in the order of first appearance. */
 struct template_entry {
@@ -172,8 +172,10 @@ void finder_free(struct finder *f) {
     free(f->table);
 }
 
-void finder_note(struct finder *f, int64_t row, const struct message_words *words) {
-    buffer_int32(&f->of_row, find(f, row, words));
+int32_t finder_note(struct finder *f, int64_t row, const struct message_words *words) {
+    int32_t entry = find(f, row, words);
+    buffer_int32(&f->of_row, entry);
+    return entry;
 }
 
 struct find_result finder_hand_over(struct finder *f) {

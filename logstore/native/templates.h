@@ -4,7 +4,7 @@
 
 #include "word_marks.h"
 
-enum { TEMPLATE_MAX_BYTES = 4096, TEMPLATE_KEYS = 6, COPIED_AT_ONCE = 16, HASHED_AT_ONCE = 32 };
+enum { TEMPLATE_MAX_BYTES = 4096, TEMPLATE_KEYS = 6, COPIED_AT_ONCE = 16, HASHED_AT_ONCE = 32, NO_TEMPLATE = -1 };
 
 struct find_request {
     int64_t rows;
@@ -53,8 +53,8 @@ struct finder {
 void finder_init(struct finder *f, const struct find_request *request, struct memory *memory);
 void finder_free(struct finder *f);
 
-/* Notes the template of the next row, whose message has these words. */
-void finder_note(struct finder *f, int64_t row, const struct message_words *words);
+/* Notes the template of the next row, whose message has these words; which entry that is, or NO_TEMPLATE. */
+int32_t finder_note(struct finder *f, int64_t row, const struct message_words *words);
 
 struct find_result finder_hand_over(struct finder *f);
 

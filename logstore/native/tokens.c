@@ -52,6 +52,7 @@ struct builder {
     size_t pending_slots[PENDING_MAX];
     size_t pending_count;
     uint64_t recent[1 << RECENT_BITS]; /* words seen last: most come again soon */
+    struct buffer noted_in; /* int32: of each template, the last group in which such an object was noted whole, plus 1 */
     uint64_t nested; /* noted where an attribute may be an object or a list */
 };
 
@@ -203,6 +204,18 @@ static int may_nest(struct text attributes) {
     return memchr(attributes.at + 1, '{', attributes.length - 1) || memchr(attributes.at + 1, '[', attributes.length - 1);
 }
 
+/* Has another message of this template, its attributes as well and without escapes, been noted in the group? But for the
+ * words with digits this one has the same words, and the same brackets. */
+static int was_noted(struct builder *b, int32_t template, int32_t group) {
+    return (size_t)template * sizeof(int32_t) < b->noted_in.length &&
+           ((const int32_t *)b->noted_in.data)[template] == group + 1;
+}
+
+static void set_noted(struct builder *b, int32_t template, int32_t group) {
+    while (b->noted_in.length <= (size_t)template * sizeof(int32_t)) buffer_int32(&b->noted_in, 0);
+    ((int32_t *)b->noted_in.data)[template] = group + 1;
+}
+
 static void note_attributes(struct builder *b, struct text attributes, struct text message) {
     int is_escaped = memchr(attributes.at, '\\', attributes.length) != NULL;
     int is_message = !is_escaped && attributes.length == message.length &&
@@ -213,12 +226,24 @@ static void note_attributes(struct builder *b, struct text attributes, struct te
     if (may_nest(attributes)) note(b, b->nested);
 }
 
-static void note_row(struct builder *b, int64_t row) {
+/* Of a message that is its attributes as well. */
+static void note_object(struct builder *b, struct text message, int32_t template, int32_t group) {
+    if (template != NO_TEMPLATE && was_noted(b, template, group)) {
+        note_digit_words(b, &b->message);
+        return;
+    }
+    note_attributes(b, message, message);
+    int is_escaped = memchr(message.at, '\\', message.length) != NULL;
+    if (template != NO_TEMPLATE && !is_escaped) set_noted(b, template, group);
+}
+
+static void note_row(struct builder *b, int64_t row, int32_t group) {
     struct text message = text_of(b, MESSAGE, row), attributes = text_of(b, ATTRIBUTES, row);
     message_words_read(&b->message, message.at, message.length, message.readable_end);
-    finder_note(&b->finder, row, &b->message);
-    if (!attributes.length && is_valid(&b->request->columns[ATTRIBUTES], row)) attributes = message;
-    if (attributes.length) note_attributes(b, attributes, message);
+    int32_t template = finder_note(&b->finder, row, &b->message);
+    int is_object = !attributes.length && is_valid(&b->request->columns[ATTRIBUTES], row);
+    if (is_object) note_object(b, message, template, group);
+    else if (attributes.length) note_attributes(b, attributes, message);
     else note_digit_words(b, &b->message);
     for (int64_t other = OTHERS; other < b->request->columns_count; other++) {
         struct text text = text_of(b, other, row);
@@ -248,10 +273,10 @@ static void clear_set(struct builder *b) {
     memset(b->set, 0, size * sizeof *b->set);
 }
 
-static void build_group(struct builder *b, int64_t from, int64_t to) {
+static void build_group(struct builder *b, int32_t group, int64_t from, int64_t to) {
     clear_set(b);
     memset(b->recent, 0, sizeof b->recent);
-    for (int64_t row = from; row < to; row++) note_row(b, row);
+    for (int64_t row = from; row < to; row++) note_row(b, row, group);
     put_pending(b);
     append_filter(b);
 }
@@ -261,7 +286,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     if (!b) return KERNEL_OUT_OF_MEMORY;
     b->request = request;
     b->marks.bits.memory = b->padded.memory = b->unescaped.memory = b->normal.memory = &b->memory;
-    b->offsets.memory = b->content.memory = &b->memory;
+    b->offsets.memory = b->content.memory = b->noted_in.memory = &b->memory;
     const struct token_column *messages = &request->columns[MESSAGE];
     b->of_templates = (struct find_request){request->rows, messages->offsets, messages->text, request->secret, UINT64_MAX};
     finder_init(&b->finder, &b->of_templates, &b->memory);
@@ -272,7 +297,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
         widen(b);
         buffer_int64(&b->offsets, 0);
         for (int64_t i = 0; i < request->groups; i++) {
-            build_group(b, i ? request->ends[i - 1] : 0, request->ends[i]);
+            build_group(b, (int32_t)i, i ? request->ends[i - 1] : 0, request->ends[i]);
         }
         result->offsets = buffer_hand_over(&b->offsets);
         result->content = buffer_hand_over(&b->content);
@@ -285,6 +310,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     buffer_free(&b->normal);
     buffer_free(&b->offsets);
     buffer_free(&b->content);
+    buffer_free(&b->noted_in);
     finder_free(&b->finder);
     message_words_free(&b->message);
     free(b->set);

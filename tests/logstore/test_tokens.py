@@ -116,6 +116,27 @@ def test_every_word_is_held_by_its_group(
         begin = end
 
 
+rows_of_objects = st.lists(
+    st.tuples(objects, st.booleans())
+    | st.tuples(
+        st.fixed_dictionaries({"user": st.sampled_from(["a1", "b2é", "c\n3", "\u0101x", "d 4"])}), st.booleans()
+    ),
+    max_size=12,
+)
+
+
+@given(rows_of_objects, st.lists(st.integers(0, 12), max_size=3))
+def test_of_messages_that_are_their_attributes_the_same_words_are_held(
+    rows: list[tuple[dict[str, Any], bool]], ends: list[int]
+) -> None:
+    messages = [json.dumps(row, ensure_ascii=is_ascii) for row, is_ascii in rows]
+    all_ends = np.array([*sorted(end for end in ends if end <= len(rows)), len(rows)])
+    told = build(column(messages), column([""] * len(rows)), [], all_ends)
+    written = build(column(messages), column(list(messages)), [], all_ends)
+    assert told.offsets.tolist() == written.offsets.tolist()
+    assert told.content == written.content
+
+
 def may_nest(attributes: str) -> bool:
     return "{" in attributes[1:] or "[" in attributes[1:]
 
