@@ -6,6 +6,7 @@ from typing import Self
 import pyarrow as pa
 
 from logstore.listing import Listing
+from logstore.record import STORED
 
 
 class Snapshot:
@@ -28,6 +29,10 @@ class Snapshot:
         """All keys that its records' labels have; None where there are too many to tell."""
         self._release = release
         self._is_open = True
+
+    def let_go_of_buffer(self) -> None:
+        """For who has taken of it what he needs: records that are flushed meanwhile need not stay in memory."""
+        self.buffer = STORED.empty_table()
 
     def close(self) -> None:
         if self._is_open:

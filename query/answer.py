@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from query.sql import Column, Kind
 
 if TYPE_CHECKING:
-    from query.engine import Session
+    from query.session import Session
 
 SETTLED_BYTES: Final = 8 << 20
 

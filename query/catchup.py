@@ -13,12 +13,13 @@ from logstore.record import TIME_MIN_NS
 from logstore.store import Store
 from query import analyse, ast, place, sql
 from query.answer import schema, shape
-from query.engine import Engine, Size
+from query.engine import Engine
 from query.events import Event, Mark, Records
 from query.execute import run_parsed
 from query.plan import plan
 from query.request import Request
 from query.rows import json_rows
+from query.settings import Size
 from query.sql import Compiled
 from query.times import parse_duration_ns
 from query.view import define_records

@@ -11,9 +11,10 @@ from logstore.pruning import Bounds
 from logstore.record import COLUMNS, IDENTITY
 from logstore.store import Store
 from query.answer import End, schema
-from query.engine import Engine, Session
+from query.engine import Engine
 from query.place import find_place
 from query.plan import Plan, plan
+from query.session import Session
 from query.slices import slices
 from query.sql import Column, Kind, Place
 from query.view import define_records

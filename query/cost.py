@@ -58,6 +58,8 @@ class Cost:
         """As often as one was too much for the memory, and was read again in halves."""
         self.is_enlarged = False
         """Whether it was too much for the memory of small queries, and was run again in that of large ones."""
+        self.is_isolated = False
+        """Whether it was too much for that beside others, and was run again alone."""
         self.row_groups = 0
         """Read, as often as they were."""
         self.bytes = 0

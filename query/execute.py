@@ -18,7 +18,7 @@ from query import analyse, frequent
 from query.answer import Answer, End, schema, shape
 from query.ast import Extend, Fields, Name, Query, Where
 from query.cost import Cost, Stage, Trial
-from query.engine import Engine, Session, Size
+from query.engine import Engine
 from query.merging import merged, merging_of
 from query.narrowing import Times
 from query.needles import has_digit
@@ -29,6 +29,8 @@ from query.plan import plan
 from query.reading import Reading, is_count, prepare
 from query.remembered import key_of
 from query.request import Request, bounds, compiled_for, groups_for, is_grouped, parts_for, row_limit, split_limit
+from query.session import Session
+from query.settings import Size
 from query.slices import Slice, slices
 from query.sql import Compiled, Place
 from query.view import View, define_records
@@ -79,6 +81,8 @@ def run_parsed(
             session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
         session.measure(cost)
         after = place_of(session, snapshot.segments, snapshot.buffer, request.cursor, first)
+        if trial is None:
+            snapshot.let_go_of_buffer()
         has_place = is_default and first.is_rowwise
         wanted = None if limit is None else limit + is_default
 
@@ -115,18 +119,19 @@ def collect(store: Store, engine: Engine, query: Query, request: Request) -> pa.
 
 
 def _with_more_memory(session: Session, read: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """The rows; where they are too much for the small instance, read again in the large one, less what had come
-    already: their order is total, so that the same rows come first again."""
+    """The rows; where they are too much for the small instance, read again in the large one, and where they are for
+    that, once more without others there; less what had come already: their order is total, so that the same rows come
+    first again."""
     came = 0
-    try:
-        for batch in read():
-            came += batch.num_rows
-            yield batch
-        return
-    except QueryTooExpensive:
-        if not session.enlarge():
-            raise
-    yield from _from_row(read(), came)
+    while True:
+        try:
+            for batch in _from_row(read(), came):
+                came += batch.num_rows
+                yield batch
+            return
+        except QueryTooExpensive:
+            if not session.enlarge() and not session.isolate():
+                raise
 
 
 def _all_rows(

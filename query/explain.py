@@ -119,6 +119,7 @@ def _trial(
             "halved": cost.slices_halved,
         },
         "enlarged": cost.is_enlarged,
+        "isolated": cost.is_isolated,
         "row_groups": cost.row_groups,
         "bytes": cost.bytes,
         "rows_scanned": cost.rows,

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 from logstore.record import COLUMNS, SCHEMA
 from logstore.store import Store
 from query.answer import Answer
-from query.engine import Engine, Session
+from query.engine import Engine
 from query.execute import run_parsed
 from query.parser import parse
 from query.request import Request, record_part
+from query.session import Session
 from query.sql import Kind
 
 SAMPLE_ROWS: Final = 20_000

@@ -19,9 +19,9 @@ from logstore.order import Ints, run_starts
 from logstore.templates import WILDCARD
 from query import ast, sql
 from query.cost import Cost, Stage
-from query.engine import Session
 from query.extension import SHOWN_WILDCARD
 from query.groups import Groups, Piece, joined
+from query.session import Session
 from query.sql import Compiled
 from query.sql.fields import TEMPLATE
 from query.sql.patterns import COLUMNS, GROUPED

@@ -15,7 +15,7 @@ import pyarrow as pa
 from logstore.record import COLUMNS
 from query import ast, sql
 from query.analyse import parts_of
-from query.engine import Session
+from query.session import Session
 from query.sql.fragment import Sql, bind, join
 from query.sql.fragment import sql as fragment
 from query.sql.value import TRUE

@@ -16,11 +16,11 @@ from logstore.snapshot import Snapshot
 from query import analyse, ast, sql
 from query.answer import schema, shape
 from query.digest import digest
-from query.engine import Session
 from query.groups import Piece, Whole
 from query.parts import Parts, State
 from query.plan import Plan
 from query.reading import Reading, counts_alone, lies_within
+from query.session import Session
 from query.sql.parts import SEGMENT, split
 from query.view import define_records
 

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from logstore.errors import QueryTooExpensive
-from query.engine import Session
+from query.session import Session
 from query.slices import Order, Slice
 from query.sql import Compiled
 from query.view import View, define_records, pieces_between

@@ -9,8 +9,8 @@ import pyarrow as pa
 from logstore import segment as segments
 from logstore.segment import Wanted
 from query.cost import Cost
-from query.engine import Session
 from query.groups import SMALL_BYTES, Piece
+from query.session import Session
 
 PICKED_MAX_BYTES: Final = 24 << 20
 """Row groups that are picked out of segments and held in memory at once, before compression."""

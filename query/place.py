@@ -8,8 +8,8 @@ import pyarrow as pa
 from logstore.errors import InvalidInput
 from logstore.listing import Listing
 from logstore.pruning import Bounds
-from query.engine import Session
 from query.plan import plan
+from query.session import Session
 from query.sql import Compiled, Place
 from query.view import define_records
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import pyarrow as pa
 
@@ -10,8 +9,6 @@ from logstore.listing import Listing
 from logstore.pruning import Bounds, prune
 from logstore.record import STORED
 from query.groups import Whole, bytes_of, plain_bytes_of
-
-_EMPTY: Final = STORED.empty_table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +33,12 @@ class Plan:
 def plan(segments: Listing, buffer: pa.Table, bounds: Bounds) -> Plan:
     """Leaves out the segments, and the buffer, that cannot hold a matching record."""
     pruned = prune(segments, bounds)
-    return Plan(Whole(pruned.segments), buffer if overlaps(buffer, bounds) else _EMPTY, pruned.skipped)
+    batches = [batch for batch in buffer.to_batches() if overlaps(batch, bounds)]
+    return Plan(Whole(pruned.segments), pa.Table.from_batches(batches, schema=STORED), pruned.skipped)
 
 
-def overlaps(buffer: pa.Table, bounds: Bounds) -> bool:
-    """Whether some buffered record lies within the bounds of time."""
+def overlaps(buffer: pa.RecordBatch, bounds: Bounds) -> bool:
+    """Whether some of the buffered records may lie within the bounds of time."""
     span = time_span(buffer)
     if span is None:
         return False

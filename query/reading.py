@@ -21,7 +21,7 @@ from logstore.store import Store
 from query import analyse, ast, frequent
 from query.cost import Cost, Stage
 from query.counting import cells_for
-from query.engine import Engine, Size
+from query.engine import Engine
 from query.frequent import Known
 from query.groups import (
     INSIDE,
@@ -37,6 +37,7 @@ from query.groups import (
 )
 from query.plan import Plan
 from query.required import Words, required_words, words_of_message
+from query.settings import Size
 from query.sql.fields import Stored, attribute_paths
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View

@@ -18,12 +18,14 @@ from logstore.follow import Follow
 from logstore.store import Store
 from query import analyse, ast
 from query.catchup import Backlog, CatchUp, TailQuery, in_seq_order, records_of, visible_seq
-from query.engine import Engine, Session, Size
+from query.engine import Engine
 from query.events import Event, Failed, Mark, Records
 from query.follower import Held, Outbox, Piece
 from query.matching import Mask, Matcher, match, matcher
 from query.parser import parse
 from query.rows import json_rows
+from query.session import Session
+from query.settings import Size
 from query.sql import Compiled
 
 log = structlog.get_logger("query.tail")

@@ -20,7 +20,7 @@ from query.sql.verdicts import Leaf, leaf
 from query.walk import children
 
 if TYPE_CHECKING:
-    from query.engine import Session
+    from query.session import Session
 
 LEAVES_MAX: Final = 16
 """Conditions of one query that are decided by templates; the others are read."""

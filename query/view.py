@@ -25,11 +25,11 @@ from logstore.templates import UNASSIGNED
 from query import ast, extension, sql
 from query.cost import Cost, Stage
 from query.counting import as_records
-from query.engine import Session
 from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
 from query.paths import cut_values, path_columns
 from query.picking import having, pick, read
+from query.session import Session
 from query.sql.fields import TEMPLATE, Path, column_name
 from query.sql.fragment import literal, written
 from query.sql.parts import SEGMENT

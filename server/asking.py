@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 from starlette.requests import Request
 
-from query.engine import Engine, Session, Size
+from query.engine import Engine
+from query.session import Session
+from query.settings import Size
 from server.body import ClientGone
 from server.service import Service
 from server.streaming import until_gone

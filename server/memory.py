@@ -3,6 +3,10 @@
 import contextlib
 import ctypes
 import gc
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -16,6 +20,7 @@ _KEPT_BYTES: Final = 128 << 20
 _LARGEST_IN_ARENA_BYTES: Final = 32 << 20
 """The most that mallopt(3) takes."""
 _GC_OBJECTS: Final = 20_000
+_WATCHED_S: Final = 0.5
 
 
 def settle() -> None:
@@ -31,6 +36,39 @@ def settle() -> None:
         mallopt(M_ARENA_MAX, 2)
         mallopt(M_MMAP_THRESHOLD, _LARGEST_IN_ARENA_BYTES)
         mallopt(M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+class Trimmer:
+    """Gives what malloc keeps for the next batch back to the kernel where the process comes near its limit: beside
+    queries, that can be as much as what is in use. A thread of its own, from `start` to `stop`."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._from_bytes = limit_bytes * 7 // 8
+        self._trims = 0
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="memory", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def readings(self) -> Mapping[str, float]:
+        """The numbers for /metrics."""
+        return {"memory_trims": self._trims}
+
+    def _run(self) -> None:
+        with contextlib.suppress(AttributeError, OSError):  # neither glibc nor Linux
+            trim = ctypes.CDLL(None).malloc_trim
+            while not self._stopping.wait(_WATCHED_S):
+                if resident_bytes() >= self._from_bytes:
+                    trim(0)
+                    self._trims += 1
+
+
+def resident_bytes() -> int:
+    """What the process has in memory, its programs' text included. Raises OSError where there is no proc(5)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def freeze() -> None:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from logstore.errors import Busy, InvalidInput, InvalidQuery, QueryTimeout, QueryTooExpensive, TooLarge
-from query.engine import QueryCancelled
+from query.session import QueryCancelled
 from server.body import ClientGone
 from server.telemetry import QueryMetrics
 

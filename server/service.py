@@ -17,6 +17,7 @@ from query.execute import run
 from query.request import Request
 from query.tail import Hub
 from server.body import BodyBudget, BodyLimits
+from server.memory import Trimmer
 from server.rules_metrics import RulesCollector
 from server.settings import ServeSettings
 from server.shares import pipeline_settings, query_settings, store_settings, tail_settings
@@ -67,6 +68,7 @@ class Service:
         self.tail_threads = ThreadPoolExecutor(TAIL_THREADS, "tail")
         self.catching_up = asyncio.Semaphore(CATCH_UPS)
         """Held by a tail while it reads what came before it: fewer than its threads, so that each step gets one."""
+        self._trimmer = Trimmer(settings.memory)
         self._tails: set[Wakeable] = set()
         self._is_open = False
 
@@ -89,10 +91,12 @@ class Service:
             self.engine.parts.readings,
             self.store.indexes.readings,
             footer_readings,
+            self._trimmer.readings,
         ):
             self.telemetry.add_layer(readings, HELP, GAUGES)
         if self.rules is not None:
             self.telemetry.registry.register(RulesCollector(self.rules))
+        self._trimmer.start()
         self.admin_threads.submit(self._warm_up)
 
     def _warm_up(self) -> None:
@@ -120,6 +124,7 @@ class Service:
         """Wait for running work, flush everything accepted, close the store."""
         for threads in (self.query_threads, self.admin_threads, self.tail_threads):
             threads.shutdown(wait=False, cancel_futures=True)
+        self._trimmer.stop()
         if self._is_open:
             self.hub.close()
             self.pipeline.close()

@@ -8,7 +8,7 @@ from ingest.lines_asked import LinesSettings
 from ingest.pipeline import PipelineSettings
 from ingest.request import Limits
 from logstore.settings import StoreSettings
-from query.engine import QuerySettings
+from query.settings import QuerySettings
 from query.tail import TailSettings
 from server.settings import ServeSettings
 

@@ -23,6 +23,7 @@ HELP: Final[Mapping[str, str]] = {
     "index_cache_bytes": "Bytes of segments' indexes in memory; at most 32 MiB.",
     "index_cache_segments": "Segments whose index is in memory.",
     "index_loads": "Segments' indexes that were read into memory.",
+    "memory_trims": "Times that the process came near --memory, and gave back what it had free.",
     "missing_segments": "Segments of the catalog whose files were not there at the start.",
     "query_answers_bytes": "Bytes of answers that are remembered.",
     "query_answers_remembered": "Queries that were answered from memory, since nothing had changed.",

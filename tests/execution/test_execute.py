@@ -5,6 +5,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from logstore.errors import Busy, InvalidInput, QueryTimeout, QueryTooExpensive
 from logstore.settings import PARTITIONS, StoreSettings
 from logstore.store import Store
 from query.encode import Format, encode
-from query.engine import Engine, QueryCancelled, QuerySettings, Size
+from query.engine import Engine
 from query.execute import run
 from query.explain import explain
 from query.request import Request
+from query.session import QueryCancelled
+from query.settings import QuerySettings, Size
 from query.times import format_time
 from tests.execution.records import S_NS, START_NS, Record, append, in_order, random_records, record
 
@@ -232,6 +235,16 @@ def test_what_is_too_much_for_the_small_instance_runs_in_the_large_one(store: St
     assert explained["analyze"]["enlarged"]
     rows = lines(store, engine, "* | sort by message | limit 19000", limit=0)
     assert [row["message"] for row in rows] == sorted(f"{i % 97} {i} " + "x" * 900 for i in range(20_000))[:19_000]
+    engine.close()
+
+
+def test_large_queries_that_are_too_much_together_run_one_after_the_other(store: Store) -> None:
+    append(store, [record(START_NS + i, f"{i % 97} {i} " + "x" * 900) for i in range(20_000)])
+    engine = _limited(store, memory_bytes=64 << 20, spill_bytes=1 << 20, timeout_s=120)
+    queries = [f"* | sort by message | limit {19_000 - i}" for i in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda query: lines(store, engine, query, limit=0), queries))
+    assert [len(rows) for rows in found] == [19_000, 18_999, 18_998, 18_997]
     engine.close()
 
 

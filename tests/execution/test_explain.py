@@ -11,10 +11,12 @@ import pytest
 
 from logstore.errors import Busy, QueryTimeout
 from logstore.store import Store
-from query.engine import Engine, QueryCancelled, QuerySettings
+from query.engine import Engine
 from query.execute import run
 from query.explain import explain
 from query.request import Request
+from query.session import QueryCancelled
+from query.settings import QuerySettings
 from server.asking import CancellableEngine
 from tests.execution.records import S_NS, START_NS, Record, append, record
 

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 
 from logstore.indexes import Texts
-from query.engine import Engine, Size
+from query.engine import Engine
 from query.parser import parse
+from query.settings import Size
 from query.verdicts import combine, leaves
 
 TEXTS = ["error in \x1a", "all is well", "an error", "\x1a errors"]

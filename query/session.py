@@ -1,0 +1,252 @@
+"""One query in an instance of DuckDB: its cursor, its time-out and cancellation, more memory where it needs some."""
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import numpy.typing as npt
+import pyarrow as pa
+import structlog
+
+from logstore.catalog import Segment
+from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
+from query.cost import Cost, Stage
+from query.instance import Instance
+from query.settings import MIB, QuerySettings, Size
+from query.watchdog import Watchdog
+
+log = structlog.get_logger("query.session")
+
+BATCH_ROWS: Final = 4_096
+TICK_TIMEOUT_S: Final = 5.0
+"""Time that the filters of all tails may take over one batch."""
+
+
+class QueryCancelled(LogstoreError):
+    """The one who asked has gone, or the server stops; nobody reads this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where a session runs; `isolate` waits, at most so many seconds, until no other does there, and says whether that
+    helped."""
+
+    instance: Instance
+    isolate: Callable[[float], bool]
+
+
+class Session:
+    """One query's cursor. One thread uses it at a time; `cancel` may come from any."""
+
+    def __init__(
+        self,
+        room_in: Callable[[Size, float], Room],
+        watchdog: Watchdog,
+        readers: ThreadPoolExecutor,
+        settings: QuerySettings,
+        size: Size,
+        wait_s: float,
+    ) -> None:
+        """`wait_s`: how long it waits for an instance that has no room."""
+        self.readers = readers
+        self._room_in = room_in
+        self._room = room_in(size, wait_s)
+        self._wait_s = wait_s
+        self._cursor = self._room.instance.cursor()
+        self._watchdog = watchdog
+        self._settings = settings
+        self._size = size
+        self._left_s = settings.timeout_s if size is not Size.TAIL else TICK_TIMEOUT_S
+        self._is_cancelled = False
+        self._read_bytes = 0
+        self._keeps_footers = False
+        self.cost = Cost()
+        """Of what the session does."""
+
+    def measure(self, cost: Cost) -> None:
+        """Adds to this cost from now on."""
+        self.cost = cost
+        self._profile()
+
+    def _profile(self) -> None:
+        if self.cost.is_detailed:
+            # The profile is this cursor's alone, and `no_output` keeps DuckDB from printing it.
+            self._cursor.execute("SET enable_profiling = 'no_output'")
+
+    def enlarge(self, wait_s: float | None = None) -> bool:
+        """Goes on in the instance for large queries, where nothing is registered yet; False for one that is there
+        already, and for a tail.
+
+        Raises:
+            Busy: too many large queries run.
+        """
+        if self._size is not Size.SMALL:
+            return False
+        with self.cost.stage(Stage.WAIT):
+            large = self._room_in(Size.LARGE, self._wait_s if wait_s is None else wait_s)
+        self._cursor.close()
+        self._room, self._size = large, Size.LARGE
+        self._begin()
+        self.cost.is_enlarged = True
+        return True
+
+    def isolate(self) -> bool:
+        """Goes on alone in the instance for large queries, where nothing is registered any more, once the others there
+        are done; False where that is no help, or they take longer than this query may."""
+        self._cursor.close()
+        with self.cost.stage(Stage.WAIT):
+            is_alone = self._room.isolate(self._left_s)
+        self._begin()
+        self.cost.is_isolated = is_alone
+        return is_alone
+
+    def _begin(self) -> None:
+        self._cursor = self._room.instance.cursor()
+        self._keeps_footers = False
+        self._profile()
+
+    def grow(self, size_bytes: int) -> None:
+        """Told what a query is about to read, before compression, step by step: past what is small it goes on in the
+        instance for large queries, if that has room now."""
+        self._read_bytes += size_bytes
+        if self._read_bytes > self._settings.large_bytes:
+            with contextlib.suppress(Busy):
+                self.enlarge(wait_s=0.0)
+
+    def keep_footers(self, files: Sequence[Segment]) -> None:
+        """Told which files are about to be read whole: their footers stay in memory, where there is room."""
+        keeps = bool(files) and self._room.instance.may_keep(files)
+        if keeps != self._keeps_footers:
+            self.execute(f"SET parquet_metadata_cache = {keeps}")
+            self._keeps_footers = keeps
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Makes an Arrow table readable by a name, in this session only."""
+        self._cursor.register(name, table)
+
+    def execute(self, sql: str, params: Sequence[object] = ()) -> None:
+        """Runs a statement that has no result."""
+        with self._limited(sql):
+            self._room.instance.run(lambda: self._cursor.execute(sql, list(params)))
+
+    def stream(
+        self, sql: str, params: Sequence[object] = (), rows: int = BATCH_ROWS
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """The result in batches of at most `rows`, computed while it is read. Drain or close it before the next one.
+
+        Raises:
+            QueryTimeout, QueryTooExpensive, QueryCancelled: with the first batch or any later one.
+        """
+        with self._limited(sql):
+            reader = self._room.instance.run(lambda: self._cursor.sql(sql, params=list(params)).to_arrow_reader(rows))
+        try:
+            while True:
+                with self._limited(sql):
+                    batch = self._room.instance.run(lambda: next(reader, None))
+                if batch is None:
+                    return
+                if batch.num_rows:
+                    yield batch
+        except GeneratorExit:
+            self._drain(reader, sql)
+            raise
+        finally:
+            reader.close()
+            self._note_profile()
+
+    def fetch(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
+        """The whole result, for statements whose result is small by construction."""
+        with self._limited(sql):
+            table = self._room.instance.run(lambda: self._cursor.sql(sql, params=list(params)).to_arrow_table())
+        self._note_profile()
+        return table
+
+    def fetch_numbers(self, sql: str, params: Sequence[object] = ()) -> Mapping[str, npt.NDArray[Any]]:
+        """The whole result of numbers and booleans without nulls, by column, for small ones: a statement that gives
+        Arrow is planned twice."""
+        with self._limited(sql):
+            return self._room.instance.run(lambda: self._cursor.execute(sql, list(params)).fetchnumpy())
+
+    def _drain(self, reader: pa.RecordBatchReader, sql: str) -> None:
+        """DuckDB has no profile of a result that was not read to its end."""
+        if self.cost.is_detailed:
+            with contextlib.suppress(LogstoreError), self._limited(sql):
+                deque(reader, maxlen=0)
+
+    def _note_profile(self) -> None:
+        if self.cost.is_detailed:
+            self.cost.add_profile(self._cursor.get_profiling_information(format="json"))
+
+    def cancel(self) -> None:
+        """Ends what runs now, soon, and all that would run later with `QueryCancelled`."""
+        self._is_cancelled = True
+        self._watchdog.hurry(self)
+
+    def interrupt(self) -> None:
+        """For the watchdog."""
+        self._cursor.interrupt()
+
+    def close(self) -> None:
+        self._cursor.close()
+
+    @contextlib.contextmanager
+    def _limited(self, sql: str) -> Iterator[None]:
+        self._check()
+        started_s = time.monotonic()
+        self._watchdog.arm(self, started_s + self._left_s)
+        if self._is_cancelled:
+            self._watchdog.hurry(self)
+        try:
+            with self.cost.stage(Stage.SQL):
+                yield
+        except (duckdb.Error, OSError, pa.ArrowException) as error:
+            self._left_s -= time.monotonic() - started_s
+            raise self._explained(error, sql) from error
+        else:
+            self._left_s -= time.monotonic() - started_s
+        finally:
+            self._watchdog.disarm(self)
+
+    def _check(self) -> None:
+        if self._is_cancelled:
+            raise QueryCancelled("the query was cancelled")
+        if self._left_s <= 0:
+            raise self._timeout()
+
+    def _explained(self, error: Exception, sql: str) -> Exception:
+        """DuckDB's error in our words; what is left over is our bug, and stays as it is."""
+        text = str(error)
+        if self._is_cancelled:
+            return QueryCancelled("the query was cancelled")
+        if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):
+            return self._timeout()
+        if isinstance(error, duckdb.OutOfMemoryException) or text.startswith("Out of Memory"):
+            return self._out_of_memory(text)
+        log.error("query failed", error=text, sql=sql)
+        return error
+
+    def _timeout(self) -> QueryTimeout:
+        if self._size is Size.TAIL:
+            return QueryTimeout(
+                f"the tail's query took longer than {TICK_TIMEOUT_S:g} s for one batch, which is the limit; "
+                "use a simpler filter"
+            )
+        return QueryTimeout(
+            f"the query ran longer than {self._settings.timeout_s:g} s, which is the limit (query_timeout); "
+            "ask for a shorter time range or fewer streams"
+        )
+
+    def _out_of_memory(self, text: str) -> QueryTooExpensive:
+        if "max_temp_directory_size" in text:
+            limit = f"{self._settings.spill_bytes // MIB} MiB of disk (spill_bytes)"
+        else:
+            share = self._settings.share_bytes(self._size) // MIB
+            limit = f"{share} MiB of memory, its share of {self._settings.memory_bytes // MIB} MiB (query_memory)"
+        return QueryTooExpensive(
+            f"the query needs more than {limit}; ask for a shorter time range, fewer groups or a smaller limit"
+        )

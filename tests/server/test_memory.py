@@ -1,0 +1,43 @@
+"""What the process keeps of memory that it does not use."""
+
+import time
+
+import pyarrow as pa
+import pytest
+
+from server.memory import Trimmer, resident_bytes
+
+WITHIN_S = 20.0
+MANY, PIECE_BYTES = 2_000, 100_000
+
+
+@pytest.fixture
+def trimmer() -> Trimmer:
+    return Trimmer(1)
+
+
+def test_what_is_free_goes_back_near_the_limit(trimmer: Trimmer) -> None:
+    """Small pieces, of which the last is in use: malloc keeps those below it until it is told not to."""
+    pool = pa.system_memory_pool()
+    pieces = [pa.allocate_buffer(PIECE_BYTES, memory_pool=pool) for _ in range(MANY)]
+    for piece in pieces:
+        memoryview(piece)[:] = b"x" * PIECE_BYTES
+    last = pieces.pop()
+    full_bytes = resident_bytes()
+    pieces.clear()
+    trimmer.start()
+    deadline_s = time.monotonic() + WITHIN_S
+    while not trimmer.readings()["memory_trims"]:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    trimmer.stop()
+    assert resident_bytes() < full_bytes - MANY * PIECE_BYTES // 2
+    assert last.size == PIECE_BYTES
+
+
+def test_far_from_the_limit_it_is_kept() -> None:
+    far = Trimmer(1 << 50)
+    far.start()
+    time.sleep(1.2)  # twice as long as it takes to look
+    far.stop()
+    assert far.readings() == {"memory_trims": 0}
