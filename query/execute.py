@@ -27,7 +27,7 @@ from query.picking import PICKED_MAX_BYTES, having
 from query.place import cursor_after, place_of
 from query.plan import plan
 from query.reading import Reading, is_count, prepare
-from query.remembered import key_of
+from query.remembered import Remembered, key_of
 from query.request import Request, bounds, compiled_for, groups_for, is_grouped, parts_for, row_limit, split_limit
 from query.session import Session
 from query.settings import Size
@@ -69,10 +69,7 @@ def run_parsed(
         key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
         known = engine.answers.get(key) if trial is None else None
         if known is not None:
-            answer = Answer(first.columns, is_grouped(query))
-            answer.end = known.end
-            answer.begin(iter(known.batches), resources.pop_all())
-            return answer
+            return _known(known, Answer(first.columns, is_grouped(query)), resources)
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
@@ -108,6 +105,12 @@ def run_parsed(
         shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
         noted = engine.answers.noting(key, answer, shaped) if trial is None else shaped
         answer.begin(noted, resources.pop_all())
+    return answer
+
+
+def _known(known: Remembered, answer: Answer, resources: contextlib.ExitStack) -> Answer:
+    answer.end = known.end
+    answer.begin(iter(known.batches), resources.pop_all())
     return answer
 
 

@@ -20,7 +20,7 @@ _KEPT_BYTES: Final = 128 << 20
 _LARGEST_IN_ARENA_BYTES: Final = 32 << 20
 """The most that mallopt(3) takes."""
 _GC_OBJECTS: Final = 20_000
-_WATCHED_S: Final = 0.5
+_WATCHED_S: Final = 0.25
 
 
 def settle() -> None:
@@ -43,7 +43,7 @@ class Trimmer:
     queries, that can be as much as what is in use. A thread of its own, from `start` to `stop`."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._from_bytes = limit_bytes * 7 // 8
+        self._from_bytes = limit_bytes * 3 // 4
         self._trims = 0
         self._stopping = threading.Event()
 
