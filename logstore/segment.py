@@ -86,13 +86,21 @@ class Wanted:
 
     def mask(self, table: pa.Table) -> npt.NDArray[np.bool_]:
         """The records that may be wanted, by those of the columns that the table has."""
+        mask = self.has_identity(table)
+        if self.words and "message" in table.column_names:
+            mask &= self.has_words(index.one_chunk(table["message"]))
+        return mask
+
+    def has_identity(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+        """By those of the columns of identity that the table has."""
         mask = np.ones(table.num_rows, np.bool_)
         for name in self.identity.keys() & set(table.column_names):
             values = pa.array(self.identity[name], pa.string())
             mask &= pc.is_in(table[name], value_set=values).to_numpy()
-        if self.words and "message" in table.column_names:
-            texts = index.one_chunk(table["message"])
-            mask &= np.logical_and.reduce([may_hold(texts, alternatives) for alternatives in self.words])
+        return mask
+
+    def has_words(self, messages: pa.StringArray) -> npt.NDArray[np.bool_]:
+        mask: npt.NDArray[np.bool_] = np.logical_and.reduce([may_hold(messages, words) for words in self.words])
         return mask
 
 
@@ -115,9 +123,12 @@ def read_groups(
     needed = _needed(segment, names)
     with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
         partition = json.loads(file.metadata.metadata[b"logstore.partition"])
-        table = _read_wanted(file, groups, needed, wanted) if wanted else _read(file, groups, needed)
+        if wanted or between_ns is not None:
+            table = _read_wanted(file, groups, needed, wanted, between_ns)
+        else:
+            table = _read(file, groups, needed)
     if "attributes" in names and (columns.kinds or columns.omitted):
-        kept = table if between_ns is None else _between(table, between_ns)
+        kept = table if between_ns is None else table.filter(pa.array(_is_between(table, between_ns)))
         table = with_rest(kept, _joined(kept, columns))
     schema = pa.schema([STORED.field(name) for name in names])
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
@@ -128,19 +139,39 @@ def _read(file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str]) 
     return file.read_row_groups(list(groups), columns=present, use_threads=False)
 
 
-def _read_wanted(file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str], wanted: Wanted) -> pa.Table:
-    """What tells which records are wanted is read first, and all else only if there are some."""
-    first = _read(file, groups, {*wanted.identity, *(["message"] if wanted.words else [])})
-    mask = wanted.mask(first)
-    table = _read(file, groups if mask.any() else [], set(needed).difference(first.column_names))
-    for name in set(first.column_names).intersection(needed):
-        table = table.append_column(name, first[name] if mask.any() else first[name].slice(0, 0))
-    return table if 2 * np.count_nonzero(mask) > len(mask) else table.filter(pa.array(mask[: table.num_rows]))
+def _read_wanted(
+    file: pq.ParquetFile,
+    groups: Sequence[int],
+    needed: Collection[str],
+    wanted: Wanted,
+    between_ns: tuple[int, int] | None,
+) -> pa.Table:
+    """What tells which records are wanted is read first, the smallest of it before messages, and all else only if there
+    are some."""
+    table = _read(file, groups, {*wanted.identity, *(["time"] if between_ns is not None else [])})
+    mask = wanted.has_identity(table) if table.num_columns else np.ones(_rows(file, groups), np.bool_)
+    if between_ns is not None:
+        mask &= _is_between(table, between_ns)
+    if wanted.words and mask.any():
+        messages = _read(file, groups, ["message"])["message"]
+        asked = messages if mask.all() else messages.filter(pa.array(mask))
+        table = table.append_column("message", messages) if table.num_columns else pa.table({"message": messages})
+        mask[mask] = wanted.has_words(index.one_chunk(asked))
+    has_some = bool(mask.any())
+    rest = _read(file, groups if has_some else [], set(needed).difference(table.column_names))
+    for name in set(table.column_names).intersection(needed):
+        rest = rest.append_column(name, table[name] if has_some else table[name].slice(0, 0))
+    return rest if 2 * np.count_nonzero(mask) > len(mask) else rest.filter(pa.array(mask[: rest.num_rows]))
 
 
-def _between(table: pa.Table, between_ns: tuple[int, int]) -> pa.Table:
+def _rows(file: pq.ParquetFile, groups: Sequence[int]) -> int:
+    return sum(file.metadata.row_group(group).num_rows for group in groups)
+
+
+def _is_between(table: pa.Table, between_ns: tuple[int, int]) -> npt.NDArray[np.bool_]:
     times = table["time"].cast(pa.int64()).to_numpy()
-    return table.filter(pa.array((times >= between_ns[0]) & (times <= between_ns[1])))
+    mask: npt.NDArray[np.bool_] = (times >= between_ns[0]) & (times <= between_ns[1])
+    return mask
 
 
 def read_times(segment: Segment, groups: Sequence[int]) -> pa.Table:

@@ -181,11 +181,14 @@ def _narrowed(
         pipes.pop()
     if not all(isinstance(pipe, Where) for pipe in pipes):
         return parts
+    is_filter = not pipes
     query = replace(reading.query, pipes=(*pipes, Fields((Name("time"),))))
     columns = analyse.columns(query) | ({"message"} if reading.view.leaves else set())
     compiled = compiled_for(query, request, wanted, after, stored=reading.stored)
     view = replace(reading.view, columns=columns)
-    return Times(compiled, view, wanted, request.order, columns < reading.view.columns).narrowed(session, parts)
+    certain = reading.certain if after is None and is_filter else None
+    is_less = columns < reading.view.columns
+    return Times(compiled, view, wanted, request.order, is_less, certain).narrowed(session, parts)
 
 
 def _is_walk(query: Query, compiled: Compiled) -> bool:

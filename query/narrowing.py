@@ -1,8 +1,9 @@
 """The end of an answer in time, found before its records are put together.
 
-The newest N records of a slice are those from the time of the Nth on. Times are had by reading the columns that the
-query's conditions need; whole records, whose attributes have to be joined, are then made of few rows, not of all that
-might be among the newest.
+The newest N records of a slice are those from the time of the Nth on. Where templates alone tell that enough records
+match, their times are read and nothing else. Otherwise times are had by reading the columns that the query's conditions
+need; whole records, whose attributes have to be joined, are then made of few rows, not of all that might be among the
+newest.
 """
 
 from collections.abc import Iterator
@@ -10,9 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from logstore.errors import QueryTooExpensive
+from logstore.order import Ints
+from logstore.segment import TEMPLATE
+from query.picking import pick, read_times
 from query.session import Session
 from query.slices import Order, Slice
 from query.sql import Compiled
@@ -20,6 +25,36 @@ from query.view import View, define_records, pieces_between
 
 WORTH: Final = 8
 """A slice is narrowed if it has more than so many times the rows that are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certain:
+    """Templates (`ids`) all of whose records match a query, if they are from `start_ns` on and before `end_ns`."""
+
+    ids: Ints
+    start_ns: int | None
+    end_ns: int | None
+
+    def narrowed(self, session: Session, part: Slice, wanted: int, order: Order) -> Slice | None:
+        """The slice without what comes after the first `wanted` of such records; None where it has not as many."""
+        if part.between_ns is None or not len(self.ids):
+            return None
+        first_ns, last_ns = part.between_ns
+        first_ns = first_ns if self.start_ns is None else max(first_ns, self.start_ns)
+        last_ns = last_ns if self.end_ns is None else min(last_ns, self.end_ns - 1)
+        picked, _ = pick([piece for whole in part.pieces for piece in whole.between(first_ns, last_ns)])
+        times = [self._times(table, first_ns, last_ns) for table in read_times(session, picked)]
+        found = np.concatenate(times) if times else np.zeros(0, np.int64)
+        if len(found) < wanted:
+            return None
+        session.cost.slices_narrowed += 1
+        at = wanted - 1 if order == "asc" else len(found) - wanted
+        return _up_to(part, int(np.partition(found, at)[at]), order)
+
+    def _times(self, table: pa.Table, first_ns: int, last_ns: int) -> Ints:
+        times: Ints = table["time"].cast(pa.int64()).to_numpy()
+        is_wanted = np.isin(table[TEMPLATE].to_numpy(), self.ids) & (times >= first_ns) & (times <= last_ns)
+        return times[is_wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +67,16 @@ class Times:
     order: Order
     is_less: bool
     """Whether it needs fewer columns than the whole records."""
+    certain: Certain | None = None
 
     def narrowed(self, session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
         """The same slices, each without what cannot be among the first `wanted` of its records."""
-        return (self._narrowed(session, part) if self._is_worth(part) else part for part in parts)
+        for part in parts:
+            told = None if self.certain is None else self.certain.narrowed(session, part, self.wanted, self.order)
+            if told is not None:
+                yield told
+            else:
+                yield self._narrowed(session, part) if self._is_worth(part) else part
 
     def _is_worth(self, part: Slice) -> bool:
         """Row groups that are picked are read with all columns that the query has, whatever templates decide."""
@@ -58,7 +99,11 @@ class Times:
             return part
         if sum(map(len, times)) < self.wanted:
             return part
-        time_ns = times[-1].cast(pa.int64())[-1].as_py()
-        first_ns, last_ns = part.between_ns
-        between_ns = (first_ns, time_ns) if self.order == "asc" else (time_ns, last_ns)
-        return replace(part, between_ns=between_ns)
+        return _up_to(part, times[-1].cast(pa.int64())[-1].as_py(), self.order)
+
+
+def _up_to(part: Slice, time_ns: int, order: Order) -> Slice:
+    """The slice, ended at this time."""
+    assert part.between_ns is not None
+    first_ns, last_ns = part.between_ns
+    return replace(part, between_ns=(first_ns, time_ns) if order == "asc" else (time_ns, last_ns))

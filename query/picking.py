@@ -57,6 +57,20 @@ def read(
     return tables
 
 
+def read_times(session: Session, pieces: Sequence[Piece]) -> list[pa.Table]:
+    """Of each piece the templates' ids and the times of all records of its row groups."""
+
+    def read_one(piece: Piece) -> pa.Table:
+        assert piece.groups is not None
+        return segments.read_times(piece.segment, piece.groups)
+
+    if session.cost.is_detailed:
+        for piece in pieces:
+            size_bytes = segments.chunk_bytes(piece.segment, piece.groups or (), (segments.TEMPLATE, "time"))
+            session.cost.add_read(0, size_bytes)
+    return list((map if len(pieces) < 2 else session.readers.map)(read_one, pieces))
+
+
 def having(buffer: pa.Table, wanted: Wanted, cost: Cost) -> pa.Table:
     """The buffered records that may be wanted."""
     if not wanted:

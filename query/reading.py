@@ -35,6 +35,7 @@ from query.groups import (
     plain_bytes_of,
     rows_that_must,
 )
+from query.narrowing import Certain
 from query.plan import Plan
 from query.required import Words, required_words, words_of_message
 from query.settings import Size
@@ -77,6 +78,8 @@ class Reading:
     """Records whose patterns are known without reading them."""
     is_rare: bool = False
     """Whether hardly a row group has the words that every match has."""
+    certain: Certain | None = None
+    """Records that match whatever is read of them."""
     of_cells: int = 0
     """How many of the pieces, which are the first, are read as cells."""
 
@@ -195,7 +198,14 @@ def _narrowed(
         asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), words),
         skipped=+Counter(chosen.skipped),
         is_rare=bool(is_rare) and chosen.skipped["words"] > 0,
+        certain=_certain(bounds, verdict, texts),
     )
+
+
+def _certain(bounds: Bounds, verdict: Verdict, texts: Texts) -> Certain | None:
+    if bounds.up_to_seq is not None or bounds.after_seq is not None or INSIDE.intersection(bounds.identity):
+        return None
+    return Certain(texts.ids[verdict.must[:-1]], bounds.start_ns, bounds.end_ns)
 
 
 def _view(view: View, query: ast.Query, decided_leaves: tuple[DecidedLeaf, ...], texts: Texts) -> View:

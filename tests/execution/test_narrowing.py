@@ -1,0 +1,84 @@
+"""A bounded answer in time order is the beginning of the whole one, however few records are put together for it."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logstore.settings import StoreSettings
+from logstore.store import Store
+from query.encode import Format, encode
+from query.engine import Engine
+from query.execute import run
+from query.explain import explain
+from query.request import Request
+from tests.execution.records import S_NS, START_NS, append, record
+
+QUERIES = (
+    "error",
+    "error | fields message",
+    "failed request | fields message, status",
+    '"request failed"',
+    "error status>=500 | fields message",
+    "error namespace=shop",
+    "error pod=web-1 | fields pod, message",
+    "not ok | fields message",
+    "error or slow",
+    "error | where status=500 | fields message",
+    "error | extend twice = status * 2 | where twice > 800 | fields twice",
+    "h1n7 | fields message",
+    "nowhere",
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    settings = StoreSettings(flush_age_s=3_600, compact_interval_s=3_600, row_group_rows=64)
+    with Store.open(tmp_path / "data", settings) as opened:
+        chance = random.Random(7)
+        for part in range(6):
+            append(opened, [_record(chance, part) for _ in range(500)])
+            if part < 5:
+                opened.flush()
+        yield opened
+
+
+def _record(chance: random.Random, part: int) -> dict[str, Any]:
+    number = chance.randrange(20)
+    text = ("error: request failed", "ok", "request took long and was slow", f"error h1n{number}")[chance.randrange(4)]
+    return record(
+        START_NS + (part * 60 + chance.randrange(90)) * S_NS,
+        f"{text} after {chance.randrange(99)} ms",
+        namespace=chance.choice(("shop", "bank", "ops")),
+        pod=f"web-{number % 3}",
+        attributes={"status": chance.choice((200, 404, 500, 503))},
+    )
+
+
+def lines(store: Store, engine: Engine, text: str, **parameters: Any) -> list[dict[str, Any]]:
+    with run(store, engine, Request(text, **parameters)) as answer:
+        return [json.loads(line) for line in b"".join(encode(answer, Format.NDJSON)).splitlines()]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_the_first_records_are_those_of_the_whole_answer(store: Store, engine: Engine, query: str, order: Any) -> None:
+    for start_s, end_s in ((None, None), (70, 200), (100, 101)):
+        bounds = {
+            "start_ns": None if start_s is None else START_NS + start_s * S_NS,
+            "end_ns": None if end_s is None else START_NS + end_s * S_NS,
+        }
+        whole = lines(store, engine, query, limit=0, order=order, **bounds)
+        for limit in (7, 120):
+            assert lines(store, engine, query, limit=limit, order=order, **bounds) == whole[:limit], (limit, bounds)
+
+
+def test_where_templates_are_certain_only_the_end_is_put_together(store: Store, engine: Engine) -> None:
+    store.flush()
+    told = explain(store, engine, Request("error | fields message", limit=10), analyze=True)
+    everything = explain(store, engine, Request("error | fields message", limit=0), analyze=True)
+    assert told["analyze"]["slices"]["narrowed"] >= 1
+    assert told["analyze"]["row_groups"] < everything["analyze"]["row_groups"] / 4
