@@ -41,7 +41,7 @@ def records(body: bytes, headers: dict[str, str]) -> list[dict[str, Any]]:
 def records_of(decoded: Decoded) -> list[dict[str, Any]]:
     found = decoded.batch
     times = found.column("time").cast(pa.int64()).to_pylist()
-    rows = [{**row, "time": time} for row, time in zip(found.to_pylist(), times, strict=True)]
+    rows = [{**row, "time": time} for row, time in zip(found.drop_columns(["time"]).to_pylist(), times, strict=True)]
     for row in rows:
         for name in ("labels", "attributes"):
             row[name] = json.loads(row[name]) if row[name] else {}

@@ -44,7 +44,9 @@ def decoded(body: bytes, headers: dict[str, str], **limits: int) -> Decoded:
 def records_of(found: Decoded) -> list[dict[str, Any]]:
     found.batch.validate(full=True)
     times = found.batch.column("time").cast(pa.int64()).to_pylist()
-    rows = [{**row, "time": time} for row, time in zip(found.batch.to_pylist(), times, strict=True)]
+    rows = [
+        {**row, "time": time} for row, time in zip(found.batch.drop_columns(["time"]).to_pylist(), times, strict=True)
+    ]
     for row in rows:
         for name in ("labels", "attributes"):
             row[name] = json.loads(row[name]) if row[name] else {}
