@@ -1,6 +1,7 @@
 """Lines: what container runtimes wrap them in, and traces that are one record."""
 
 import json
+from typing import Any
 
 import pyarrow as pa
 import pytest
