@@ -35,6 +35,8 @@ from logstore.words import may_hold
 
 FORMAT_VERSION: Final = 2
 TEMPLATE: Final = "_template"
+AT_ONCE_ROWS: Final = 2_048
+"""Of so few records a column is read sooner than it is asked whether that is needed."""
 
 
 def read(segment: Segment) -> pa.Table:
@@ -128,7 +130,7 @@ def read_groups(
         else:
             table = _read(file, groups, needed)
     if "attributes" in names and (columns.kinds or columns.omitted):
-        kept = table if between_ns is None else table.filter(pa.array(_is_between(table, between_ns)))
+        kept = table.filter(pa.array(_is_between(table, between_ns))) if between_ns is not None else table
         table = with_rest(kept, _joined(kept, columns))
     schema = pa.schema([STORED.field(name) for name in names])
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
@@ -147,15 +149,19 @@ def _read_wanted(
     between_ns: tuple[int, int] | None,
 ) -> pa.Table:
     """What tells which records are wanted is read first, the smallest of it before messages, and all else only if there
-    are some."""
-    table = _read(file, groups, {*wanted.identity, *(["time"] if between_ns is not None else [])})
-    mask = wanted.has_identity(table) if table.num_columns else np.ones(_rows(file, groups), np.bool_)
-    if between_ns is not None:
-        mask &= _is_between(table, between_ns)
+    are some; few records are read at once."""
+    small = {*wanted.identity, *(["time"] if between_ns is not None else [])}
+    rows = sum(file.metadata.row_group(group).num_rows for group in groups)
+    if rows <= AT_ONCE_ROWS:
+        table = _read(file, groups, {*needed, *small, *(["message"] if wanted.words else [])})
+        mask = wanted.mask(table) & _is_between(table, between_ns)
+        return table.select([name for name in table.column_names if name in needed]).filter(pa.array(mask))
+    table = _read(file, groups, small) if small else pa.table({})
+    mask = wanted.has_identity(table) & _is_between(table, between_ns) if small else np.ones(rows, np.bool_)
     if wanted.words and mask.any():
         messages = _read(file, groups, ["message"])["message"]
+        table = table.append_column("message", messages) if small else pa.table({"message": messages})
         asked = messages if mask.all() else messages.filter(pa.array(mask))
-        table = table.append_column("message", messages) if table.num_columns else pa.table({"message": messages})
         mask[mask] = wanted.has_words(index.one_chunk(asked))
     has_some = bool(mask.any())
     rest = _read(file, groups if has_some else [], set(needed).difference(table.column_names))
@@ -164,11 +170,9 @@ def _read_wanted(
     return rest if 2 * np.count_nonzero(mask) > len(mask) else rest.filter(pa.array(mask[: rest.num_rows]))
 
 
-def _rows(file: pq.ParquetFile, groups: Sequence[int]) -> int:
-    return sum(file.metadata.row_group(group).num_rows for group in groups)
-
-
-def _is_between(table: pa.Table, between_ns: tuple[int, int]) -> npt.NDArray[np.bool_]:
+def _is_between(table: pa.Table, between_ns: tuple[int, int] | None) -> npt.NDArray[np.bool_]:
+    if between_ns is None:
+        return np.ones(table.num_rows, np.bool_)
     times = table["time"].cast(pa.int64()).to_numpy()
     mask: npt.NDArray[np.bool_] = (times >= between_ns[0]) & (times <= between_ns[1])
     return mask

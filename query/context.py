@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from logstore.errors import InvalidInput
 from logstore.pruning import Bounds
-from logstore.record import COLUMNS, IDENTITY
+from logstore.record import COLUMNS, IDENTITY, TIME_MAX_NS, TIME_MIN_NS
 from logstore.store import Store
 from query.answer import End, schema
 from query.engine import Engine
@@ -85,7 +85,8 @@ def _side(
     )
     found: list[pa.RecordBatch] = []
     left = lines
-    for part in slices(planned.pieces, planned.buffer, order, is_bounded=True):
+    within_ns = (TIME_MIN_NS, place.time_ns) if order == "desc" else (place.time_ns, TIME_MAX_NS)
+    for part in slices(planned.pieces, planned.buffer, order, is_bounded=True, within_ns=within_ns):
         if not left:
             break
         define_records(session, part.pieces, part.buffer, between_ns=part.between_ns)

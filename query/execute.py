@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore.errors import Busy, QueryTooExpensive
+from logstore.pruning import Bounds
+from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 from logstore.store import Store
 from query import analyse, frequent
 from query.answer import Answer, End, schema, shape
@@ -218,11 +220,23 @@ def _slices(
     if any(all(map(has_digit, alternatives)) for alternatives in reading.view.wanted.words):
         # Likely an id, for which a walk would only take the buffer apart.
         buffer = having(buffer, reading.view.wanted, session.cost)
-    found = slices(reading.pieces, buffer, request.order, is_bounded=wanted is not None, wanted=wanted or 0)
+    return slices(
+        reading.pieces,
+        buffer,
+        request.order,
+        is_bounded=wanted is not None,
+        wanted=wanted or 0,
+        within_ns=_within(reading.bounds, request.order, after),
+    )
+
+
+def _within(bounds: Bounds, order: Literal["asc", "desc"], after: Place | None) -> tuple[int, int]:
+    """The first and the last time that a record of the answer may have."""
+    first_ns = TIME_MIN_NS if bounds.start_ns is None else bounds.start_ns
+    last_ns = TIME_MAX_NS if bounds.end_ns is None else bounds.end_ns - 1
     if after is None:
-        return found
-    place_ns = after.time_ns
-    return (part for part in found if part.may_follow(place_ns, request.order))
+        return first_ns, last_ns
+    return (max(first_ns, after.time_ns), last_ns) if order == "asc" else (first_ns, min(last_ns, after.time_ns))
 
 
 def _rows(

@@ -17,12 +17,15 @@ import pyarrow as pa
 from logstore.errors import QueryTooExpensive
 from logstore.order import Ints
 from logstore.segment import TEMPLATE
+from query.groups import plain_bytes_of
 from query.picking import pick, read_times
 from query.session import Session
 from query.slices import Order, Slice
 from query.sql import Compiled
 from query.view import View, define_records, pieces_between
 
+TIMES_BYTES: Final = 4 << 20
+"""Row groups (before compression) are read at once where they are less."""
 WORTH: Final = 8
 """A slice is narrowed if it has more than so many times the rows that are wanted."""
 
@@ -43,6 +46,8 @@ class Certain:
         first_ns = first_ns if self.start_ns is None else max(first_ns, self.start_ns)
         last_ns = last_ns if self.end_ns is None else min(last_ns, self.end_ns - 1)
         picked, _ = pick([piece for whole in part.pieces for piece in whole.between(first_ns, last_ns)])
+        if plain_bytes_of(picked) < TIMES_BYTES:
+            return None
         times = [self._times(table, first_ns, last_ns) for table in read_times(session, picked)]
         found = np.concatenate(times) if times else np.zeros(0, np.int64)
         if len(found) < wanted:

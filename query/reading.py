@@ -78,6 +78,7 @@ class Reading:
     """Records whose patterns are known without reading them."""
     is_rare: bool = False
     """Whether hardly a row group has the words that every match has."""
+    bounds: Bounds = field(default_factory=Bounds)
     certain: Certain | None = None
     """Records that match whatever is read of them."""
     of_cells: int = 0
@@ -139,7 +140,7 @@ def _of_records(
     conditions = [one for one in analyse.conjuncts(query) if not _is_bound(one)]
     words = tuple(words for one in conditions for words in words_of_message(one))
     inside = {name: values for name, values in bounds.identity.items() if name in INSIDE}
-    whole = Reading(query, stored, planned.pieces, replace(view, wanted=Wanted(inside, words)))
+    whole = Reading(query, stored, planned.pieces, replace(view, wanted=Wanted(inside, words)), bounds=bounds)
     if not planned.pieces:
         return whole
     only_counts = is_count(query) and bounds.up_to_seq is None and bounds.after_seq is None

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from logstore.order import Ints
-from logstore.record import STORED
+from logstore.record import STORED, TIME_MAX_NS, TIME_MIN_NS
 from query.groups import Piece, Whole
 from query.plan import time_span
 
@@ -53,12 +53,6 @@ class Slice:
         overlapping = tuple(piece for piece in self.pieces if _overlaps(piece, first_ns, last_ns))
         return Slice(overlapping, self.buffer, (first_ns, last_ns), self.bytes, self.cuts + 1)
 
-    def may_follow(self, place_ns: int, order: Order) -> bool:
-        """Whether some record of it may come at or after a place in that order."""
-        if self.between_ns is None:
-            return True
-        return self.between_ns[1] >= place_ns if order == "asc" else self.between_ns[0] <= place_ns
-
 
 @dataclass(frozen=True, slots=True)
 class _Spans:
@@ -83,16 +77,29 @@ class _Spans:
         common = np.minimum(end, last_ns) - np.maximum(begin, first_ns) + 1
         return float((self.rows[at] * (np.maximum(common, 0) / (end - begin + 1))).sum())
 
+    def within(self, first_ns: int, last_ns: int) -> "_Spans":
+        """What of them is between two times."""
+        begin, end = np.maximum(self.first_ns, first_ns), np.minimum(self.last_ns, last_ns)
+        share = (end.astype(np.float64) - begin + 1) / (self.last_ns.astype(np.float64) - self.first_ns + 1)
+        rows = (self.rows * share).astype(np.int64)
+        return _Spans(*(values[begin <= end] for values in (begin, end, self.bytes, rows, self.owners)))
+
 
 def slices(
-    pieces: Sequence[Piece], buffer: pa.Table, order: Order, *, is_bounded: bool, wanted: int = 0
+    pieces: Sequence[Piece],
+    buffer: pa.Table,
+    order: Order,
+    *,
+    is_bounded: bool,
+    wanted: int = 0,
+    within_ns: tuple[int, int] = (TIME_MIN_NS, TIME_MAX_NS),
 ) -> Iterator[Slice]:
-    """Slices from the newest to the oldest (`desc`), or the reverse.
+    """Slices from the newest to the oldest (`desc`), or the reverse, of what is between two times, both inclusive.
 
     Row groups overlap in time, so that a slice ends where the next row group begins, and what it has left is read again
     with the next slice. So a slice is long enough to have as many records as are `wanted`, were all of them to match.
     """
-    spans = _spans(pieces, buffer)
+    spans = _spans(pieces, buffer).within(*within_ns)
     begins_ns, ends_ns = (spans.last_ns, spans.first_ns) if order == "desc" else (spans.first_ns, spans.last_ns)
     # ~ turns the order round, and lets those of one time stay as they are.
     ordered = np.argsort(~begins_ns if order == "desc" else begins_ns, kind="stable")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from logstore.catalog import Segment
 from logstore.columns import AttributeColumns
 from logstore.listing import Listing
-from logstore.record import STORED
+from logstore.record import STORED, TIME_MAX_NS, TIME_MIN_NS
 from query.groups import Piece, Whole
 from query.slices import FIRST_BYTES, WHOLE_BYTES, Order, slices
 from tests.logstore.segments import ROOT, SMALL, segments
@@ -36,16 +36,27 @@ def _buffer(times_ns: Sequence[int]) -> pa.Table:
     return pa.table(columns, schema=empty.schema)
 
 
-@given(segments(), st.lists(SMALL, max_size=3), ORDERS, st.booleans(), st.booleans())
+WITHIN = st.just((TIME_MIN_NS, TIME_MAX_NS)) | st.tuples(SMALL, SMALL)
+
+
+@given(segments(), st.lists(SMALL, max_size=3), ORDERS, st.booleans(), st.booleans(), WITHIN)
 def test_slices_are_those_of_a_plain_walk(
-    drawn: list[Segment], buffered: list[int], order: Order, is_bounded: bool, is_whole: bool
+    drawn: list[Segment],
+    buffered: list[int],
+    order: Order,
+    is_bounded: bool,
+    is_whole: bool,
+    within_ns: tuple[int, int],
 ) -> None:
     found = [replace(segment, plain_bytes=segment.plain_bytes * FIRST_BYTES // 8) for segment in drawn]
     pieces = Whole(Listing.of(ROOT, found)) if is_whole else [Piece(segment) for segment in found]
     spans = [(one.min_time_ns, one.max_time_ns, one.plain_bytes, one.id) for one in found]
     if buffered:
         spans.append((min(buffered), max(buffered), FIRST_BYTES, 0))
-    parts = slices(pieces, _buffer(buffered), order, is_bounded=is_bounded)
+    first_ns, last_ns = within_ns
+    spans = [(max(begin, first_ns), min(end, last_ns), size, owner) for begin, end, size, owner in spans]
+    spans = [span for span in spans if span[0] <= span[1]]
+    parts = slices(pieces, _buffer(buffered), order, is_bounded=is_bounded, within_ns=within_ns)
     of = [([piece.segment.id for piece in part.pieces], part.buffer.num_rows, part.between_ns) for part in parts]
     target = FIRST_BYTES if is_bounded else WHOLE_BYTES
     assert of == list(_walk(spans, len(buffered), order, target, is_bounded=is_bounded))
