@@ -111,6 +111,13 @@ def test_a_field_that_is_too_large_is_left_out_and_its_entry_says_so(size: int, 
     assert "LARGE" in str(first["_ingest_error"]) and "LARGE" not in first
 
 
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_a_field_of_the_largest_size_is_kept_however_it_comes(step: int) -> None:
+    body = export({"MESSAGE": "x" * 1000, "N" * 200: "y" * 1000})
+    [entry] = entries(*(body[at : at + step] for at in range(0, len(body), step)))
+    assert entry == {"MESSAGE": "x" * 1000, "N" * 200: "y" * 1000}
+
+
 def test_an_entry_that_is_too_large_keeps_what_there_is_room_for() -> None:
     body = export({f"F{number}": "x" * 900 for number in range(10)}, {"MESSAGE": "b"})
     first, second = entries(body)
