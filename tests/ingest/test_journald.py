@@ -396,6 +396,24 @@ def test_entries_without_cursors_are_stored_as_often_as_they_come() -> None:
     assert store.messages == ["x", "x"]
 
 
+@pytest.mark.parametrize("limits", [Limits(max_records=3), Limits(max_body_bytes=40_000, max_line_bytes=10_000)])
+def test_more_than_one_batch_may_have_is_stored_in_several(limits: Limits) -> None:
+    large = {f"F{number}": "\x01" * 9_000 for number in range(4)}
+    sent = [{"MESSAGE": "m", "__CURSOR": cursor(n), **(large if n % 2 else {})} for n in range(8)]
+    upload = Upload(Head(), limits)
+    upload.feed(export(*sent))
+    upload.end()
+    found = []
+    is_more = True
+    while is_more:
+        found += records(upload.read(Request(b"", NOW_NS, limits=limits)))
+        is_more = upload.stored(b"")
+    assert [record["message"] for record in found] == ["m"] * 8
+    assert ["_ingest_error" in record.get("attributes", {}) for record in found] == [
+        n % 2 == 1 and limits.max_records > 3 for n in range(8)
+    ]
+
+
 def test_answers() -> None:
     assert journald.answer(Head()).status == 202
     refused = journald.refuse(Head(), Refusal(503, "the disk is full"))
