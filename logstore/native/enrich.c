@@ -27,10 +27,11 @@ static struct json_text message_of(const struct enrich_request *request, int64_t
                               request->message + request->message_offsets[row + 1]};
 }
 
+/* Without a place where there are none, or an empty text, which would say that they are the message. */
 static struct json_text attributes_of(const struct enrich_request *request, int64_t row) {
-    if (!has_attributes(request, row)) return (struct json_text){NULL, NULL};
-    return (struct json_text){request->attributes + request->attribute_offsets[row],
-                              request->attributes + request->attribute_offsets[row + 1]};
+    const int32_t *offsets = request->attribute_offsets + row;
+    if (!has_attributes(request, row) || offsets[0] == offsets[1]) return (struct json_text){NULL, NULL};
+    return (struct json_text){request->attributes + offsets[0], request->attributes + offsets[1]};
 }
 
 /* Reads the pushed attributes into `pushed`; false where they are no object. */

@@ -1,13 +1,14 @@
 /* Entries of Fluent forward, `[time, record]` in MessagePack one after the other, as JSON documents, one a line: what
  * is common is written here in one pass. Entries with anything else among them are refused, and read by the exact way
  * (ingest/protocols/forward/documents.py), which says the same of all that is taken here. */
+#include <math.h>
+#include <stdlib.h>
+
 #include "memory.h"
 #include "msgpack.h"
 #include "number.h"
 #include "timestamp.h"
 #include "utf8.h"
-
-#include <math.h>
 
 enum { DEPTH_MAX = 60, TIME_TEXT_MAX = 64 };
 #define MARK_SECONDS UINT64_C(0xFFFFFFFE) /* from here on, a time marks a group */
@@ -30,8 +31,9 @@ struct last_map {
 };
 
 struct writer {
+    struct memory memory;
     const uint8_t *end;
-    struct buffer out;
+    struct buffer out, time;
     struct last_map last;
 };
 
@@ -215,8 +217,8 @@ static const uint8_t *append_member(struct writer *writer, const uint8_t *at, in
 }
 
 /* The line of the entry at `at`; returns its end, or NULL. */
-static const uint8_t *append_entry(struct writer *writer, const uint8_t *at, struct buffer *time,
-                                   const struct forward_request *request) {
+static const uint8_t *append_entry(struct writer *writer, const uint8_t *at, const struct forward_request *request) {
+    struct buffer *time = &writer->time;
     struct value entry, record;
     int64_t time_ns;
     int has_origin = request->origin_length == 0;
@@ -234,25 +236,27 @@ static const uint8_t *append_entry(struct writer *writer, const uint8_t *at, str
 /* KERNEL_REFUSED: something among the entries is uncommon, or they are too many or too much. */
 EXPORT int32_t kernel_forward_documents(const struct forward_request *request, int64_t *lines,
                                         struct column_buffer *text) {
-    struct memory memory;
-    struct writer writer = {request->entries + request->length, {.memory = &memory}, {0}};
-    struct buffer time = {.memory = &memory};
+    struct writer *writer = calloc(1, sizeof *writer);
+    if (!writer) return KERNEL_OUT_OF_MEMORY;
+    writer->end = request->entries + request->length;
+    writer->out.memory = writer->time.memory = &writer->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(memory.exhausted) == 0) {
+    if (setjmp(writer->memory.exhausted) == 0) {
         const uint8_t *at = request->entries;
         int64_t count = 0;
-        buffer_reserve(&time, TIME_TEXT_MAX);
-        buffer_reserve(&writer.out, (size_t)request->length + (size_t)request->length / 4);
-        while (at && at < writer.end) {
-            at = append_entry(&writer, at, &time, request);
-            int64_t size = (int64_t)writer.out.length + ++count * request->line_bytes;
+        buffer_reserve(&writer->time, TIME_TEXT_MAX);
+        buffer_reserve(&writer->out, (size_t)request->length + (size_t)request->length / 4);
+        while (at && at < writer->end) {
+            at = append_entry(writer, at, request);
+            int64_t size = (int64_t)writer->out.length + ++count * request->line_bytes;
             if (count > request->max_lines || size > request->max_bytes) at = NULL;
         }
         status = at ? KERNEL_OK : KERNEL_REFUSED;
         *lines = count;
-        if (status == KERNEL_OK) *text = buffer_hand_over(&writer.out);
+        if (status == KERNEL_OK) *text = buffer_hand_over(&writer->out);
     }
-    buffer_free(&writer.out);
-    buffer_free(&time);
+    buffer_free(&writer->out);
+    buffer_free(&writer->time);
+    free(writer);
     return status;
 }

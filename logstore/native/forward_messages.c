@@ -1,5 +1,7 @@
 /* Messages of Fluent forward that hold one record each, as many as are complete and have one tag, as one message with
  * all their entries: `[tag, time, record]`, and with an option that says nothing. */
+#include <stdlib.h>
+
 #include "memory.h"
 #include "msgpack.h"
 
@@ -37,25 +39,32 @@ static const uint8_t *append_message(struct buffer *entries, const uint8_t *at, 
     return at;
 }
 
+struct joiner {
+    struct memory memory;
+    struct buffer entries, tag;
+};
+
 /* How many bytes were read, perhaps none; the tag is the value's bytes, head included. */
 EXPORT int32_t kernel_forward_messages(const uint8_t *bytes, int64_t length, int64_t *read, struct column_buffer *tag,
                                        struct column_buffer *entries) {
-    struct memory memory;
-    struct buffer joined = {.memory = &memory}, named = {.memory = &memory};
+    struct joiner *joined = calloc(1, sizeof *joined);
+    if (!joined) return KERNEL_OUT_OF_MEMORY;
+    joined->entries.memory = joined->tag.memory = &joined->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(memory.exhausted) == 0) {
+    if (setjmp(joined->memory.exhausted) == 0) {
         const uint8_t *at = bytes, *end = bytes + length, *next, *name = NULL;
         size_t name_length = 0;
-        while (at < end && (next = append_message(&joined, at, end, &name, &name_length))) at = next;
-        if (name) buffer_append(&named, name, name_length);
+        while (at < end && (next = append_message(&joined->entries, at, end, &name, &name_length))) at = next;
+        if (name) buffer_append(&joined->tag, name, name_length);
         *read = at - bytes;
         status = name ? KERNEL_OK : KERNEL_REFUSED;
         if (name) {
-            *tag = buffer_hand_over(&named);
-            *entries = buffer_hand_over(&joined);
+            *tag = buffer_hand_over(&joined->tag);
+            *entries = buffer_hand_over(&joined->entries);
         }
     }
-    buffer_free(&joined);
-    buffer_free(&named);
+    buffer_free(&joined->entries);
+    buffer_free(&joined->tag);
+    free(joined);
     return status;
 }

@@ -1,11 +1,14 @@
 /* What comes over a stream, cut into messages and packed (logstore/native/messages.h): as many as are whole and framed as
  * usual. The rest is left to the framers of ingest/protocols, which say what becomes of it. Mirrored in ingest/frames.py. */
+#include <stdlib.h>
+
 #include "memory.h"
 #include "number.h"
 
 enum { COUNT_DIGITS_MAX = 8 };
 
 struct frames {
+    struct memory memory;
     const uint8_t *at, *end;
     size_t max_bytes;
     int was_counted; /* the message before was framed by its number of bytes */
@@ -72,17 +75,22 @@ static int take_message(struct frames *f) {
 /* Of the bytes `read` are packed. `last`: the byte that ends each message, or -1 for syslog. */
 EXPORT int32_t kernel_frames(const uint8_t *bytes, int64_t length, int64_t max_bytes, int32_t last, int32_t *was_counted,
                              int64_t *read, struct column_buffer *packed) {
-    struct memory memory;
-    struct frames f = {bytes, bytes + length, (size_t)max_bytes, *was_counted, {.memory = &memory}};
+    struct frames *f = calloc(1, sizeof *f);
+    if (!f) return KERNEL_OUT_OF_MEMORY;
+    f->at = bytes, f->end = bytes + length;
+    f->max_bytes = (size_t)max_bytes;
+    f->was_counted = *was_counted;
+    f->packed.memory = &f->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(memory.exhausted) == 0) {
-        buffer_reserve(&f.packed, (size_t)length + (size_t)length / 16);
-        while (f.at < f.end && (last < 0 ? take_message(&f) : take_document(&f, (uint8_t)last))) continue;
-        *read = f.at - bytes;
-        *was_counted = f.was_counted;
-        *packed = buffer_hand_over(&f.packed);
+    if (setjmp(f->memory.exhausted) == 0) {
+        buffer_reserve(&f->packed, (size_t)length + (size_t)length / 16);
+        while (f->at < f->end && (last < 0 ? take_message(f) : take_document(f, (uint8_t)last))) continue;
+        *read = f->at - bytes;
+        *was_counted = f->was_counted;
+        *packed = buffer_hand_over(&f->packed);
         status = KERNEL_OK;
     }
-    buffer_free(&f.packed);
+    buffer_free(&f->packed);
+    free(f);
     return status;
 }

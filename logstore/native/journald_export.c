@@ -4,6 +4,9 @@
  * A field is `NAME=text`, or `NAME`, a newline, eight bytes of size (little-endian), that many bytes and a newline; an
  * empty line ends an entry. What is no field, or too large for one, is left out of its entry, which says so. */
 #include "journald.h"
+
+#include <stdlib.h>
+
 #include "memory.h"
 #include "utf8.h"
 
@@ -19,6 +22,7 @@ struct export_state {
 };
 
 struct export {
+    struct memory memory;
     struct export_state *state;
     const uint8_t *at, *end;
     struct buffer fields, ends;
@@ -122,12 +126,13 @@ static int read_binary(struct export *x, const uint8_t *line_end) {
     return 1;
 }
 
-/* A line that is not all there: waited for, or left out if it is too long already. */
+/* A line that is not all there: waited for, or left out if what there is of its value is too long already, so that it
+ * does not matter in which pieces it comes. */
 static int await_line(struct export *x) {
     size_t length = (size_t)(x->end - x->at);
-    if ((int64_t)length <= x->state->field_max_bytes) return 0;
     size_t name_length = length < NAME_MAX_BYTES ? length : NAME_MAX_BYTES;
-    const uint8_t *equals = memchr(x->at, '=', name_length);
+    const uint8_t *equals = memchr(x->at, '=', length), *value = equals ? equals + 1 : x->at;
+    if (x->end - value <= x->state->field_max_bytes) return 0;
     leave_out_large(x, x->at, equals ? (size_t)(equals - x->at) : name_length);
     x->state->skips_line = 1;
     x->at = x->end;
@@ -172,18 +177,22 @@ static int read_next(struct export *x) {
  * more. `fields` go on the entry that was not complete; `ends`, int64 each, are the places in them where entries end. */
 EXPORT int32_t kernel_journald_export(struct export_state *state, const uint8_t *bytes, int64_t length, int64_t *read,
                                       struct column_buffer *fields, struct column_buffer *ends) {
-    struct memory memory;
-    struct export x = {state, bytes, bytes + length, {.memory = &memory}, {.memory = &memory}};
+    struct export *x = calloc(1, sizeof *x);
+    if (!x) return KERNEL_OUT_OF_MEMORY;
+    x->state = state;
+    x->at = bytes, x->end = bytes + length;
+    x->fields.memory = x->ends.memory = &x->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(memory.exhausted) == 0) {
-        buffer_reserve(&x.fields, (size_t)length + (size_t)length / 8);
-        while (read_next(&x)) continue;
-        *read = x.at - bytes;
-        *fields = buffer_hand_over(&x.fields);
-        *ends = buffer_hand_over(&x.ends);
+    if (setjmp(x->memory.exhausted) == 0) {
+        buffer_reserve(&x->fields, (size_t)length + (size_t)length / 8);
+        while (read_next(x)) continue;
+        *read = x->at - bytes;
+        *fields = buffer_hand_over(&x->fields);
+        *ends = buffer_hand_over(&x->ends);
         status = KERNEL_OK;
     }
-    buffer_free(&x.fields);
-    buffer_free(&x.ends);
+    buffer_free(&x->fields);
+    buffer_free(&x->ends);
+    free(x);
     return status;
 }

@@ -194,27 +194,34 @@ void json_reader_init(struct json_reader *reader, struct memory *memory) {
     *reader = (struct json_reader){.memory = memory, .arena = {.memory = memory}, .scratch = {.memory = memory}};
 }
 
+struct canonical {
+    struct memory memory;
+    struct json_reader reader;
+    struct buffer out;
+};
+
 /* The JSON text in canonical form; KERNEL_REFUSED if it is no JSON value, or nested too deep. */
 EXPORT int32_t kernel_json_canonical(const uint8_t *text, int64_t length, int32_t is_sorted,
                                      struct column_buffer *canonical) {
-    struct memory memory;
-    struct json_reader reader;
-    struct buffer out = {.memory = &memory};
-    json_reader_init(&reader, &memory);
+    struct canonical *c = calloc(1, sizeof *c);
+    if (!c) return KERNEL_OUT_OF_MEMORY;
+    json_reader_init(&c->reader, &c->memory);
+    c->out.memory = &c->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(memory.exhausted) == 0) {
+    if (setjmp(c->memory.exhausted) == 0) {
         struct json_value value;
         const uint8_t *end = text + length;
-        reader.end = end;
-        reader.is_valid_utf8 = utf8_is_valid(text, end);
-        const uint8_t *at = json_scan(&reader, json_skip_space(text, end), 0, &value);
+        c->reader.end = end;
+        c->reader.is_valid_utf8 = utf8_is_valid(text, end);
+        const uint8_t *at = json_scan(&c->reader, json_skip_space(text, end), 0, &value);
         status = at && json_skip_space(at, end) == end ? KERNEL_OK : KERNEL_REFUSED;
         if (status == KERNEL_OK) {
-            json_append_canonical(&reader, &out, &value, is_sorted);
-            *canonical = buffer_hand_over(&out);
+            json_append_canonical(&c->reader, &c->out, &value, is_sorted);
+            *canonical = buffer_hand_over(&c->out);
         }
     }
-    json_reader_free(&reader);
-    buffer_free(&out);
+    json_reader_free(&c->reader);
+    buffer_free(&c->out);
+    free(c);
     return status;
 }

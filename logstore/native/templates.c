@@ -182,24 +182,28 @@ struct find_result finder_hand_over(struct finder *f) {
     return (struct find_result){buffer_hand_over(&f->entries), buffer_hand_over(&f->of_row)};
 }
 
-EXPORT int32_t kernel_templates_find(const struct find_request *request, struct find_result *result) {
+struct finding {
     struct memory memory;
-    struct message_words words = {0};
-    struct finder *f = calloc(1, sizeof *f);
+    struct finder finder;
+    struct message_words words;
+};
+
+EXPORT int32_t kernel_templates_find(const struct find_request *request, struct find_result *result) {
+    struct finding *f = calloc(1, sizeof *f);
     if (!f) return KERNEL_OUT_OF_MEMORY;
-    finder_init(f, request, &memory);
-    message_words_init(&words, &memory);
+    finder_init(&f->finder, request, &f->memory);
+    message_words_init(&f->words, &f->memory);
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(memory.exhausted) == 0) {
+    if (setjmp(f->memory.exhausted) == 0) {
         for (int64_t row = 0; row < request->rows; row++) {
-            read_row(&words, request->offsets, request->messages, row, request->rows);
-            finder_note(f, row, &words);
+            read_row(&f->words, request->offsets, request->messages, row, request->rows);
+            finder_note(&f->finder, row, &f->words);
         }
-        *result = finder_hand_over(f);
+        *result = finder_hand_over(&f->finder);
         status = KERNEL_OK;
     }
-    message_words_free(&words);
-    finder_free(f);
+    message_words_free(&f->words);
+    finder_free(&f->finder);
     free(f);
     return status;
 }

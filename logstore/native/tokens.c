@@ -241,7 +241,7 @@ static void note_row(struct builder *b, int64_t row, int32_t group) {
     struct text message = text_of(b, MESSAGE, row), attributes = text_of(b, ATTRIBUTES, row);
     message_words_read(&b->message, message.at, message.length, message.readable_end);
     int32_t template = finder_note(&b->finder, row, &b->message);
-    int is_object = !attributes.length && is_valid(&b->request->columns[ATTRIBUTES], row);
+    int is_object = message.length && !attributes.length && is_valid(&b->request->columns[ATTRIBUTES], row);
     if (is_object) note_object(b, message, template, group);
     else if (attributes.length) note_attributes(b, attributes, message);
     else note_digit_words(b, &b->message);

@@ -211,6 +211,26 @@ def test_what_cannot_be_read_is_stored_as_it_came_between_good_neighbours(docume
     assert (found[1]["pod"], found[1]["time"]) == (PEER, NOW)
 
 
+@pytest.mark.parametrize("last", [b"{}", b"hello"])
+def test_documents_that_become_too_much_together_are_stored_as_they_came(last: bytes) -> None:
+    large = zlib.compress(json.dumps({"short_message": "x" * 9_000}).encode())
+    good = b' {"host":"h","short_message":"good"}'
+    limits = Limits(max_line_bytes=10_000, max_body_bytes=20_000)
+    found = records(*[large] * 9, good, last, limits=limits)
+    assert [len(row["message"]) for row in found[:2]] == [9_000, 9_000]
+    assert all("max_body" in row["attributes"]["_ingest_error"] for row in found[2:9])
+    assert found[9]["message"] == "good"
+
+
+@pytest.mark.parametrize("after", [b"\0", b"\n\0", b"\0\0"])
+@pytest.mark.parametrize("neighbour", [b'{"short_message":"x"}', b"hello"])
+def test_a_document_in_several_lines_may_end_as_one_of_a_stream_does(after: bytes, neighbour: bytes) -> None:
+    document = b'{\n"short_message": "a"\n}'
+    assert records(document + after, neighbour)[0]["message"] == "a"
+    (found,) = rows_of(decode_any(unpack(pack([whole(document + after)], PEER)), Request(b"", NOW)))
+    assert found["message"] == "a"
+
+
 def test_a_document_that_was_cut_off_is_stored_as_far_as_it_goes() -> None:
     (found,) = records(Message(b'{"host":"h","short_mess', 99))
     assert found["message"] == '{"host":"h","short_mess'

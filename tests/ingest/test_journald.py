@@ -111,6 +111,13 @@ def test_a_field_that_is_too_large_is_left_out_and_its_entry_says_so(size: int, 
     assert "LARGE" in str(first["_ingest_error"]) and "LARGE" not in first
 
 
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_a_field_of_the_largest_size_is_kept_however_it_comes(step: int) -> None:
+    body = export({"MESSAGE": "x" * 1000, "N" * 200: "y" * 1000})
+    [entry] = entries(*(body[at : at + step] for at in range(0, len(body), step)))
+    assert entry == {"MESSAGE": "x" * 1000, "N" * 200: "y" * 1000}
+
+
 def test_an_entry_that_is_too_large_keeps_what_there_is_room_for() -> None:
     body = export({f"F{number}": "x" * 900 for number in range(10)}, {"MESSAGE": "b"})
     first, second = entries(body)
@@ -387,6 +394,24 @@ def test_entries_without_cursors_are_stored_as_often_as_they_come() -> None:
     for _ in range(2):
         store.send(Upload(Head(), LIMITS), export({"MESSAGE": "x"}), is_last=True)
     assert store.messages == ["x", "x"]
+
+
+@pytest.mark.parametrize("limits", [Limits(max_records=3), Limits(max_body_bytes=40_000, max_line_bytes=10_000)])
+def test_more_than_one_batch_may_have_is_stored_in_several(limits: Limits) -> None:
+    large = {f"F{number}": "\x01" * 9_000 for number in range(4)}
+    sent = [{"MESSAGE": "m", "__CURSOR": cursor(n), **(large if n % 2 else {})} for n in range(8)]
+    upload = Upload(Head(), limits)
+    upload.feed(export(*sent))
+    upload.end()
+    found = []
+    is_more = True
+    while is_more:
+        found += records(upload.read(Request(b"", NOW_NS, limits=limits)))
+        is_more = upload.stored(b"")
+    assert [record["message"] for record in found] == ["m"] * 8
+    assert ["_ingest_error" in record.get("attributes", {}) for record in found] == [
+        n % 2 == 1 and limits.max_records > 3 for n in range(8)
+    ]
 
 
 def test_answers() -> None:

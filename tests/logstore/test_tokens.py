@@ -137,6 +137,11 @@ def test_of_messages_that_are_their_attributes_the_same_words_are_held(
     assert told.content == written.content
 
 
+def test_where_message_and_attributes_are_empty_no_word_is_held() -> None:
+    filters = build(column(["", "a1"]), column(["", None]), [], np.array([1, 2]))
+    assert may_hold(filters.content, filters.offsets, ["a1"]).tolist() == [False, True]
+
+
 def may_nest(attributes: str) -> bool:
     return "{" in attributes[1:] or "[" in attributes[1:]
 

@@ -124,5 +124,16 @@ def test_attributes_that_are_no_object_are_replaced_by_a_note() -> None:
     assert batch.column("attributes").to_pylist() == [note, note]
 
 
+def test_pushed_attributes_that_are_an_empty_text_are_none() -> None:
+    rows = [
+        ("plain", "", "info"),
+        ("", "", "info"),
+        ("plain", "", ""),
+        ('{"a":1}', "", "info"),
+        ("x", '{"b":"1"}', "info"),
+    ]
+    assert [attributes for attributes, _ in enriched(rows)] == [None, None, None, {"a": "1"}, {"b": "1"}]
+
+
 def test_an_empty_batch_stays_empty() -> None:
     assert enrich(stored([])).num_rows == 0

@@ -93,9 +93,10 @@ class Export:
         return end + 1
 
     def _await_line(self, text: bytes, at: int) -> int:
-        if len(text) - at <= self._field_max_bytes:
+        name, equals, value = text[at:].partition(b"=")
+        if len(value if equals else name) <= self._field_max_bytes:
             return at
-        self._leave_out_large(text[at : at + 64].partition(b"=")[0])
+        self._leave_out_large(name if equals else name[:64])
         self._skips_line = True
         return len(text)
 

@@ -24,7 +24,7 @@ from ingest.protocols.gelf.fields import Fields, Sorted
 from ingest.protocols.gelf.origin import Origins
 from ingest.protocols.gelf.timestamp import time_ns
 from ingest.protocols.gelf.usual import decode_usual
-from ingest.request import Decoded, Request, Sender
+from ingest.request import Decoded, Limits, Request, Sender
 from ingest.rows import INGEST_ERROR, Rows, Source
 from ingest.severity import severity_of, severity_of_syslog
 from logstore.errors import InvalidInput, TooLarge
@@ -77,8 +77,10 @@ def _usual(request: Request) -> Most | None:
 
 
 def _inflated(request: Request) -> bytes:
-    """The same messages without compression; nothing if none has any, or another is not as it should be."""
+    """The same messages without compression; nothing if none has any, another is not as it should be, or they are too
+    much."""
     bodies: list[bytes] = []
+    inflater = _Inflater(request.limits)
     is_compressed = False
     for peer, message in unpack(request.body):
         content = message.content
@@ -86,12 +88,27 @@ def _inflated(request: Request) -> bytes:
             return b""
         if not content.startswith(b"{"):
             try:
-                content = inflate(content, "", request.limits.max_line_bytes)
+                content = inflater.inflate(content)
             except (InvalidInput, TooLarge):
                 return b""
             is_compressed = True
         bodies.append(pack([whole(content)], peer))
     return b"".join(bodies) if is_compressed else b""
+
+
+class _Inflater:
+    """Takes compression off the messages of one request: none becomes longer than `max_line`, and all together grow by
+    no more than `max_body`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._max_bytes = limits.max_line_bytes
+        self._growth_bytes = limits.max_body_bytes
+
+    def inflate(self, content: bytes) -> bytes:
+        """Raises as `ingest.body.inflate` does."""
+        inflated = inflate(content, "", min(self._max_bytes, len(content) + self._growth_bytes))
+        self._growth_bytes -= max(0, len(inflated) - len(content))
+        return inflated
 
 
 class _Gelf:
@@ -101,6 +118,7 @@ class _Gelf:
         self.rows = Rows(request)
         self.sent = Counter[Sender]()
         self._max_bytes = request.limits.max_line_bytes
+        self._inflater = _Inflater(request.limits)
         self._fields = Fields(request.identity)
         self._origins = Origins(request.identity, self.rows)
 
@@ -112,7 +130,7 @@ class _Gelf:
             return
         if not content.startswith(b"{"):
             try:
-                content = inflate(content, "", self._max_bytes)
+                content = self._inflater.inflate(content)
             except (InvalidInput, TooLarge) as error:
                 self._add_raw(content, peer, str(error))
                 return

@@ -8,12 +8,14 @@ from typing import Any, Final
 import orjson
 
 _BETWEEN: Final = re.compile(rb"[\n\0]")
+_AROUND: Final = b" \t\r\n\0"
 
 Document = dict[str, Any]
 
 
 def documents_of(text: bytes) -> Iterator[tuple[Document | None, bytes]]:
     """One document, or several in an array or in lines of their own; None for what is none. Beside each its text."""
+    text = text.strip(_AROUND)
     value = _value_of(text)
     if isinstance(value, dict):
         yield value, text

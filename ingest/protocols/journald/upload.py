@@ -10,11 +10,16 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
+from ingest.entries import text_max_bytes
 from ingest.protocols.journald.export import Entry, Export
 from ingest.protocols.journald.records import cursor_of, decode
 from ingest.request import OVERRIDES, Decoded, Head, Limits, Request
+from logstore.errors import TooLarge
 
 _DIGEST_BYTES: Final = 32
+_GROWTH: Final = 13
+"""A record is less than so many times as long as its entry, which may stand in its message and in its attributes, each
+byte of it as an escape of six."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Upload:
     a second while it is not known whether they are a repeat."""
 
     def __init__(self, head: Head, limits: Limits) -> None:
-        self._export = Export(limits.max_line_bytes, limits.max_body_bytes)
+        self._export = Export(limits.max_line_bytes, text_max_bytes(limits) // _GROWTH)
         self._given = "\n".join(head.override(name) for name in OVERRIDES)
         self._fed: list[bytes] = []
         self._entries: list[Entry] = []
@@ -71,8 +76,8 @@ class Upload:
         if not self._entries or self._covered:
             self._sent = None
             return decode([], request)
-        decoded = decode(self._entries, request)
-        self._sent = Extent.of(self._entries)
+        decoded, count = self._decode_some(request)
+        self._sent = Extent.of(self._entries[:count])
         first = cursor_of(self._entries[0])
         if self._is_new or not first or not self._sent.last:
             return decoded
@@ -85,8 +90,9 @@ class Upload:
             return False
         known = Extent.read(receipt) if receipt else self._sent
         if known == self._sent:
-            self._entries, self._is_new = [], False
-            return False
+            del self._entries[: known.entries]
+            self._is_new = False
+            return bool(self._entries)
         self._covered = known
         return self._is_decided
 
@@ -100,6 +106,17 @@ class Upload:
             self._entries += self._export.feed(data)
         if self._is_over:
             self._entries += self._export.end()
+
+    def _decode_some(self, request: Request) -> tuple[Decoded, int]:
+        """The first entries, as many as may be one batch, and their number."""
+        count = len(self._entries)
+        while True:
+            try:
+                return decode(self._entries[:count], request), count
+            except TooLarge:
+                if count == 1:
+                    raise
+                count //= 2
 
     def _drop_covered(self) -> None:
         covered = self._covered
