@@ -32,19 +32,15 @@ WORTH: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Certain:
-    """Templates (`ids`) all of whose records match a query, if they are from `start_ns` on and before `end_ns`."""
+    """Templates (`ids`) all of whose records match a query that are within its range of time."""
 
     ids: Ints
-    start_ns: int | None
-    end_ns: int | None
 
     def narrowed(self, session: Session, part: Slice, wanted: int, order: Order) -> Slice | None:
         """The slice without what comes after the first `wanted` of such records; None where it has not as many."""
         if part.between_ns is None or not len(self.ids):
             return None
         first_ns, last_ns = part.between_ns
-        first_ns = first_ns if self.start_ns is None else max(first_ns, self.start_ns)
-        last_ns = last_ns if self.end_ns is None else min(last_ns, self.end_ns - 1)
         picked, _ = pick([piece for whole in part.pieces for piece in whole.between(first_ns, last_ns)])
         if plain_bytes_of(picked) < TIMES_BYTES:
             return None

@@ -206,7 +206,7 @@ def _narrowed(
 def _certain(bounds: Bounds, verdict: Verdict, texts: Texts) -> Certain | None:
     if bounds.up_to_seq is not None or bounds.after_seq is not None or INSIDE.intersection(bounds.identity):
         return None
-    return Certain(texts.ids[verdict.must[:-1]], bounds.start_ns, bounds.end_ns)
+    return Certain(texts.ids[verdict.must[:-1]])
 
 
 def _view(view: View, query: ast.Query, decided_leaves: tuple[DecidedLeaf, ...], texts: Texts) -> View:
