@@ -64,8 +64,6 @@ class Engine:
         """
         with contextlib.ExitStack() as stack:
             wait_s = self.settings.wait_s if wait_s is None else wait_s
-            if size is not Size.TAIL:
-                stack.callback(self._turns.end, self._turns.take(wait_s))
 
             def room_in(size: Size, wait_s: float) -> Room:
                 if size is not Size.LARGE:
@@ -74,7 +72,11 @@ class Engine:
                 stack.callback(self._large_turns.end, turn)
                 return Room(self._instances[size], partial(self._large_turns.isolate, turn))
 
-            session = Session(room_in, self._watchdog, self._readers, self.settings, size, wait_s)
+            # Who waits among the large queries holds no turn that a small one could have.
+            room = room_in(size, wait_s)
+            if size is not Size.TAIL:
+                stack.callback(self._turns.end, self._turns.take(wait_s))
+            session = Session(room, room_in, self._watchdog, self._readers, self.settings, size, wait_s)
             stack.callback(session.close)
             yield session
 

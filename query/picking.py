@@ -1,7 +1,7 @@
 """What a query takes into memory: row groups that are picked out of segments, and buffered records; of them
 little more than what the query may want, where that can be told at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -47,8 +47,7 @@ def read(
         assert piece.groups is not None
         return segments.read_groups(piece.segment, piece.groups, names, between_ns, wanted)
 
-    each = map if len(pieces) < 2 else session.readers.map
-    tables = list(each(read_one, pieces))
+    tables = _of_each(session, read_one, pieces)
     if session.cost.is_detailed:
         for piece, table in zip(pieces, tables, strict=True):
             groups = piece.groups or ()
@@ -68,6 +67,11 @@ def read_times(session: Session, pieces: Sequence[Piece]) -> list[pa.Table]:
         for piece in pieces:
             size_bytes = segments.chunk_bytes(piece.segment, piece.groups or (), (segments.TEMPLATE, "time"))
             session.cost.add_read(0, size_bytes)
+    return _of_each(session, read_one, pieces)
+
+
+def _of_each(session: Session, read_one: Callable[[Piece], pa.Table], pieces: Sequence[Piece]) -> list[pa.Table]:
+    """One alone is read here, several in the threads for it."""
     return list((map if len(pieces) < 2 else session.readers.map)(read_one, pieces))
 
 

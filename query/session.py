@@ -45,6 +45,7 @@ class Session:
 
     def __init__(
         self,
+        room: Room,
         room_in: Callable[[Size, float], Room],
         watchdog: Watchdog,
         readers: ThreadPoolExecutor,
@@ -52,21 +53,20 @@ class Session:
         size: Size,
         wait_s: float,
     ) -> None:
-        """`wait_s`: how long it waits for an instance that has no room."""
+        """`room` is where it begins, `room_in` where it may go on; `wait_s`: how long it waits there for a turn."""
         self.readers = readers
         self._room_in = room_in
-        self._room = room_in(size, wait_s)
+        self._room = room
         self._wait_s = wait_s
-        self._cursor = self._room.instance.cursor()
         self._watchdog = watchdog
         self._settings = settings
         self._size = size
         self._left_s = settings.timeout_s if size is not Size.TAIL else TICK_TIMEOUT_S
         self._is_cancelled = False
         self._read_bytes = 0
-        self._keeps_footers = False
         self.cost = Cost()
         """Of what the session does."""
+        self._begin()
 
     def measure(self, cost: Cost) -> None:
         """Adds to this cost from now on."""

@@ -288,6 +288,22 @@ def test_no_more_footers_are_kept_than_there_is_room_for(store: Store, monkeypat
     engine.close()
 
 
+def test_a_large_query_that_waits_for_its_turn_takes_none_from_small_ones(store: Store) -> None:
+    engine = _limited(store, concurrency=2, wait_s=0.2)
+
+    def wait_in_vain() -> None:
+        with pytest.raises(Busy, match="large queries"), engine.session(Size.LARGE):
+            pass
+
+    with engine.session(Size.LARGE), ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(wait_in_vain)
+        while not waiting.done():
+            with engine.session(Size.SMALL, wait_s=0.0) as session:
+                session.execute("SELECT 1")
+        waiting.result()
+    engine.close()
+
+
 def test_too_many_queries_are_told_the_limit(store: Store) -> None:
     append(store, RECORDS)
     engine = _limited(store, concurrency=1, wait_s=0.01)
