@@ -57,13 +57,16 @@ class Trimmer:
         """The numbers for /metrics."""
         return {"memory_trims": self._trims}
 
+    def look(self) -> None:
+        """Gives it back if the process is so far. Raises AttributeError, OSError where there is no glibc or proc(5)."""
+        if resident_bytes() >= self._from_bytes:
+            ctypes.CDLL(None).malloc_trim(0)
+            self._trims += 1
+
     def _run(self) -> None:
-        with contextlib.suppress(AttributeError, OSError):  # neither glibc nor Linux
-            trim = ctypes.CDLL(None).malloc_trim
+        with contextlib.suppress(AttributeError, OSError):
             while not self._stopping.wait(_WATCHED_S):
-                if resident_bytes() >= self._from_bytes:
-                    trim(0)
-                    self._trims += 1
+                self.look()
 
 
 def resident_bytes() -> int:
