@@ -7,6 +7,7 @@ thread merges and retires those. One lock guards the state that a snapshot sees.
 
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -204,6 +205,16 @@ class Store:
                 log.info("retention removed segments", segments=len(gone), bytes=sum(s.bytes for s in gone))
             return len(gone)
 
+    def readings(self) -> Mapping[str, float]:
+        """The numbers for /metrics."""
+        segments = self._live.segments
+        now = {
+            "buffer_bytes": self.buffer.bytes,
+            "segments": len(segments),
+            "segment_bytes": int(segments.bytes.sum()),
+        }
+        return self.metrics.read() | now
+
     def _flush_forever(self) -> None:
         interval_s = min(1.0, self.settings.flush_age_s / 4)
         while not self._stopping.is_set():
@@ -216,9 +227,6 @@ class Store:
                 if not isinstance(error, OperatorError):
                     log.exception("flush failed", kept="everything, in the WAL")
                 self._stopping.wait(_RETRY_S)
-            self.metrics.set("buffer_bytes", self.buffer.bytes)
-            self.metrics.set("segments", len(self._live.segments))
-            self.metrics.set("segment_bytes", int(self._live.segments.bytes.sum()))
 
     def _tend_forever(self) -> None:
         while not self._stopping.wait(self.settings.compact_interval_s):

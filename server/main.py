@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; its exit code."""
+    # Arrow takes it from here once, as it is loaded, for what its C++ code allocates: see server/memory.py.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from logstore.errors import InvalidSettings, LogstoreError
 
     command = arguments[0] if arguments else ""

@@ -84,8 +84,8 @@ class Service:
         self.hub = Hub(self.store, self.engine, tail_settings(self.settings))
         self.pipeline = Pipeline(self.store, pipeline_settings(self.settings), rules=self.rules)
         self._is_open = True
-        self.telemetry.add_layer(self.store.metrics.read, HELP, GAUGES)
         for readings in (
+            self.store.readings,
             self.engine.readings,
             self.engine.answers.readings,
             self.engine.parts.readings,

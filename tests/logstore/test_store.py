@@ -282,6 +282,17 @@ def test_a_buffer_that_fills_is_flushed_oldest_first_and_keeps_the_newest(tmp_pa
         assert [record["_seq"] for record in records(store)] == list(range(4_000))
 
 
+def test_readings_are_of_now(tmp_path: Path) -> None:
+    with Store.open(tmp_path, QUIET) as store:
+        assert (store.readings()["buffer_bytes"], store.readings()["segments"]) == (0, 0)
+        store.append(batch(["one"])).result()
+        assert store.readings()["buffer_bytes"] == store.buffer.bytes > 0
+        store.flush()
+        told = store.readings()
+        assert (told["buffer_bytes"], told["segments"], told["flushed_records"]) == (0, 1, 1)
+        assert told["segment_bytes"] == sum(path.stat().st_size for path in tmp_path.rglob("*.parquet"))
+
+
 def _until(is_true: object, timeout_s: float = 20.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_true():  # type: ignore[operator]

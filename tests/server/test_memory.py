@@ -1,7 +1,12 @@
 """What the process keeps of memory that it does not use."""
 
+import ctypes
+import os
+import subprocess
+import sys
 import time
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,6 +15,7 @@ from server.memory import Trimmer, resident_bytes
 
 WITHIN_S = 20.0
 MANY, PIECE_BYTES = 2_000, 100_000
+DIRTY_BYTES = 2 << 20
 
 
 @pytest.fixture
@@ -40,3 +46,20 @@ def test_far_from_the_limit_it_is_kept() -> None:
     far = Trimmer(1 << 50)
     far.look()
     assert far.readings() == {"memory_trims": 0}
+
+
+def test_what_duckdb_keeps_goes_back_too(trimmer: Trimmer) -> None:
+    with duckdb.connect(config={"threads": 2}) as database:
+        database.execute("SELECT count(*) FROM (SELECT x, count(*) FROM range(2_000_000) t(x) GROUP BY x)").fetchall()
+        ctypes.CDLL(None).malloc_trim(0)
+        full_bytes = resident_bytes()
+        trimmer.look()
+        assert resident_bytes() < full_bytes - DIRTY_BYTES
+
+
+def test_arrow_has_no_pool_of_its_own() -> None:
+    """In its C++ code neither, which takes its pool as it is loaded."""
+    told = "import server.main; server.main.run([]); import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    environment = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
+    done = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "system"
