@@ -6,9 +6,10 @@ equal ones are evaluated and written once, whoever reads them.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 import structlog
@@ -23,10 +24,11 @@ from query.events import Event, Failed, Mark, Records
 from query.follower import Held, Outbox, Piece
 from query.matching import Mask, Matcher, match, matcher
 from query.parser import parse
-from query.rows import json_rows
 from query.session import Session
 from query.settings import Size
+from query.sharing import SharedLines
 from query.sql import Compiled
+from query.sql.answer import Column
 
 log = structlog.get_logger("query.tail")
 
@@ -54,6 +56,10 @@ class _Group:
     matcher: Matcher
     compiled: Compiled
     readers: set["Follower"] = field(default_factory=set)
+
+
+_Shared: TypeAlias = Mapping[tuple[Column, ...], SharedLines]
+"""A batch as readers see it whose queries have no pipes, by the columns that are shown."""
 
 
 class Follower:
@@ -241,6 +247,8 @@ class Hub:
         try:
             with self._engine.session(Size.TAIL) as session:
                 masks = match(session, records, [group.matcher for group in groups])
+            accepted = [(group, mask) for group, mask in zip(groups, masks, strict=True) if mask.any()]
+            shared = _shared(records, accepted)
         except Exception as error:
             if len(groups) > 1:
                 # One of them is to blame; the others go on.
@@ -249,42 +257,36 @@ class Hub:
                 return
             self._fail(groups[0], error)
             return
-        for group, mask in zip(groups, masks, strict=True):
-            if not mask.any():
-                continue
+        for group, mask in accepted:
             try:
-                self._deliver(group, records, mask)
+                self._deliver(group, records, mask, shared)
             except Exception as error:
                 self._fail(group, error)
 
-    def _deliver(self, group: _Group, records: pa.Table, mask: Mask) -> None:
-        chosen = records.filter(pa.array(mask))
-        first_seq = chosen["_seq"][0].as_py()
-        piece = self._piece(group, chosen)
+    def _deliver(self, group: _Group, records: pa.Table, mask: Mask, shared: _Shared) -> None:
+        seqs = records["_seq"].to_numpy()
+        piece = self._piece(group, records, mask, shared)
+        first_seq = seqs[mask.argmax()]
         for follower in group.readers:
             if follower.after_seq < first_seq:
                 own = piece
             else:
                 # It joined amid this batch.
-                later = chosen.filter(pa.array(chosen["_seq"].to_numpy() > follower.after_seq))
-                own = self._piece(group, later)
+                own = self._piece(group, records, mask & (seqs > follower.after_seq), shared)
             if own is not None:
                 follower.outbox.put(own)
 
-    def _piece(self, group: _Group, chosen: pa.Table) -> Piece | None:
-        written = self._written(group, chosen)
+    def _piece(self, group: _Group, records: pa.Table, mask: Mask, shared: _Shared) -> Piece | None:
+        written = self._written(group, records, mask, shared)
         return Piece(written, self._held) if written.rows else None
 
-    def _written(self, group: _Group, chosen: pa.Table) -> Records:
-        if not chosen.num_rows:
+    def _written(self, group: _Group, records: pa.Table, mask: Mask, shared: _Shared) -> Records:
+        if not mask.any():
             return Records(b"", 0)
-        if group.tail.query.pipes:
-            with self._engine.session(Size.TAIL) as session:
-                return _piped(session, group.compiled, chosen)
-        encoder = json_rows(group.compiled.columns, keeps_nulls=False)
-        shown = chosen.select([column.name for column in group.compiled.columns]).combine_chunks()
-        lines = b"".join(line for batch in shown.to_batches() for line in encoder.encode(batch))
-        return Records(lines, chosen.num_rows, tuple(chosen["_seq"].to_pylist()))
+        if not group.tail.query.pipes:
+            return shared[group.compiled.columns].of(mask)
+        with self._engine.session(Size.TAIL) as session:
+            return _piped(session, group.compiled, records.filter(pa.array(mask)))
 
     def _fail(self, group: _Group, error: Exception) -> None:
         log.error("tail failed", error=str(error), readers=len(group.readers))
@@ -293,6 +295,14 @@ class Hub:
             follower.outbox.fail(Failed(told))
         group.readers.clear()
         self._groups.pop(group.tail, None)
+
+
+def _shared(records: pa.Table, accepted: Sequence[tuple[_Group, Mask]]) -> _Shared:
+    masks: defaultdict[tuple[Column, ...], list[Mask]] = defaultdict(list)
+    for group, mask in accepted:
+        if not group.tail.query.pipes:
+            masks[group.compiled.columns].append(mask)
+    return {columns: SharedLines(columns, records, of_them) for columns, of_them in masks.items()}
 
 
 def _piped(session: Session, compiled: Compiled, chosen: pa.Table) -> Records:
