@@ -135,12 +135,13 @@ def not_found(name: str, namespace: str, streams: Sequence[Stream]) -> NothingFo
 
 
 def containers(streams: Sequence[Stream]) -> list[str]:
-    """The containers of the newest pod among the streams of one pod name, the default one first."""
+    """The containers of the newest pod among the streams of one pod name, the default one first, one without a name
+    last."""
     newest = max(streams, key=lambda stream: stream.last_time)
     current = [stream for stream in streams if stream.uid == newest.uid]
     names = sorted({stream.container for stream in current})
     default = next((stream.labels[DEFAULT_CONTAINER] for stream in current if DEFAULT_CONTAINER in stream.labels), "")
-    return sorted(names, key=lambda name: name != default)
+    return sorted(names, key=lambda name: (not name, name != default))
 
 
 def run_of(streams: Sequence[Stream], pod: Pod, container: str, *, is_previous: bool) -> Run:

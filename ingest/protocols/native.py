@@ -33,6 +33,8 @@ from logstore.errors import InvalidInput
 from logstore.record import IDENTITY, IDENTITY_MAX_BYTES
 
 NAME: Final = "native"
+NOT_JSON: Final = "not JSON at byte"
+TEXT_HINT: Final = "; lines of plain text need Content-Type: text/plain"
 _DETAIL_MAX_BYTES: Final = 80
 _REASONS: Final = ("no_json", "no_object", "no_json", "too_long", "too_deep", "time", "identity", "no_json")
 
@@ -76,9 +78,13 @@ def answer(_request: Request, decoded: Decoded) -> Answer:
     told: dict[str, Any] = {"accepted": decoded.batch.num_rows, "rejected": rejected}
     if rejected and not decoded.batch.num_rows:
         first = decoded.rejects[0]
-        told["error"] = f"no line could be taken; line {first.line}: {first.error}"
+        told["error"] = f"no line could be taken; line {first.line}: {first.error}{_how_to_mend(first)}"
         return _json(400, told)
     return _json(200, told)
+
+
+def _how_to_mend(first: Reject) -> str:
+    return TEXT_HINT if first.error.startswith(NOT_JSON) else ""
 
 
 def refuse(_head: Head, refusal: Refusal) -> Answer:
@@ -109,7 +115,7 @@ def _explain(request: Request, reject: RawReject) -> Reject:
     if size > _DETAIL_MAX_BYTES:
         shown += "…"
     sentences = (
-        f"not JSON at byte {place}",
+        f"{NOT_JSON} {place}",
         f"a record is a JSON object, this is {shown}",
         f"text after the record: {shown}",
         f"{size:,} bytes, over the limit of {request.limits.max_line_bytes:,} (max_line)",

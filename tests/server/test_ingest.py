@@ -90,7 +90,10 @@ def test_only_a_body_without_any_good_line_is_a_400(shared: ServerProcess) -> No
     assert answer.status_code == 400
     assert answer.json()["accepted"] == 0
     assert [reject["line"] for reject in answer.json()["rejected"]] == [1, 2]
-    assert "line 1" in answer.json()["error"]
+    error = answer.json()["error"]
+    assert (
+        error == "no line could be taken; line 1: not JSON at byte 1; lines of plain text need Content-Type: text/plain"
+    )
 
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b"[]", b"  "])
