@@ -23,6 +23,8 @@ from query.watchdog import Watchdog
 log = structlog.get_logger("query.session")
 
 BATCH_ROWS: Final = 4_096
+RECORDS: Final = "records"
+_WITH: Final = "WITH "
 TICK_TIMEOUT_S: Final = 5.0
 """Time that the filters of all tails may take over one batch."""
 
@@ -108,6 +110,7 @@ class Session:
     def _begin(self) -> None:
         self._cursor = self._room.instance.cursor()
         self._keeps_footers = False
+        self._records = ""
         self._profile()
 
     def grow(self, size_bytes: int) -> None:
@@ -128,6 +131,19 @@ class Session:
     def register(self, name: str, table: pa.Table) -> None:
         """Makes an Arrow table readable by a name, in this session only."""
         self._cursor.register(name, table)
+        if name == RECORDS:
+            self._records = ""
+
+    def define_records(self, select: str) -> None:
+        """Makes `records` mean a SELECT in what is streamed and fetched from now on: as a part of each statement, which
+        is planned with it once. A view is planned when it is made, too."""
+        self._records = select
+
+    def _with_records(self, sql: str) -> str:
+        if not self._records:
+            return sql
+        head = f"{_WITH}{RECORDS} AS NOT MATERIALIZED ({self._records})"
+        return f"{head}, {sql.removeprefix(_WITH)}" if sql.startswith(_WITH) else f"{head} {sql}"
 
     def execute(self, sql: str, params: Sequence[object] = ()) -> None:
         """Runs a statement that has no result."""
@@ -142,6 +158,7 @@ class Session:
         Raises:
             QueryTimeout, QueryTooExpensive, QueryCancelled: with the first batch or any later one.
         """
+        sql = self._with_records(sql)
         with self._limited(sql):
             reader = self._room.instance.run(lambda: self._cursor.sql(sql, params=list(params)).to_arrow_reader(rows))
         try:
@@ -161,6 +178,7 @@ class Session:
 
     def fetch(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
         """The whole result, for statements whose result is small by construction."""
+        sql = self._with_records(sql)
         with self._limited(sql):
             table = self._room.instance.run(lambda: self._cursor.sql(sql, params=list(params)).to_arrow_table())
         self._note_profile()
@@ -169,6 +187,7 @@ class Session:
     def fetch_numbers(self, sql: str, params: Sequence[object] = ()) -> Mapping[str, npt.NDArray[Any]]:
         """The whole result of numbers and booleans without nulls, by column, for small ones: a statement that gives
         Arrow is planned twice."""
+        sql = self._with_records(sql)
         with self._limited(sql):
             return self._room.instance.run(lambda: self._cursor.execute(sql, list(params)).fetchnumpy())
 

@@ -113,7 +113,6 @@ def define_records(
         _note(session.cost, in_memory, whole)
     is_as_read = "attributes" not in names or not buffered.num_rows
     if not whole and not view.has_more and between_ns is None and is_as_read:
-        session.execute("DROP VIEW IF EXISTS records")
         session.register("records", in_memory)
         return
     session.keep_footers([piece.segment for piece in whole])
@@ -127,7 +126,7 @@ def define_records(
         first_ns, last_ns = between_ns
         within = f"make_timestamp_ns({first_ns:d}) AND make_timestamp_ns({last_ns:d})"
         records = f"FROM ({records}) WHERE time BETWEEN {within}"
-    session.execute(f"CREATE OR REPLACE TEMP VIEW records AS {records}")
+    session.define_records(records)
 
 
 def pieces_between(pieces: Sequence[Piece], view: View, between_ns: tuple[int, int]) -> Sequence[Piece]:
