@@ -121,19 +121,47 @@ def read_groups(
     Where two times are given, both inclusive, `time` is among the columns, and records that are not `between_ns` may be
     missing; so may those that are not wanted.
     """
-    columns = segment.columns
     needed = _needed(segment, names)
-    with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
-        partition = json.loads(file.metadata.metadata[b"logstore.partition"])
+    with _opened(segment) as file:
         if wanted or between_ns is not None:
             table = _read_wanted(file, groups, needed, wanted, between_ns)
         else:
             table = _read(file, groups, needed)
-    if "attributes" in names and (columns.kinds or columns.omitted):
-        kept = table.filter(pa.array(_is_between(table, between_ns))) if between_ns is not None else table
-        table = with_rest(kept, _joined(kept, columns))
+    if between_ns is not None and _has_more(segment, names):
+        table = table.filter(pa.array(_is_between(table, between_ns)))
+    return _stored(segment, table, names)
+
+
+def read_rows(segment: Segment, groups: Sequence[int], rows: Ints, names: Sequence[str]) -> pa.Table:
+    """These columns of the stored schema, of the records that have these places (ascending) among those of these row
+    groups."""
+    with _opened(segment) as file:
+        sizes = np.array([file.metadata.row_group(group).num_rows for group in groups])
+        begins = np.cumsum(sizes) - sizes
+        of_rows = np.searchsorted(begins, rows, side="right") - 1
+        has_some, which = np.unique(of_rows, return_inverse=True)
+        kept = sizes[has_some]
+        places = rows - begins[of_rows] + (np.cumsum(kept) - kept)[which]
+        table = _read(file, [groups[at] for at in has_some], _needed(segment, names)).take(pa.array(places))
+    return _stored(segment, table, names)
+
+
+def _opened(segment: Segment) -> pq.ParquetFile:
+    return pq.ParquetFile(segment.path, metadata=_metadata(segment.path))
+
+
+def _stored(segment: Segment, table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """These columns of the stored schema, of records as they are in the segment's file."""
+    if _has_more(segment, names):
+        table = with_rest(table, _joined(table, segment.columns))
+    partition = json.loads(_metadata(segment.path).metadata[b"logstore.partition"])
     schema = pa.schema([STORED.field(name) for name in names])
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
+
+
+def _has_more(segment: Segment, names: Sequence[str]) -> bool:
+    """Whether attributes are among the columns and have to be joined."""
+    return "attributes" in names and bool(segment.columns.kinds or segment.columns.omitted)
 
 
 def _read(file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str]) -> pa.Table:
@@ -178,10 +206,11 @@ def _is_between(table: pa.Table, between_ns: tuple[int, int] | None) -> npt.NDAr
     return mask
 
 
-def read_times(segment: Segment, groups: Sequence[int]) -> pa.Table:
-    """The template's id and the time of the records of these row groups."""
-    with pq.ParquetFile(segment.path, metadata=_metadata(segment.path)) as file:
-        return file.read_row_groups(list(groups), columns=[TEMPLATE, "time"], use_threads=False)
+def read_facts(segment: Segment, groups: Sequence[int], identity: Collection[str] = ()) -> pa.Table:
+    """Of the records of these row groups the template's id, the time, and those of these columns of identity that are
+    not in the path."""
+    with _opened(segment) as file:
+        return _read(file, groups, {TEMPLATE, "time", *identity})
 
 
 def _needed(segment: Segment, names: Sequence[str]) -> set[str]:

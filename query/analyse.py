@@ -96,6 +96,11 @@ def is_exact_bound(condition: ast.Expression) -> bool:
     return values is not None and values[0] in ("cluster", "namespace")
 
 
+def is_identity(condition: ast.Expression) -> bool:
+    """Whether this condition is one on the values of one column of identity alone."""
+    return _identity_of(condition) is not None
+
+
 def _is_time_bound(condition: ast.Expression) -> bool:
     found = _bounds_of(condition, 0)
     return found.start_ns is not None or found.end_ns is not None

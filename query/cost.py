@@ -54,6 +54,8 @@ class Cost:
         self.slices_read = 0
         self.slices_narrowed = 0
         """Those that were read for times alone first, so that fewer records had to be put together."""
+        self.slices_direct = 0
+        """Those whose rows were made without SQL: templates, identity and time tell which records match."""
         self.slices_halved = 0
         """As often as one was too much for the memory, and was read again in halves."""
         self.is_enlarged = False

@@ -16,7 +16,7 @@ from logstore.errors import Busy, QueryTooExpensive
 from logstore.pruning import Bounds
 from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 from logstore.store import Store
-from query import analyse, frequent
+from query import analyse, direct, frequent
 from query.answer import Answer, End, schema, shape
 from query.ast import Extend, Fields, Name, Query, Where
 from query.cost import Cost, Stage, Trial
@@ -158,7 +158,7 @@ def _all_rows(
     parts = _slices(session, query, compiled, reading, buffer, request, after, wanted)
     parts = _growing(session, session.cost.walking(parts))
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:
-        parts = _narrowed(parts, session, reading, request, wanted, after)
+        parts = _narrowed(parts, session, reading, request, wanted, after, is_direct=direct.is_direct(query, compiled))
     rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
     return _with_counted(rows, reading.counted) if reading.counted else rows
 
@@ -175,7 +175,14 @@ def _patterns(
 
 
 def _narrowed(
-    parts: Iterator[Slice], session: Session, reading: Reading, request: Request, wanted: int, after: Place | None
+    parts: Iterator[Slice],
+    session: Session,
+    reading: Reading,
+    request: Request,
+    wanted: int,
+    after: Place | None,
+    *,
+    is_direct: bool,
 ) -> Iterator[Slice]:
     """The slices without what cannot be among the rows that are wanted, where conditions alone tell that."""
     pipes = list(reading.query.pipes)
@@ -190,7 +197,7 @@ def _narrowed(
     view = replace(reading.view, columns=columns)
     certain = reading.certain if after is None and is_filter else None
     is_less = columns < reading.view.columns
-    return Times(compiled, view, wanted, request.order, is_less, certain).narrowed(session, parts)
+    return Times(compiled, view, wanted, request.order, is_less, certain, is_direct).narrowed(session, parts)
 
 
 def _is_walk(query: Query, compiled: Compiled) -> bool:
@@ -266,6 +273,9 @@ def _rows_of(
 ) -> Generator[pa.RecordBatch, None, None]:
     """The rows of one slice; one that is too much for the memory is read again with more of it, else in halves, less
     what had come already: the order is total, so that the same rows come first again."""
+    if part.rows is not None:
+        yield direct.rows_of(session, part, compiled, order)
+        return
     define_records(session, part.pieces, part.buffer, view, part.between_ns)
     came = 0
     try:

@@ -116,6 +116,7 @@ def _trial(
             "all": cost.slices,
             "read": cost.slices_read,
             "narrowed": cost.slices_narrowed,
+            "direct": cost.slices_direct,
             "halved": cost.slices_halved,
         },
         "enlarged": cost.is_enlarged,

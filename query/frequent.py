@@ -159,7 +159,7 @@ def _times(cost: Cost, known: Known, templates: pa.ChunkedArray) -> pa.Table:
     found = []
     for segment, at in _places(known.groups, mask):
         _note(cost, segment, at, (segments.TEMPLATE, "time"))
-        part = segments.read_times(segment, at)
+        part = segments.read_facts(segment, at)
         found.append(part.filter(pc.is_in(part[segments.TEMPLATE], pa.array(ids))))
     if not found:
         return _SCHEMA.empty_table()

@@ -1,27 +1,30 @@
 """The end of an answer in time, found before its records are put together.
 
-The newest N records of a slice are those from the time of the Nth on. Where templates alone tell that enough records
-match, their times are read and nothing else. Otherwise times are had by reading the columns that the query's conditions
-need; whole records, whose attributes have to be joined, are then made of few rows, not of all that might be among the
-newest.
+The newest N records of a slice are those from the time of the Nth on. Where templates, identity and time tell that
+enough records match, nothing else is read to find it; and where they tell it of each record, its rows need no SQL
+(query/direct.py). Otherwise times are had by reading the columns that the query's conditions need; whole records, whose
+attributes have to be joined, are then made of few rows, not of all that might be among the newest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from logstore.errors import QueryTooExpensive
 from logstore.order import Ints
-from logstore.segment import TEMPLATE
-from query.groups import plain_bytes_of
-from query.picking import pick, read_times
+from logstore.segment import TEMPLATE, Wanted
+from query.groups import Piece, plain_bytes_of
+from query.picking import pick, read_facts
+from query.plan import time_span
 from query.session import Session
 from query.slices import Order, Slice
 from query.sql import Compiled
+from query.verdicts import Flags
 from query.view import View, define_records, pieces_between
 
 TIMES_BYTES: Final = 4 << 20
@@ -32,30 +35,78 @@ WORTH: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Certain:
-    """Templates (`ids`) all of whose records match a query that are within its range of time."""
+    """What templates, identity and time tell of records within a query's range of time.
 
-    ids: Ints
+    Records match whose template is one of `must` (None: all), and that have one of the values of each column in
+    `identity`; of templates that are `open`, some of them may. Both are ids, UNASSIGNED of records without a template.
+    """
 
-    def narrowed(self, session: Session, part: Slice, wanted: int, order: Order) -> Slice | None:
-        """The slice without what comes after the first `wanted` of such records; None where it has not as many."""
-        if part.between_ns is None or not len(self.ids):
-            return None
-        first_ns, last_ns = part.between_ns
-        picked, _ = pick([piece for whole in part.pieces for piece in whole.between(first_ns, last_ns)])
-        if plain_bytes_of(picked) < TIMES_BYTES:
-            return None
-        times = [self._times(table, first_ns, last_ns) for table in read_times(session, picked)]
-        found = np.concatenate(times) if times else np.zeros(0, np.int64)
-        if len(found) < wanted:
-            return None
-        session.cost.slices_narrowed += 1
-        at = wanted - 1 if order == "asc" else len(found) - wanted
-        return _up_to(part, int(np.partition(found, at)[at]), order)
+    identity: Mapping[str, frozenset[str]]
+    must: Ints | None = None
+    open: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
-    def _times(self, table: pa.Table, first_ns: int, last_ns: int) -> Ints:
+    def narrowed(self, session: Session, part: Slice, wanted: int, order: Order, *, is_direct: bool) -> Slice | None:
+        """The slice without what comes after the first `wanted` of such records, and with its rows where they alone
+        match; None where nothing of the kind is known.
+
+        `is_direct`: whether its rows are asked for.
+        """
+        if part.between_ns is None or (self.must is not None and not len(self.must)):
+            return None
+        picked, whole = pick([piece for each in part.pieces for piece in each.between(*part.between_ns)])
+        if plain_bytes_of(picked) < TIMES_BYTES and not is_direct:
+            return None
+        with session.reading():
+            tables = read_facts(session, picked, self.identity)
+            told = [self._told(piece, table, part.between_ns) for piece, table in zip(picked, tables, strict=True)]
+        times = np.concatenate([np.zeros(0, np.int64), *(one.times_ns[one.matches] for one in told)])
+        is_enough = len(times) >= wanted
+        if is_enough:
+            at = wanted - 1 if order == "asc" else len(times) - wanted
+            part = _up_to(part, int(np.partition(times, at)[at]), order)
+        rows = self._rows(part, told) if is_direct and not whole else None
+        if rows is None and not is_enough:
+            return None
+        session.cost.slices_narrowed += is_enough
+        return replace(part, rows=rows)
+
+    def _told(self, piece: Piece, table: pa.Table, between_ns: tuple[int, int]) -> "_Told":
         times: Ints = table["time"].cast(pa.int64()).to_numpy()
-        is_wanted = np.isin(table[TEMPLATE].to_numpy(), self.ids) & (times >= first_ns) & (times <= last_ns)
-        return times[is_wanted]
+        is_seen = (times >= between_ns[0]) & (times <= between_ns[1]) & Wanted(self.identity).has_identity(table)
+        templates = table[TEMPLATE]
+        matches = is_seen if self.must is None else is_seen & _is_one_of(templates, self.must)
+        return _Told(piece, times, matches, is_seen & _is_one_of(templates, self.open))
+
+    def _rows(self, part: Slice, told: Sequence["_Told"]) -> tuple[tuple[Piece, Ints], ...] | None:
+        """The records that match in the slice; None where that is not known of all."""
+        assert part.between_ns is not None
+        first_ns, last_ns = part.between_ns
+        span = time_span(part.buffer)
+        if span is not None and span[0] <= last_ns and span[1] >= first_ns:
+            return None
+        found: list[tuple[Piece, Ints]] = []
+        for one in told:
+            is_in = (one.times_ns >= first_ns) & (one.times_ns <= last_ns)
+            if (one.is_open & is_in).any() or (one.piece.known is None and self.must is not None):
+                return None
+            if len(rows := np.flatnonzero(one.matches & is_in)):
+                found.append((one.piece, rows))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Of the records of a piece's row groups: when they are, and which match, or may."""
+
+    piece: Piece
+    times_ns: Ints
+    matches: Flags
+    is_open: Flags
+
+
+def _is_one_of(templates: pa.ChunkedArray, ids: Ints) -> Flags:
+    found: Flags = pc.is_in(templates, value_set=pa.array(ids)).to_numpy()
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +120,22 @@ class Times:
     is_less: bool
     """Whether it needs fewer columns than the whole records."""
     certain: Certain | None = None
+    is_direct: bool = False
+    """Whether its columns are those of records as they are stored."""
 
     def narrowed(self, session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
         """The same slices, each without what cannot be among the first `wanted` of its records."""
         for part in parts:
-            told = None if self.certain is None else self.certain.narrowed(session, part, self.wanted, self.order)
+            told = self._told(session, part)
             if told is not None:
                 yield told
             else:
                 yield self._narrowed(session, part) if self._is_worth(part) else part
+
+    def _told(self, session: Session, part: Slice) -> Slice | None:
+        if self.certain is None:
+            return None
+        return self.certain.narrowed(session, part, self.wanted, self.order, is_direct=self.is_direct)
 
     def _is_worth(self, part: Slice) -> bool:
         """Row groups that are picked are read with all columns that the query has, whatever templates decide."""

@@ -18,6 +18,7 @@ from logstore.pruning import Bounds
 from logstore.segment import Wanted
 from logstore.snapshot import Snapshot
 from logstore.store import Store
+from logstore.templates import UNASSIGNED
 from query import analyse, ast, frequent
 from query.cost import Cost, Stage
 from query.counting import cells_for
@@ -140,10 +141,13 @@ def _of_records(
     conditions = [one for one in analyse.conjuncts(query) if not _is_bound(one)]
     words = tuple(words for one in conditions for words in words_of_message(one))
     inside = {name: values for name, values in bounds.identity.items() if name in INSIDE}
-    whole = Reading(query, stored, planned.pieces, replace(view, wanted=Wanted(inside, words)), bounds=bounds)
+    is_of_any_seq = bounds.up_to_seq is None and bounds.after_seq is None
+    wanted = Wanted(inside, words)
+    certain = Certain(inside) if not conditions and is_of_any_seq else None
+    whole = Reading(query, stored, planned.pieces, replace(view, wanted=wanted), bounds=bounds, certain=certain)
     if not planned.pieces:
         return whole
-    only_counts = is_count(query) and bounds.up_to_seq is None and bounds.after_seq is None
+    only_counts = is_count(query) and is_of_any_seq
     if not conditions and only_counts:
         return _counted_whole(whole, planned.pieces.segments, bounds)
     if not conditions and not has_patterns and not INSIDE.intersection(bounds.identity):
@@ -199,14 +203,21 @@ def _narrowed(
         asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), words),
         skipped=+Counter(chosen.skipped),
         is_rare=bool(is_rare) and chosen.skipped["words"] > 0,
-        certain=_certain(bounds, verdict, texts),
+        certain=_certain(conditions, bounds, told),
     )
 
 
-def _certain(bounds: Bounds, verdict: Verdict, texts: Texts) -> Certain | None:
-    if bounds.up_to_seq is not None or bounds.after_seq is not None or INSIDE.intersection(bounds.identity):
+def _certain(conditions: Sequence[ast.Expression], bounds: Bounds, told: _Told) -> Certain | None:
+    """What templates tell besides identity, which each record tells by itself."""
+    if bounds.up_to_seq is not None or bounds.after_seq is not None:
         return None
-    return Certain(texts.ids[verdict.must[:-1]])
+    inside = {name: values for name, values in bounds.identity.items() if name in INSIDE}
+    others = tuple(one for one in conditions if not analyse.is_identity(one))
+    if not others:
+        return Certain(inside)
+    ids = np.append(told.texts.ids, UNASSIGNED)
+    verdict = combine(ast.And(others), told.verdicts, len(told.texts.ids))
+    return Certain(inside, ids[verdict.must], ids[verdict.may & ~verdict.must])
 
 
 def _view(view: View, query: ast.Query, decided_leaves: tuple[DecidedLeaf, ...], texts: Texts) -> View:

@@ -231,6 +231,21 @@ class Session:
         finally:
             self._watchdog.disarm(self)
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Counts what is read without DuckDB as time of the query.
+
+        Raises:
+            QueryTimeout, QueryCancelled: it has none left.
+        """
+        self._check()
+        started_s = time.monotonic()
+        try:
+            with self.cost.stage(Stage.READ):
+                yield
+        finally:
+            self._left_s -= time.monotonic() - started_s
+
     def _check(self) -> None:
         if self._is_cancelled:
             raise QueryCancelled("the query was cancelled")

@@ -38,6 +38,9 @@ class Slice:
     """About what is read of files for it, before compression."""
     cuts: int = 0
     """How often it was halved to become what it is."""
+    rows: tuple[tuple[Piece, Ints], ...] | None = None
+    """The records that match and may be wanted, where they are known: of row groups, by their places among all records
+    of these."""
 
     def halves(self, order: Order) -> tuple["Slice", ...]:
         """Itself in two, for what cannot be sorted at once; none where it is of one time or of unknown ones, or where

@@ -55,3 +55,4 @@ class Compiled:
     ordered_by_time: bool
     is_rowwise: bool
     own_limit: bool
+    with_place: bool = False

@@ -161,6 +161,7 @@ def _selected(rows: Relation, names: tuple[str, ...], limit: int | None, with_pl
         ordered_by_time=rows.of_records and rows.in_total_order,
         is_rowwise=rows.is_rowwise,
         own_limit=rows.own_limit,
+        with_place=with_place,
     )
 
 
