@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from logstore import attributes, index
+from logstore import attributes, index, pages
 from logstore.attributes import ARROW
 from logstore.catalog import Segment
 from logstore.columns import AttributeColumns
@@ -124,7 +124,7 @@ def read_groups(
     needed = _needed(segment, names)
     with _opened(segment) as file:
         if wanted or between_ns is not None:
-            table = _read_wanted(file, groups, needed, wanted, between_ns)
+            table = _read_wanted(segment, file, groups, needed, wanted, between_ns)
         else:
             table = _read(file, groups, needed)
     if between_ns is not None and _has_more(segment, names):
@@ -136,14 +136,37 @@ def read_rows(segment: Segment, groups: Sequence[int], rows: Ints, names: Sequen
     """These columns of the stored schema, of the records that have these places (ascending) among those of these row
     groups."""
     with _opened(segment) as file:
-        sizes = np.array([file.metadata.row_group(group).num_rows for group in groups])
-        begins = np.cumsum(sizes) - sizes
-        of_rows = np.searchsorted(begins, rows, side="right") - 1
-        has_some, which = np.unique(of_rows, return_inverse=True)
-        kept = sizes[has_some]
-        places = rows - begins[of_rows] + (np.cumsum(kept) - kept)[which]
-        table = _read(file, [groups[at] for at in has_some], _needed(segment, names)).take(pa.array(places))
+        table = _read_rows(segment, file, groups, rows, _needed(segment, names))
     return _stored(segment, table, names)
+
+
+def _read_rows(
+    segment: Segment, file: pq.ParquetFile, groups: Sequence[int], rows: Ints, needed: Collection[str]
+) -> pa.Table:
+    """Those of these columns that the file has. Groups that have none of the rows are not read."""
+    sizes = np.array([file.metadata.row_group(group).num_rows for group in groups], np.int64)
+    begins = np.cumsum(sizes) - sizes
+    of_rows = np.searchsorted(begins, rows, side="right") - 1
+    has_some, which = np.unique(of_rows, return_inverse=True)
+    kept, some = sizes[has_some], [groups[at] for at in has_some]
+    places = pa.array(rows - begins[of_rows] + (np.cumsum(kept) - kept)[which])
+    messages = _messages_at(segment, file, some, rows - begins[of_rows], which) if "message" in needed else None
+    if messages is None:
+        return _read(file, some, needed).take(places)
+    others = _read(file, some, set(needed).difference(["message"])).take(places)
+    return pa.table({**{name: others[name] for name in others.column_names}, "message": messages})
+
+
+def _messages_at(
+    segment: Segment, file: pq.ParquetFile, groups: Sequence[int], rows: Ints, which: Ints
+) -> pa.ChunkedArray | None:
+    """The messages of these rows, each of the group at that position; None where they have to be read whole."""
+    with segment.path.open("rb", buffering=0) as content:
+        found = [
+            pages.texts(content.fileno(), file.metadata, group, "message", rows[which == number])
+            for number, group in enumerate(groups)
+        ]
+    return None if any(one is None for one in found) else pa.chunked_array(found, pa.string())
 
 
 def _opened(segment: Segment) -> pq.ParquetFile:
@@ -170,32 +193,29 @@ def _read(file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str]) 
 
 
 def _read_wanted(
+    segment: Segment,
     file: pq.ParquetFile,
     groups: Sequence[int],
     needed: Collection[str],
     wanted: Wanted,
     between_ns: tuple[int, int] | None,
 ) -> pa.Table:
-    """What tells which records are wanted is read first, the smallest of it before messages, and all else only if there
-    are some; few records are read at once."""
-    small = {*wanted.identity, *(["time"] if between_ns is not None else [])}
+    """What tells which records are wanted is read first, the smallest of it before messages, and all else only of
+    these; few records are read at once."""
+    small = {*wanted.identity, *(["time"] if between_ns is not None else [])}.intersection(file.schema_arrow.names)
     rows = sum(file.metadata.row_group(group).num_rows for group in groups)
     if rows <= AT_ONCE_ROWS:
         table = _read(file, groups, {*needed, *small, *(["message"] if wanted.words else [])})
         mask = wanted.mask(table) & _is_between(table, between_ns)
         return table.select([name for name in table.column_names if name in needed]).filter(pa.array(mask))
-    table = _read(file, groups, small) if small else pa.table({})
-    mask = wanted.has_identity(table) & _is_between(table, between_ns) if small else np.ones(rows, np.bool_)
-    if wanted.words and mask.any():
-        messages = _read(file, groups, ["message"])["message"]
-        table = table.append_column("message", messages) if small else pa.table({"message": messages})
-        asked = messages if mask.all() else messages.filter(pa.array(mask))
-        mask[mask] = wanted.has_words(index.one_chunk(asked))
-    has_some = bool(mask.any())
-    rest = _read(file, groups if has_some else [], set(needed).difference(table.column_names))
-    for name in set(table.column_names).intersection(needed):
-        rest = rest.append_column(name, table[name] if has_some else table[name].slice(0, 0))
-    return rest if 2 * np.count_nonzero(mask) > len(mask) else rest.filter(pa.array(mask[: rest.num_rows]))
+    places = np.arange(rows)
+    if small:
+        told = _read(file, groups, small)
+        places = places[wanted.has_identity(told) & _is_between(told, between_ns)]
+    if wanted.words:
+        messages = index.one_chunk(_read_rows(segment, file, groups, places, ["message"])["message"])
+        places = places[wanted.has_words(messages)]
+    return _read_rows(segment, file, groups, places, needed)
 
 
 def _is_between(table: pa.Table, between_ns: tuple[int, int] | None) -> npt.NDArray[np.bool_]:

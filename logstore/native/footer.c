@@ -3,9 +3,8 @@
 #include <stdlib.h>
 
 #include "memory.h"
+#include "thrift.h"
 
-enum { TRUE = 1, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT };
-enum { DEPTH_MAX = 16 };
 enum { FILE_GROUPS = 4 };
 enum { GROUP_COLUMNS = 1, GROUP_ROWS = 3, GROUP_OFFSET = 5, GROUP_ORDINAL = 7 };
 enum { CHUNK_OFFSET = 2, CHUNK_COLUMN = 3 };
@@ -36,116 +35,46 @@ struct footer_result {
 
 struct walker {
     struct memory memory;
-    const uint8_t *start, *end;
+    struct thrift in;
     struct buffer groups, chunks;
-    int is_bad;
 };
 
-static const uint8_t *bad(struct walker *w) {
-    w->is_bad = 1;
-    return w->end;
-}
-
-static const uint8_t *unsigned_at(struct walker *w, const uint8_t *at, uint64_t *value) {
-    *value = 0;
-    for (int shift = 0; at < w->end && shift < 64; shift += 7) {
-        *value |= (uint64_t)(*at & 127) << shift;
-        if (*at++ < 128) return at;
-    }
-    return bad(w);
-}
-
-static const uint8_t *signed_at(struct walker *w, const uint8_t *at, int64_t *value) {
-    uint64_t zigzag;
-    at = unsigned_at(w, at, &zigzag);
-    *value = (int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1);
-    return at;
-}
-
 static const uint8_t *number_at(struct walker *w, const uint8_t *at, struct number *number) {
-    number->begin = at - w->start;
-    at = signed_at(w, at, &number->value);
-    number->end = at - w->start;
-    return at;
-}
-
-static const uint8_t *list_at(struct walker *w, const uint8_t *at, int *kind, uint64_t *count) {
-    if (at >= w->end) return bad(w);
-    *kind = *at & 15;
-    *count = *at >> 4;
-    return *count < 15 ? at + 1 : unsigned_at(w, at + 1, count);
-}
-
-/* The place of a field's value, its kind and number; at the end of the struct, kind 0. */
-static const uint8_t *field_at(struct walker *w, const uint8_t *at, int *kind, int64_t *number) {
-    *kind = 0;
-    if (at >= w->end) return bad(w);
-    uint8_t head = *at++;
-    *kind = head & 15;
-    if (!head) return at;
-    if (head >> 4) {
-        *number += head >> 4;
-        return at;
-    }
-    return signed_at(w, at, number);
-}
-
-static const uint8_t *past(struct walker *w, const uint8_t *at, int kind, int depth) {
-    uint64_t count;
-    int64_t ignored;
-    if (kind == TRUE || kind == FALSE) return at;
-    if (kind >= I16 && kind <= I64) return signed_at(w, at, &ignored);
-    if (kind == BYTE || kind == DOUBLE || kind == BINARY) {
-        count = kind == BYTE ? 1 : 8;
-        if (kind == BINARY) at = unsigned_at(w, at, &count);
-        return count <= (uint64_t)(w->end - at) ? at + count : bad(w);
-    }
-    if (depth >= DEPTH_MAX) return bad(w);
-    if (kind == STRUCT) {
-        int inner;
-        for (at = field_at(w, at, &inner, &ignored); inner && !w->is_bad; at = field_at(w, at, &inner, &ignored)) {
-            at = past(w, at, inner, depth + 1);
-        }
-        return at;
-    }
-    if (kind != LIST) return bad(w);
-    int of;
-    at = list_at(w, at, &of, &count);
-    for (uint64_t i = 0; i < count && !w->is_bad; i++) {
-        at = of == TRUE || of == FALSE ? past(w, at, BYTE, depth + 1) : past(w, at, of, depth + 1);
-    }
+    number->begin = at - w->in.start;
+    at = signed_at(&w->in, at, &number->value);
+    number->end = at - w->in.start;
     return at;
 }
 
 static const uint8_t *read_column(struct walker *w, const uint8_t *at, struct chunk *chunk) {
     int kind;
     int64_t field = 0;
-    for (at = field_at(w, at, &kind, &field); kind && !w->is_bad; at = field_at(w, at, &kind, &field)) {
+    for (at = field_at(&w->in, at, &kind, &field); kind && !w->in.is_bad; at = field_at(&w->in, at, &kind, &field)) {
         if (field == COLUMN_INDEX || field == COLUMN_BLOOM) chunk->has_others = 1;
         struct number *number = field == COLUMN_SIZE         ? &chunk->size
                                 : field == COLUMN_DATA       ? &chunk->data
                                 : field == COLUMN_DICTIONARY ? &chunk->dictionary
                                                              : NULL;
-        at = number && kind == I64 ? number_at(w, at, number) : past(w, at, kind, 0);
+        at = number && kind == I64 ? number_at(w, at, number) : past(&w->in, at, kind, 0);
     }
     return at;
 }
 
 static const uint8_t *read_chunk(struct walker *w, const uint8_t *at) {
-    struct chunk chunk = {.begin = at - w->start};
+    struct chunk chunk = {.begin = at - w->in.start};
     int kind;
     int64_t field = 0;
-    for (at = field_at(w, at, &kind, &field); kind && !w->is_bad; at = field_at(w, at, &kind, &field)) {
+    for (at = field_at(&w->in, at, &kind, &field); kind && !w->in.is_bad; at = field_at(&w->in, at, &kind, &field)) {
         if (field == CHUNK_OFFSET && kind == I64) {
             at = number_at(w, at, &chunk.offset);
         } else if (field == CHUNK_COLUMN && kind == STRUCT) {
             at = read_column(w, at, &chunk);
         } else {
             chunk.has_others = 1;
-            at = past(w, at, kind, 0);
+            at = past(&w->in, at, kind, 0);
         }
     }
-    chunk.end = at - w->start;
+    chunk.end = at - w->in.start;
     buffer_append(&w->chunks, &chunk, sizeof chunk);
     return at;
 }
@@ -153,20 +82,20 @@ static const uint8_t *read_chunk(struct walker *w, const uint8_t *at) {
 static const uint8_t *read_chunks(struct walker *w, const uint8_t *at, struct group *group) {
     int kind;
     uint64_t count;
-    group->columns_begin = at - w->start;
-    at = list_at(w, at, &kind, &count);
-    if (kind != STRUCT) return bad(w);
-    for (uint64_t i = 0; i < count && !w->is_bad; i++) at = read_chunk(w, at);
-    group->columns_end = at - w->start;
+    group->columns_begin = at - w->in.start;
+    at = list_at(&w->in, at, &kind, &count);
+    if (kind != STRUCT) return bad(&w->in);
+    for (uint64_t i = 0; i < count && !w->in.is_bad; i++) at = read_chunk(w, at);
+    group->columns_end = at - w->in.start;
     group->chunks = (int64_t)count;
     return at;
 }
 
 static const uint8_t *read_group(struct walker *w, const uint8_t *at) {
-    struct group group = {.begin = at - w->start};
+    struct group group = {.begin = at - w->in.start};
     int kind;
     int64_t field = 0;
-    for (at = field_at(w, at, &kind, &field); kind && !w->is_bad; at = field_at(w, at, &kind, &field)) {
+    for (at = field_at(&w->in, at, &kind, &field); kind && !w->in.is_bad; at = field_at(&w->in, at, &kind, &field)) {
         struct number *number = field == GROUP_ROWS      ? &group.rows
                                 : field == GROUP_OFFSET  ? &group.offset
                                 : field == GROUP_ORDINAL ? &group.ordinal
@@ -174,42 +103,42 @@ static const uint8_t *read_group(struct walker *w, const uint8_t *at) {
         if (number && (kind == I64 || kind == I16)) {
             at = number_at(w, at, number);
         } else {
-            at = field == GROUP_COLUMNS && kind == LIST ? read_chunks(w, at, &group) : past(w, at, kind, 0);
+            at = field == GROUP_COLUMNS && kind == LIST ? read_chunks(w, at, &group) : past(&w->in, at, kind, 0);
         }
     }
-    group.end = at - w->start;
+    group.end = at - w->in.start;
     buffer_append(&w->groups, &group, sizeof group);
     return at;
 }
 
 static void read_file(struct walker *w, struct footer_result *result) {
-    const uint8_t *at = w->start;
+    const uint8_t *at = w->in.start;
     int kind;
     int64_t field = 0;
-    for (at = field_at(w, at, &kind, &field); kind && !w->is_bad; at = field_at(w, at, &kind, &field)) {
+    for (at = field_at(&w->in, at, &kind, &field); kind && !w->in.is_bad; at = field_at(&w->in, at, &kind, &field)) {
         if (field != FILE_GROUPS || kind != LIST) {
-            at = past(w, at, kind, 0);
+            at = past(&w->in, at, kind, 0);
             continue;
         }
         int of;
         uint64_t count;
-        result->groups_begin = at - w->start;
-        at = list_at(w, at, &of, &count);
-        if (of != STRUCT) at = bad(w);
-        for (uint64_t i = 0; i < count && !w->is_bad; i++) at = read_group(w, at);
-        result->groups_end = at - w->start;
+        result->groups_begin = at - w->in.start;
+        at = list_at(&w->in, at, &of, &count);
+        if (of != STRUCT) at = bad(&w->in);
+        for (uint64_t i = 0; i < count && !w->in.is_bad; i++) at = read_group(w, at);
+        result->groups_end = at - w->in.start;
     }
-    if (at != w->end || !result->groups_end) w->is_bad = 1;
+    if (at != w->in.end || !result->groups_end) w->in.is_bad = 1;
 }
 
 /* Refused if the bytes are no footer. */
 EXPORT int32_t kernel_footer_groups(const uint8_t *footer, int64_t length, struct footer_result *result) {
-    struct walker w = {.start = footer, .end = footer + length};
+    struct walker w = {.in = {.start = footer, .end = footer + length}};
     w.groups.memory = w.chunks.memory = &w.memory;
     int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(w.memory.exhausted) == 0) {
         read_file(&w, result);
-        status = w.is_bad ? KERNEL_REFUSED : KERNEL_OK;
+        status = w.in.is_bad ? KERNEL_REFUSED : KERNEL_OK;
         if (status == KERNEL_OK) {
             result->groups = buffer_hand_over(&w.groups);
             result->chunks = buffer_hand_over(&w.chunks);

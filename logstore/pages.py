@@ -1,0 +1,91 @@
+"""Single texts out of a column chunk of a segment: only the pages that have them are decompressed and read.
+
+For columns of plain texts, none of them null, as segments' messages are. Format: parquet.thrift
+(https://github.com/apache/parquet-format), data pages of version 1.
+"""
+
+import ctypes
+import os
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, kernel
+from logstore.order import Ints
+
+_PAGE: Final = np.dtype([(name, "<i8") for name in ("begin", "size", "plain_size", "values")])
+
+
+class _PageText(ctypes.Structure):
+    """`struct page_text`."""
+
+    _fields_ = (("content", ctypes.c_void_p), ("size", ctypes.c_int64), ("values", ctypes.c_int64))
+
+
+_pages: Final = kernel("kernel_pages", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ColumnBuffer))
+_page_texts: Final = kernel(
+    "kernel_page_texts",
+    ctypes.POINTER(_PageText),
+    ctypes.c_int64,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.POINTER(TextColumn),
+)
+
+
+def texts(file: int, metadata: pq.FileMetaData, group: int, name: str, rows: Ints) -> pa.StringArray | None:
+    """The texts of these rows (ascending) of a row group's column in an open file; None where it is laid out otherwise,
+    which is for whoever reads the whole of it.
+
+    Raises OSError, ArrowInvalid where it cannot be read.
+    """
+    at = metadata.schema.names.index(name)
+    chunk = metadata.row_group(group).column(at)
+    if (
+        metadata.schema.column(at).max_definition_level
+        or chunk.physical_type != "BYTE_ARRAY"
+        or chunk.has_dictionary_page
+        or chunk.compression != "ZSTD"
+    ):
+        return None
+    content = os.pread(file, chunk.total_compressed_size, chunk.data_page_offset)
+    pages = _pages_of(content)
+    if pages is None or pages["values"].sum() != chunk.num_values:
+        return None
+    begins = np.cumsum(pages["values"]) - pages["values"]
+    of_rows = np.searchsorted(begins, rows, side="right") - 1
+    needed, which = np.unique(of_rows, return_inverse=True)
+    values = pages["values"][needed]
+    places = rows - begins[of_rows] + (np.cumsum(values) - values)[which]
+    return _texts_of([_plain(content, page) for page in pages[needed]], values, places)
+
+
+def _pages_of(content: bytes) -> "np.ndarray[tuple[int], np.dtype[np.void]] | None":
+    result = ColumnBuffer()
+    status = _pages(content, len(content), ctypes.byref(result))
+    if status == KERNEL_REFUSED:
+        return None
+    if status != KERNEL_OK:
+        raise MemoryError("pages")
+    return np.frombuffer(result.take_bytes(), _PAGE)
+
+
+def _plain(content: bytes, page: np.void) -> pa.Buffer:
+    begin, size, plain_size, _ = page.tolist()
+    compressed = pa.py_buffer(memoryview(content)[begin : begin + size])
+    return pa.decompress(compressed, plain_size, codec="zstd")
+
+
+def _texts_of(plain: list[pa.Buffer], values: Ints, places: Ints) -> pa.StringArray | None:
+    described = (_PageText(one.address, one.size, count) for one, count in zip(plain, values.tolist(), strict=True))
+    told = (_PageText * len(plain))(*described)
+    at = np.ascontiguousarray(places, np.int64)
+    result = TextColumn()
+    status = _page_texts(told, len(plain), at.ctypes.data, len(at), ctypes.byref(result))
+    if status == KERNEL_REFUSED:
+        return None
+    if status != KERNEL_OK:
+        raise MemoryError("pages")
+    return result.to_array(len(at))
