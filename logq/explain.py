@@ -90,7 +90,7 @@ def _stages(stages: Sequence[Mapping[str, Any]], size: int, bold: str, dim: str)
 
 def _analyzed(figures: Mapping[str, Any], size: int, bold: str, dim: str) -> Iterator[str]:
     slices = figures["slices"]
-    notes = (("narrowed", "for times alone first"), ("halved", "again in halves"))
+    notes = (("narrowed", "for times alone first"), ("direct", "without SQL"), ("halved", "again in halves"))
     more = "".join(f", {slices[name]:,} {text}" for name, text in notes if slices.get(name))
     parts = [
         f"{_some(figures['rows'], 'row')} in {_ms(figures['ms'])}",

@@ -13,7 +13,8 @@ frequent attributes under their own names (logstore/columns.py); `attributes` ha
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -169,8 +170,10 @@ def _messages_at(
     return None if any(one is None for one in found) else pa.chunked_array(found, pa.string())
 
 
-def _opened(segment: Segment) -> pq.ParquetFile:
-    return pq.ParquetFile(segment.path, metadata=_metadata(segment.path))
+@contextmanager
+def _opened(segment: Segment) -> Iterator[pq.ParquetFile]:
+    with pa.OSFile(str(segment.path)) as file, pq.ParquetFile(file, metadata=_metadata(segment.path)) as opened:
+        yield opened
 
 
 def _stored(segment: Segment, table: pa.Table, names: Sequence[str]) -> pa.Table:

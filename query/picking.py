@@ -1,8 +1,8 @@
 """What a query takes into memory: row groups that are picked out of segments, and buffered records; of them
 little more than what the query may want, where that can be told at once."""
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Final, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Final
 
 import pyarrow as pa
 
@@ -12,8 +12,6 @@ from logstore.segment import Wanted
 from query.cost import Cost
 from query.groups import SMALL_BYTES, Piece
 from query.session import Session
-
-One = TypeVar("One")
 
 PICKED_MAX_BYTES: Final = 24 << 20
 """Row groups that are picked out of segments and held in memory at once, before compression."""
@@ -49,7 +47,8 @@ def read(
     def read_one(piece: Piece) -> pa.Table:
         return segments.read_groups(piece.segment, _groups(piece), names, between_ns, wanted)
 
-    tables = _of_each(session, read_one, pieces)
+    # One alone is read here, several in the threads for it.
+    tables = list((map if len(pieces) < 2 else session.readers.map)(read_one, pieces))
     if session.cost.is_detailed:
         for piece, table in zip(pieces, tables, strict=True):
             groups = _groups(piece)
@@ -60,40 +59,26 @@ def read(
 
 def read_facts(session: Session, pieces: Sequence[Piece], identity: Collection[str]) -> list[pa.Table]:
     """Of each piece the templates' ids, the times, and these columns of identity of all records of its row groups."""
-
-    def read_one(piece: Piece) -> pa.Table:
-        return segments.read_facts(piece.segment, _groups(piece), identity)
-
     if session.cost.is_detailed:
         names = (segments.TEMPLATE, "time", *identity)
         for piece in pieces:
             session.cost.add_read(0, segments.chunk_bytes(piece.segment, _groups(piece), names))
-    return _of_each(session, read_one, pieces)
+    return [segments.read_facts(piece.segment, _groups(piece), identity) for piece in pieces]
 
 
 def read_rows(session: Session, rows: Sequence[tuple[Piece, Ints]], names: Sequence[str]) -> list[pa.Table]:
     """Of each piece the records that have these places among those of its row groups."""
-
-    def read_one(one: tuple[Piece, Ints]) -> pa.Table:
-        piece, places = one
-        return segments.read_rows(piece.segment, _groups(piece), places, names)
-
     if session.cost.is_detailed:
         for piece, places in rows:
             groups = _groups(piece)
             session.cost.add_read(len(groups), segments.chunk_bytes(piece.segment, groups, names))
             session.cost.rows += len(places)
-    return _of_each(session, read_one, rows)
+    return [segments.read_rows(piece.segment, _groups(piece), places, names) for piece, places in rows]
 
 
 def _groups(piece: Piece) -> Sequence[int]:
     assert piece.groups is not None
     return piece.groups
-
-
-def _of_each(session: Session, read_one: Callable[[One], pa.Table], each: Sequence[One]) -> list[pa.Table]:
-    """One alone is read here, several in the threads for it."""
-    return list((map if len(each) < 2 else session.readers.map)(read_one, each))
 
 
 def having(buffer: pa.Table, wanted: Wanted, cost: Cost) -> pa.Table:

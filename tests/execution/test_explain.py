@@ -179,7 +179,7 @@ def test_a_scan_of_everything_reads_one_column_of_all_row_groups(hours: Store, r
     assert actual["rows"] == 1
     assert actual["row_groups"] == sum(metadata.num_row_groups for _, metadata in files) > HOURS
     assert actual["rows_scanned"] == COUNT
-    assert actual["slices"] == {"all": 1, "read": 1, "narrowed": 0, "halved": 0}
+    assert actual["slices"] == {"all": 1, "read": 1, "narrowed": 0, "direct": 0, "halved": 0}
     assert actual["enlarged"] is False
     column = sum(_chunk_bytes(m, group, {"stream"}) for _, m in files for group in range(m.num_row_groups))
     assert column <= actual["bytes"] < sum(path.stat().st_size for path, _ in files) / 4

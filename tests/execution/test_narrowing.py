@@ -83,6 +83,37 @@ def test_the_first_records_are_those_of_the_whole_answer(store: Store, engine: E
             assert lines(store, engine, query, limit=limit, order=order, **bounds) == whole[:limit], (limit, bounds)
 
 
+@pytest.mark.parametrize(
+    ("query", "is_direct"),
+    [
+        ("*", True),
+        ("error", True),
+        ("error namespace=shop pod=web-1", True),
+        ("error | fields time, pod, message", True),
+        ("error | fields trace_id", False),
+        ("error status>=500", False),
+        ("h1n7", False),
+    ],
+)
+def test_what_is_decided_without_reading_messages_needs_no_sql(
+    store: Store, engine: Engine, query: str, is_direct: bool
+) -> None:
+    store.flush()
+    slices = explain(store, engine, Request(query, limit=50), analyze=True)["analyze"]["slices"]
+    assert slices["direct"] == (slices["read"] if is_direct else 0)
+
+
+def test_buffered_records_are_among_those_of_the_files(store: Store, engine: Engine) -> None:
+    old, new = START_NS + 30 * S_NS, START_NS + 10_000 * S_NS
+    append(store, [record(old, "error: late"), record(new, "error: new")])
+    newest = lines(store, engine, "error | fields message", limit=5)
+    assert newest[0] == {"message": "error: new"}
+    within = {"start_ns": old, "end_ns": old + 1}
+    assert {"message": "error: late"} in lines(store, engine, "error | fields message", limit=500, **within)
+    told = explain(store, engine, Request("error", limit=500, **within), analyze=True)
+    assert told["analyze"]["slices"]["direct"] == 0
+
+
 def test_where_templates_are_certain_only_the_end_is_put_together(
     store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
