@@ -13,8 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore.errors import Busy, QueryTooExpensive
-from logstore.pruning import Bounds
-from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 from logstore.store import Store
 from query import analyse, direct, frequent
 from query.answer import Answer, End, schema, shape
@@ -23,9 +21,7 @@ from query.cost import Cost, Stage, Trial
 from query.engine import Engine
 from query.merging import merged, merging_of
 from query.narrowing import Times
-from query.needles import has_digit
 from query.parser import parse
-from query.picking import PICKED_MAX_BYTES, having
 from query.place import cursor_after, place_of
 from query.plan import plan
 from query.reading import Reading, is_count, prepare
@@ -33,9 +29,10 @@ from query.remembered import Remembered, key_of
 from query.request import Request, bounds, compiled_for, groups_for, is_grouped, parts_for, row_limit, split_limit
 from query.session import Session
 from query.settings import Size
-from query.slices import Slice, slices
+from query.slices import Slice
 from query.sql import Compiled, Place
 from query.view import View, define_records
+from query.walking import growing, is_walk, slices_of
 
 
 def run(store: Store, engine: Engine, request: Request, wait_s: float | None = None) -> Answer:
@@ -75,7 +72,7 @@ def run_parsed(
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
-        is_large = reading.plain_bytes >= engine.settings.large_bytes and not (limit and _is_walk(query, first))
+        is_large = reading.plain_bytes >= engine.settings.large_bytes and not (limit and is_walk(query, first))
         with cost.stage(Stage.WAIT):
             session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
         session.measure(cost)
@@ -155,8 +152,8 @@ def _all_rows(
         compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
     if is_count(query) and not reading.pieces and not buffer.num_rows:
         return iter([_counted(compiled, reading.counted)] if wanted != 0 else [])
-    parts = _slices(session, query, compiled, reading, buffer, request, after, wanted)
-    parts = _growing(session, session.cost.walking(parts))
+    parts = slices_of(session, query, compiled, reading, buffer, request, after, wanted)
+    parts = growing(session, session.cost.walking(parts))
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:
         parts = _narrowed(parts, session, reading, request, wanted, after, is_direct=direct.is_direct(query, compiled))
     rows = _rows(session, compiled, parts, wanted, request.order, reading.view)
@@ -198,52 +195,6 @@ def _narrowed(
     certain = reading.certain if after is None and is_filter else None
     is_less = columns < reading.view.columns
     return Times(compiled, view, wanted, request.order, is_less, certain, is_direct).narrowed(session, parts)
-
-
-def _is_walk(query: Query, compiled: Compiled) -> bool:
-    """Whether the query is answered slice by slice of time."""
-    return compiled.is_rowwise and compiled.ordered_by_time and not analyse.has_subquery(query)
-
-
-def _growing(session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
-    """The same slices; the session is told of each what it reads."""
-    for part in parts:
-        session.grow(part.bytes)
-        yield part
-
-
-def _slices(
-    session: Session,
-    query: Query,
-    compiled: Compiled,
-    reading: Reading,
-    buffer: pa.Table,
-    request: Request,
-    after: Place | None,
-    wanted: int | None,
-) -> Iterator[Slice]:
-    if not _is_walk(query, compiled) or (reading.is_rare and reading.plain_bytes <= PICKED_MAX_BYTES):
-        return iter([Slice(reading.pieces, buffer)])
-    if any(all(map(has_digit, alternatives)) for alternatives in reading.view.wanted.words):
-        # Likely an id, for which a walk would only take the buffer apart.
-        buffer = having(buffer, reading.view.wanted, session.cost)
-    return slices(
-        reading.pieces,
-        buffer,
-        request.order,
-        is_bounded=wanted is not None,
-        wanted=wanted or 0,
-        within_ns=_within(reading.bounds, request.order, after),
-    )
-
-
-def _within(bounds: Bounds, order: Literal["asc", "desc"], after: Place | None) -> tuple[int, int]:
-    """The first and the last time that a record of the answer may have."""
-    first_ns = TIME_MIN_NS if bounds.start_ns is None else bounds.start_ns
-    last_ns = TIME_MAX_NS if bounds.end_ns is None else bounds.end_ns - 1
-    if after is None:
-        return first_ns, last_ns
-    return (max(first_ns, after.time_ns), last_ns) if order == "asc" else (first_ns, min(last_ns, after.time_ns))
 
 
 def _rows(
