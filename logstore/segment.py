@@ -60,11 +60,16 @@ def with_rest(table: pa.Table, rest: pa.StringArray) -> pa.Table:
 
 def _joined(table: pa.Table, columns: AttributeColumns) -> pa.StringArray:
     return attributes.join(
-        index.one_chunk(table["attributes"]),
-        [(key, index.one_chunk(table[key])) for key, _ in columns.kinds],
+        _whole(table["attributes"]),
+        [(key, _whole(table[key])) for key, _ in columns.kinds],
         columns.omitted,
-        index.one_chunk(table["message"]),
+        _whole(table["message"]),
     )
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """The column in one piece, without a dictionary."""
+    return index.one_chunk(column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column)
 
 
 def read_columns(segment: Segment) -> pa.Table:
@@ -172,7 +177,12 @@ def _messages_at(
 
 @contextmanager
 def _opened(segment: Segment) -> Iterator[pq.ParquetFile]:
-    with pa.OSFile(str(segment.path)) as file, pq.ParquetFile(file, metadata=_metadata(segment.path)) as opened:
+    """Few of a row group's pages are read at a time, and columns with a dictionary as they are."""
+    metadata, dictionaries = _footer(segment.path)
+    with (
+        pa.OSFile(str(segment.path)) as file,
+        pq.ParquetFile(file, metadata=metadata, read_dictionary=dictionaries, pre_buffer=False) as opened,
+    ):
         yield opened
 
 
@@ -271,13 +281,21 @@ def row_groups(segment: Segment) -> int:
 
 def footer_readings() -> dict[str, float]:
     """The numbers of footers in memory, for /metrics."""
-    found = _metadata.cache_info()
+    found = _footer.cache_info()
     return {"footer_cache_segments": found.currsize, "footer_loads": found.misses}
 
 
 @lru_cache(maxsize=256)
+def _footer(path: Path) -> tuple[pq.FileMetaData, list[str]]:
+    """And the names of the columns of texts that have a dictionary."""
+    metadata = pq.read_metadata(path)
+    columns = [metadata.row_group(0).column(at) for at in range(metadata.num_columns)]
+    texts = (column for column in columns if column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page)
+    return metadata, [column.path_in_schema for column in texts]
+
+
 def _metadata(path: Path) -> pq.FileMetaData:
-    return pq.read_metadata(path)
+    return _footer(path)[0]
 
 
 def _column(table: pa.Table, partition: dict[str, str], field: pa.Field) -> pa.ChunkedArray:
@@ -286,9 +304,8 @@ def _column(table: pa.Table, partition: dict[str, str], field: pa.Field) -> pa.C
         indices = pa.array(np.zeros(table.num_rows, dtype=np.int32))
         return pa.chunked_array([pa.DictionaryArray.from_arrays(indices, value)])
     column = table[field.name]
-    return (
-        column.dictionary_encode().cast(field.type) if pa.types.is_dictionary(field.type) else column.cast(field.type)
-    )
+    is_encoded = pa.types.is_dictionary(column.type) or not pa.types.is_dictionary(field.type)
+    return (column if is_encoded else column.dictionary_encode()).cast(field.type)
 
 
 def concat(each: Sequence[pa.Table], columns: AttributeColumns) -> pa.Table:
