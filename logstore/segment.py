@@ -151,6 +151,8 @@ def _read_rows(
 ) -> pa.Table:
     """Those of these columns that the file has. Groups that have none of the rows are not read."""
     sizes = np.array([file.metadata.row_group(group).num_rows for group in groups], np.int64)
+    if len(rows) == sizes.sum():
+        return _read(file, groups, needed)
     begins = np.cumsum(sizes) - sizes
     of_rows = np.searchsorted(begins, rows, side="right") - 1
     has_some, which = np.unique(of_rows, return_inverse=True)

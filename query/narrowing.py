@@ -56,6 +56,8 @@ class Certain:
         picked, whole = pick([piece for each in part.pieces for piece in each.between(*part.between_ns)])
         if plain_bytes_of(picked) < TIMES_BYTES and not is_direct:
             return None
+        if self.must is not None and any(piece.known is None for piece in picked):
+            return None
         with session.reading():
             tables = read_facts(session, picked, self.identity)
             told = [self._told(piece, table, part.between_ns) for piece, table in zip(picked, tables, strict=True)]
@@ -73,9 +75,12 @@ class Certain:
     def _told(self, piece: Piece, table: pa.Table, between_ns: tuple[int, int]) -> "_Told":
         times: Ints = table["time"].cast(pa.int64()).to_numpy()
         is_seen = (times >= between_ns[0]) & (times <= between_ns[1]) & Wanted(self.identity).has_identity(table)
+        if self.must is None:
+            return _Told(piece, times, is_seen, np.zeros_like(is_seen))
         templates = table[TEMPLATE]
-        matches = is_seen if self.must is None else is_seen & _is_one_of(templates, self.must)
-        return _Told(piece, times, matches, is_seen & _is_one_of(templates, self.open))
+        return _Told(
+            piece, times, is_seen & _is_one_of(templates, self.must), is_seen & _is_one_of(templates, self.open)
+        )
 
     def _rows(self, part: Slice, told: Sequence["_Told"]) -> tuple[tuple[Piece, Ints], ...] | None:
         """The records that match in the slice; None where that is not known of all."""
@@ -87,7 +92,7 @@ class Certain:
         found: list[tuple[Piece, Ints]] = []
         for one in told:
             is_in = (one.times_ns >= first_ns) & (one.times_ns <= last_ns)
-            if (one.is_open & is_in).any() or (one.piece.known is None and self.must is not None):
+            if (one.is_open & is_in).any():
                 return None
             if len(rows := np.flatnonzero(one.matches & is_in)):
                 found.append((one.piece, rows))
