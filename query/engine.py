@@ -67,7 +67,7 @@ class Engine:
 
             def room_in(size: Size, wait_s: float) -> Room:
                 if size is not Size.LARGE:
-                    return Room(self._instances[size], lambda _wait_s: False)
+                    return Room(self._instances[size], lambda _wait_s, _is_off: False)
                 turn = self._large_turns.take(wait_s * LARGE_WAITS)
                 stack.callback(self._large_turns.end, turn)
                 return Room(self._instances[size], partial(self._large_turns.isolate, turn))

@@ -35,11 +35,11 @@ class QueryCancelled(LogstoreError):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where a session runs; `isolate` waits, at most so many seconds, until no other does there, and says whether that
-    helped."""
+    """Where a session runs; `isolate` waits, at most so many seconds and until it is off, until no other does there,
+    and says whether that helped."""
 
     instance: Instance
-    isolate: Callable[[float], bool]
+    isolate: Callable[[float, Callable[[], bool]], bool]
 
 
 class Session:
@@ -101,8 +101,10 @@ class Session:
         """Goes on alone in the instance for large queries, where nothing is registered any more, once the others there
         are done; False where that is no help, or they take longer than this query may."""
         self._cursor.close()
+        began_s = time.monotonic()
         with self.cost.stage(Stage.WAIT):
-            is_alone = self._room.isolate(self._left_s)
+            is_alone = self._room.isolate(self._left_s, lambda: self._is_cancelled)
+        self._left_s -= time.monotonic() - began_s
         self._begin()
         self.cost.is_isolated = is_alone
         return is_alone

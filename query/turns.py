@@ -1,9 +1,15 @@
 """Turns: how many queries run at once, and one that must be alone."""
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from logstore.errors import Busy
+
+LOOKED_S: Final = 0.2
+"""Who waits to be alone looks so often whether that is still asked for."""
 
 
 @dataclass(slots=True)
@@ -42,16 +48,19 @@ class Turns:
             self._taken += 1
             return Turn(self._taken, self._running - 1)
 
-    def isolate(self, turn: Turn, wait_s: float) -> bool:
-        """Waits until no other runs, which lasts until the turn ends; False where the query was alone all the time, or
-        others still run after `wait_s`. What it holds should be let go of before."""
+    def isolate(self, turn: Turn, wait_s: float, is_off: Callable[[], bool] = lambda: False) -> bool:
+        """Waits until no other runs, which lasts until the turn ends; False where the query was alone all the time,
+        others still run after `wait_s`, or it `is_off` by then. What it holds should be let go of before."""
         with self._changed:
             if turn.is_alone or not (turn.others or self._taken > turn.number):
                 return False
             self._running -= 1
             self._isolating += 1
             self._changed.notify_all()
-            turn.is_alone = self._changed.wait_for(lambda: self._running == 0, wait_s)
+            turn.is_alone = self._running == 0
+            until_s = time.monotonic() + wait_s
+            while not turn.is_alone and not is_off() and (left_s := until_s - time.monotonic()) > 0:
+                turn.is_alone = self._changed.wait_for(lambda: self._running == 0, min(left_s, LOOKED_S))
             self._running += 1
             self._isolating -= not turn.is_alone
             return turn.is_alone

@@ -78,3 +78,16 @@ def test_who_cannot_be_alone_in_time_is_told_and_holds_nobody_up() -> None:
     assert not turns.isolate(turn, 0.01)
     turns.end(turn)
     turns.take(0)
+
+
+def test_who_is_called_off_waits_no_longer() -> None:
+    turns = Turns(2, "queries")
+    _, turn = turns.take(0), turns.take(0)
+    called_off = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        isolating = threads.submit(turns.isolate, turn, 3_600.0, called_off.is_set)
+        assert not isolating.done()
+        called_off.set()
+        assert not isolating.result(SOON_S)
+    turns.end(turn)
+    turns.take(0)
