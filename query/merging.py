@@ -98,8 +98,13 @@ def merged(
         session.register("parts", _with_known(parts, merging))
         yield from session.stream(compiled.whole.sql, compiled.whole.params)
         return
+    known = _with_known(pa.Table.from_batches(counted, schema(compiled.columns)), merging)
+    if not reading.pieces and not merging.left.buffer.num_rows:
+        session.register("parts", known)
+        yield from session.stream(compiled.whole.sql, compiled.whole.params)
+        return
     _define(session, reading, reading.pieces, merging.left.buffer)
-    session.register("known", _with_known(pa.Table.from_batches(counted, schema(compiled.columns)), merging))
+    session.register("known", known)
     of_left = f"SELECT * EXCLUDE ({SEGMENT}) FROM ({compiled.sql})"
     text = f"WITH parts AS (FROM known UNION ALL {of_left}) {compiled.whole.sql}"
     yield from session.stream(text, [*compiled.params, *compiled.whole.params])

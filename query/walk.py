@@ -1,15 +1,14 @@
 """The syntax tree's parts, for whoever looks through all of it."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from query import ast
 
 
 def children(node: ast.Node) -> Iterator[ast.Node]:
     """The nodes directly inside this one, in the order in which they are written."""
-    for part in fields(node):
-        value = getattr(node, part.name)
+    for name in node.__match_args__:  # the names of a dataclass's fields, without looking them up
+        value = getattr(node, name)
         if isinstance(value, ast.Node):
             yield value
         elif isinstance(value, tuple):
