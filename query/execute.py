@@ -191,7 +191,7 @@ def _narrowed(
     query = replace(reading.query, pipes=(*pipes, Fields((Name("time"),))))
     columns = analyse.columns(query) | ({"message"} if reading.view.leaves else set())
     compiled = compiled_for(query, request, wanted, after, stored=reading.stored)
-    view = replace(reading.view, columns=columns)
+    view = replace(reading.view, columns=columns, paths=reading.view.paths if "attributes" in columns else ())
     certain = reading.certain if after is None and is_filter else None
     is_less = columns < reading.view.columns
     return Times(compiled, view, wanted, request.order, is_less, certain, is_direct).narrowed(session, parts)

@@ -120,7 +120,7 @@ def define_records(
     parts = [_select_memory(names, view)] if in_memory.num_rows or not whole else []
     for index, files in enumerate(_by_layout(whole, view)):
         session.execute(f"SET VARIABLE files_{index} = ?", [[str(file.segment.path) for file in files.pieces]])
-        parts.append(_select_files(session, index, files, view))
+        parts.append(_select_files(session, index, files, names, view))
     records = " UNION ALL ".join(parts)
     if between_ns is not None:
         first_ns, last_ns = between_ns
@@ -160,7 +160,7 @@ def _with_segments(table: pa.Table, paths: Sequence[str], rows: Sequence[int]) -
 
 
 def _select_memory(names: Sequence[str], view: View) -> str:
-    columns = [name if name in names else f"CAST(NULL AS {_type(name)}) AS {name}" for name in COLUMNS]
+    columns = list(names)
     for path in view.paths:
         columns += _aliases(path, forms_in_json(path))
     for leaf in view.leaves:
@@ -172,10 +172,6 @@ def _select_memory(names: Sequence[str], view: View) -> str:
     if view.has_segments:
         columns.append(SEGMENT)
     return f"SELECT {', '.join(columns)} FROM {_IN_MEMORY if 'attributes' in names else 'in_memory'}"
-
-
-def _type(name: str) -> str:
-    return {"time": "TIMESTAMP_NS", "_seq": "BIGINT"}.get(name, "VARCHAR")
 
 
 def _aliases(path: Path, forms: Forms) -> list[str]:
@@ -227,15 +223,15 @@ def _is_decided(piece: Piece, verdict: Verdict) -> bool:
     return bool((verdict.must[entries] == verdict.may[entries]).all())
 
 
-def _select_files(session: Session, index: int, files: _Files, view: View) -> str:
+def _select_files(session: Session, index: int, files: _Files, names: Sequence[str], view: View) -> str:
     restored = cut_values(piece.segment for piece in files.pieces)
     for column, values in restored.items():
         session.execute(f"SET VARIABLE cut_{column}_{index} = ?", [list(values)])
         session.execute(f"SET VARIABLE whole_{column}_{index} = ?", [list(values.values())])
-    columns = [_restored(column, index) if column in restored else column for column in COLUMNS]
-    kinds = _kinds_of(files) if "attributes" in view.columns else {}
-    omitted = _omitted_of(files) if "attributes" in view.columns else []
-    columns[COLUMNS.index("attributes")] = _whole_attributes(kinds, omitted)
+    columns = [_restored(column, index) if column in restored else column for column in names]
+    kinds = _kinds_of(files) if "attributes" in names else {}
+    if "attributes" in names:
+        columns[names.index("attributes")] = _whole_attributes(kinds, _omitted_of(files))
     for path, key in zip(view.paths, files.keys, strict=True):
         columns += _aliases(path, forms_in_files(path, key))
     for at, (leaf, is_decided) in enumerate(zip(view.leaves, files.decided, strict=True)):
