@@ -11,7 +11,7 @@ before the place.
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,8 @@ from logq.source import GUARD_BYTES, Replaced, Source
 
 ROTATED_MAX: Final = 64
 """Rotated files that are read at once; when there are more, the oldest are not waited for."""
+SCANS_MAX: Final = 16
+"""How often a directory is looked through again because files in it were renamed meanwhile."""
 _ROTATED_NAME: Final = re.compile(r"[._-](\d[\w.:+-]*|old|bak|prev|orig)", re.IGNORECASE)
 _PASSED_OVER: Final = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".tmp", ".part", ".swp", "~")
 
@@ -32,12 +34,14 @@ class Trail:
         self.follows = follows
         self.sources: list[Source] = []
         self._seen: dict[int, bytes] = {}
+        """What is known of rotated files, by inode: how they begin. Those that two looks did not meet are forgotten."""
+        self._absent: set[int] = set()
         self._tell = tell
 
     def begin(self) -> None:
         """The first time: the file there now from its first byte; those rotated before are not wanted."""
         for path, inode in self._siblings():
-            self._seen[inode] = _head(path)
+            self._seen[inode] = _head(path, inode) or b""
         self.look()
 
     def resume(self, position: Position) -> None:
@@ -79,24 +83,36 @@ class Trail:
 
     def replaced(self, source: Source) -> None:
         """The file was truncated: the rest of what it held is read from its copy, if there is one."""
-        copies = [path for path, inode in self._siblings() if inode != source.inode]
-        for path in copies:
-            head = _head(path)
-            if not (head and source.head and _begin_alike(head, source.head)):
-                continue
-            copy = _opened(path, is_rotated=True, is_copy=True)
-            if copy is None:
-                continue
-            self._seen[copy.inode] = head
-            copy.resume(source.place())
-            if copy.is_at_end() or not copy.has_guard() or self._has(copy.inode):
-                copy.close()
-                continue
+        copy = self._copy_of(source)
+        if copy is not None:
             self.sources.insert(self.sources.index(source), copy)
-            break
         else:
             self._tell(f"{self.path}: truncated or replaced after byte {source.offset:,}; reading on from its start")
         source.restart()
+
+    def _copy_of(self, source: Source) -> Source | None:
+        """The copy that has more than was read of the source; looked for again where files are renamed meanwhile."""
+        for _ in range(SCANS_MAX):
+            is_settled = True
+            for path, inode in self._siblings():
+                head = _head(path, inode)
+                is_settled &= head is not None
+                if inode == source.inode or not (head and source.head and _begin_alike(head, source.head)):
+                    continue
+                copy = _opened(path, is_rotated=True, is_copy=True)
+                if copy is None or copy.inode != inode:
+                    is_settled = False
+                    if copy is not None:
+                        copy.close()
+                    continue
+                self._seen[inode] = head
+                copy.resume(source.place())
+                if not copy.is_at_end() and copy.has_guard() and not self._has(inode):
+                    return copy
+                copy.close()
+            if is_settled:
+                break
+        return None
 
     def drop(self, source: Source) -> None:
         """Is done with a rotated file."""
@@ -142,7 +158,9 @@ class Trail:
         for path, inode in self._siblings():
             if (status is not None and inode == status.st_ino) or self._has(inode):
                 continue
-            head = _head(path)
+            head = _head(path, inode)
+            if head is None and inode in self._seen:
+                present[inode] = self._seen[inode]
             if not head:
                 continue
             if inode in self._seen and _begin_alike(head, self._seen[inode]):
@@ -156,7 +174,9 @@ class Trail:
                 self._insert(missed)
             elif missed is not None:
                 missed.close()
-        self._seen = present
+        absent = self._seen.keys() - present.keys()
+        self._seen = present | {inode: self._seen[inode] for inode in absent - self._absent}
+        self._absent = absent
 
     def _is_copy(self, head: bytes, source: Source) -> bool:
         """Also of what the source holds since the last look: the copy was made of that, and is to be known again."""
@@ -189,7 +209,7 @@ class Trail:
         """The file of a place: by inode, and by what it holds; else by what it holds alone."""
         current = Path(os.path.realpath(self.path))
         named = [(current, status.st_ino)] if (status := _status(current)) else []
-        files = named + list(self._siblings())
+        files = named + self._siblings()
         for path, inode in sorted(files, key=lambda file: file[1] != place.inode):
             source = _opened(path, is_rotated=place.is_rotated)
             if source is None:
@@ -215,8 +235,18 @@ class Trail:
     def _has(self, inode: int) -> bool:
         return any(source.inode == inode for source in self.sources)
 
-    def _siblings(self) -> Iterator[tuple[Path, int]]:
-        """Rotated files of the path, oldest first, with their inodes."""
+    def _siblings(self) -> list[tuple[Path, int]]:
+        """Rotated files of the path, oldest first, with their inodes; none is left out because it is renamed meanwhile,
+        as all of them are in a rotation: they are looked through until nothing has changed since the last time."""
+        found = self._scan()
+        for _ in range(SCANS_MAX):
+            before, found = found, self._scan()
+            if [file[1:] for file in before] == [file[1:] for file in found]:
+                break
+        return [(path, inode) for _, path, inode in found]
+
+    def _scan(self) -> list[tuple[int, Path, int]]:
+        """Their times of change, paths and inodes."""
         current = Path(os.path.realpath(self.path))
         found: list[tuple[int, Path, int]] = []
         try:
@@ -231,9 +261,8 @@ class Trail:
                     if status is not None:
                         found.append((status.st_mtime_ns, Path(entry.path), status.st_ino))
         except OSError:
-            return
-        for _, path, inode in sorted(found):
-            yield path, inode
+            return []
+        return sorted(found)
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -255,12 +284,13 @@ def _opened(path: Path, *, is_rotated: bool, is_copy: bool = False) -> Source | 
     return Source(fd, is_rotated=is_rotated, is_copy=is_copy)
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, inode: int) -> bytes | None:
+    """The beginning of the file; None where another, or none, is there by now."""
     try:
         with path.open("rb") as file:
-            return file.read(GUARD_BYTES)
+            return file.read(GUARD_BYTES) if os.fstat(file.fileno()).st_ino == inode else None
     except OSError:
-        return b""
+        return None
 
 
 def _begin_alike(one: bytes, other: bytes) -> bool:

@@ -1,12 +1,15 @@
 """`logq push --follow`: over rotation, truncation, bad connections and kill -9, each line exactly once."""
 
+import itertools
 import json
 import random
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -230,6 +233,32 @@ def test_what_came_after_the_last_look_is_known_in_a_copy(tmp_path: Path) -> Non
     trail.look()
     read = [source.read(1000, 1000, is_final=True) for source in trail.sources]
     assert [item.body for item in read if isinstance(item, Batch)] == [b"after the copy\n"]
+    trail.close()
+
+
+def test_files_that_are_renamed_during_a_look_are_still_known(tmp_path: Path) -> None:
+    """A rotation renames all of them, one after the other: none is taken for one that was never read."""
+    path = tmp_path / "app.log"
+    path.write_bytes(b"now\n")
+    for number in range(1, 21):
+        path.with_suffix(f".log.{number}").write_bytes(b"old %d\n" % number)
+    trail = Trail(path, lambda told: None, follows=True)
+    trail.begin()
+    rotating = threading.Event()
+
+    def rotate() -> None:
+        for up, numbers in itertools.cycle(((1, range(20, 0, -1)), (0, range(1, 21)))):
+            for number in numbers:
+                path.with_suffix(f".log.{number + 1 - up}").rename(path.with_suffix(f".log.{number + up}"))
+            if rotating.wait(0.002):
+                return
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(rotate)
+        for _ in range(300):
+            trail.look()
+        rotating.set()
+    assert [source.inode for source in trail.sources] == [path.stat().st_ino]
     trail.close()
 
 
