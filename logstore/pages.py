@@ -54,12 +54,19 @@ def texts(file: int, metadata: pq.FileMetaData, group: int, name: str, rows: Int
     pages = _pages_of(content)
     if pages is None or pages["values"].sum() != chunk.num_values:
         return None
-    begins = np.cumsum(pages["values"]) - pages["values"]
-    of_rows = np.searchsorted(begins, rows, side="right") - 1
-    needed, which = np.unique(of_rows, return_inverse=True)
-    values = pages["values"][needed]
-    places = rows - begins[of_rows] + (np.cumsum(values) - values)[which]
-    return _texts_of([_plain(content, page) for page in pages[needed]], values, places)
+    needed, _, _, places = spread(pages["values"], rows)
+    return _texts_of([_plain(content, page) for page in pages[needed]], pages["values"][needed], places)
+
+
+def spread(sizes: Ints, rows: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Of rows (ascending) of consecutive parts of these sizes: which parts have some; and of each row, the position of
+    its part among these, its place in its part, and its place among all rows of these parts."""
+    begins = np.cumsum(sizes) - sizes
+    parts = np.searchsorted(begins, rows, side="right") - 1
+    needed, which = np.unique(parts, return_inverse=True)
+    kept = sizes[needed]
+    places = rows - begins[parts]
+    return needed, which, places, places + (np.cumsum(kept) - kept)[which]
 
 
 def _pages_of(content: bytes) -> "np.ndarray[tuple[int], np.dtype[np.void]] | None":

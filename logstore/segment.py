@@ -153,12 +153,9 @@ def _read_rows(
     sizes = np.array([file.metadata.row_group(group).num_rows for group in groups], np.int64)
     if len(rows) == sizes.sum():
         return _read(file, groups, needed)
-    begins = np.cumsum(sizes) - sizes
-    of_rows = np.searchsorted(begins, rows, side="right") - 1
-    has_some, which = np.unique(of_rows, return_inverse=True)
-    kept, some = sizes[has_some], [groups[at] for at in has_some]
-    places = pa.array(rows - begins[of_rows] + (np.cumsum(kept) - kept)[which])
-    messages = _messages_at(segment, file, some, rows - begins[of_rows], which) if "message" in needed else None
+    has_some, which, in_groups, places = pages.spread(sizes, rows)
+    some = [groups[at] for at in has_some]
+    messages = _messages_at(segment, file, some, in_groups, which) if "message" in needed else None
     if messages is None:
         return _read(file, some, needed).take(places)
     others = _read(file, some, set(needed).difference(["message"])).take(places)

@@ -1,5 +1,7 @@
 /* Single texts out of a column's pages (parquet.thrift's PageHeader, data pages of version 1, encoding PLAIN): where the
  * pages stand in a column chunk, and the texts of some rows, once the pages that have them are decompressed. */
+#include <stdlib.h>
+
 #include "columns.h"
 #include "thrift.h"
 
@@ -52,22 +54,29 @@ static const uint8_t *read_page(struct thrift *t, const uint8_t *at, struct page
     return at + page->size;
 }
 
+struct finder {
+    struct memory memory;
+    struct buffer pages;
+};
+
 /* Refused if there is a page that is none of plain values. */
 EXPORT int32_t kernel_pages(const uint8_t *chunk, int64_t length, struct column_buffer *result) {
-    struct memory memory;
-    struct buffer pages = {.memory = &memory};
-    struct thrift t = {.start = chunk, .end = chunk + length};
-    int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(memory.exhausted) == 0) {
+    struct finder *finder = calloc(1, sizeof *finder);
+    if (!finder) return KERNEL_OUT_OF_MEMORY;
+    finder->pages.memory = &finder->memory;
+    volatile int32_t status = KERNEL_OUT_OF_MEMORY;
+    if (setjmp(finder->memory.exhausted) == 0) {
+        struct thrift t = {.start = chunk, .end = chunk + length};
         for (const uint8_t *at = chunk; at < t.end && !t.is_bad;) {
             struct page page;
             at = read_page(&t, at, &page);
-            buffer_append(&pages, &page, sizeof page);
+            buffer_append(&finder->pages, &page, sizeof page);
         }
         status = t.is_bad ? KERNEL_REFUSED : KERNEL_OK;
-        if (status == KERNEL_OK) *result = buffer_hand_over(&pages);
+        if (status == KERNEL_OK) *result = buffer_hand_over(&finder->pages);
     }
-    buffer_free(&pages);
+    buffer_free(&finder->pages);
+    free(finder);
     return status;
 }
 
@@ -96,17 +105,23 @@ static int append_texts(struct text_builder *texts, const struct page_text *page
     return found == row_count;
 }
 
+struct reader {
+    struct memory memory;
+    struct text_builder texts;
+};
+
 /* Refused if the pages have not all of these rows, or their texts are too long for a column. */
 EXPORT int32_t kernel_page_texts(const struct page_text *pages, int64_t count, const int64_t *rows, int64_t row_count,
                                  struct text_column *result) {
-    struct memory memory;
-    struct text_builder texts = {0};
-    int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(memory.exhausted) == 0) {
-        text_init(&texts, &memory);
-        status = append_texts(&texts, pages, count, rows, row_count) ? KERNEL_OK : KERNEL_REFUSED;
-        if (status == KERNEL_OK) *result = text_hand_over(&texts);
+    struct reader *reader = calloc(1, sizeof *reader);
+    if (!reader) return KERNEL_OUT_OF_MEMORY;
+    volatile int32_t status = KERNEL_OUT_OF_MEMORY;
+    if (setjmp(reader->memory.exhausted) == 0) {
+        text_init(&reader->texts, &reader->memory);
+        status = append_texts(&reader->texts, pages, count, rows, row_count) ? KERNEL_OK : KERNEL_REFUSED;
+        if (status == KERNEL_OK) *result = text_hand_over(&reader->texts);
     }
-    text_free(&texts);
+    text_free(&reader->texts);
+    free(reader);
     return status;
 }
