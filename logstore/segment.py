@@ -221,13 +221,19 @@ def _read_wanted(
         mask = wanted.mask(table) & _is_between(table, between_ns)
         return table.select([name for name in table.column_names if name in needed]).filter(pa.array(mask))
     places = np.arange(rows)
+    known: dict[str, pa.ChunkedArray | pa.Array] = {}
     if small:
         told = _read(file, groups, small)
         places = places[wanted.has_identity(told) & _is_between(told, between_ns)]
+        known = dict(zip(told.column_names, told.take(places).columns, strict=True))
     if wanted.words:
         messages = index.one_chunk(_read_rows(segment, file, groups, places, ["message"])["message"])
-        places = places[wanted.has_words(messages)]
-    return _read_rows(segment, file, groups, places, needed)
+        has_words = wanted.has_words(messages)
+        places = places[has_words]
+        known = {name: column.filter(pa.array(has_words)) for name, column in (known | {"message": messages}).items()}
+    rest = _read_rows(segment, file, groups, places, set(needed).difference(known))
+    read = dict(zip(rest.column_names, rest.columns, strict=True))
+    return pa.table({**read, **{name: column for name, column in known.items() if name in needed}})
 
 
 def _is_between(table: pa.Table, between_ns: tuple[int, int] | None) -> npt.NDArray[np.bool_]:
