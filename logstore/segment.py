@@ -96,7 +96,7 @@ class Wanted:
         """The records that may be wanted, by those of the columns that the table has."""
         mask = self.has_identity(table)
         if self.words and "message" in table.column_names:
-            mask &= self.has_words(index.one_chunk(table["message"]))
+            mask &= self.has_words(table["message"])
         return mask
 
     def has_identity(self, table: pa.Table) -> npt.NDArray[np.bool_]:
@@ -107,7 +107,7 @@ class Wanted:
             mask &= pc.is_in(table[name], value_set=values).to_numpy()
         return mask
 
-    def has_words(self, messages: pa.StringArray) -> npt.NDArray[np.bool_]:
+    def has_words(self, messages: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
         mask: npt.NDArray[np.bool_] = np.logical_and.reduce([may_hold(messages, words) for words in self.words])
         return mask
 
@@ -227,7 +227,7 @@ def _read_wanted(
         places = places[wanted.has_identity(told) & _is_between(told, between_ns)]
         known = dict(zip(told.column_names, told.take(places).columns, strict=True))
     if wanted.words:
-        messages = index.one_chunk(_read_rows(segment, file, groups, places, ["message"])["message"])
+        messages = _read_rows(segment, file, groups, places, ["message"])["message"]
         has_words = wanted.has_words(messages)
         places = places[has_words]
         known = {name: column.filter(pa.array(has_words)) for name, column in (known | {"message": messages}).items()}

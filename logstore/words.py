@@ -1,14 +1,13 @@
 """Words of a text: runs of letters, digits (Unicode's categories L and N) and `_`."""
 
 import ctypes
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from logstore.native import kernel
+from logstore.native import kernel, text_addresses
 
 _is_word_character = kernel("kernel_is_word_character", ctypes.c_uint32)
 _stands_free = kernel(
@@ -23,8 +22,22 @@ _stands_free = kernel(
     ctypes.c_void_p,
 )
 
-_LOWER_OF_OTHERS = frozenset("ik")
-"""What a letter beyond ASCII may be in lower case: those of a dotted capital I, and of the sign for kelvin."""
+
+class _Texts(ctypes.Structure):
+    """`struct texts`."""
+
+    _fields_ = (("content", ctypes.c_void_p), ("offsets", ctypes.c_void_p), ("rows", ctypes.c_int64))
+
+
+_may_stand = kernel(
+    "kernel_words_may_stand",
+    ctypes.POINTER(_Texts),
+    ctypes.c_int64,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+)
 
 
 def is_word_character(character: str) -> bool:
@@ -51,15 +64,20 @@ def stands_free(texts: pa.StringArray, needle: str, *, is_prefix: bool = False) 
     return pa.array(found.view(np.bool_))
 
 
-def may_hold(texts: pa.StringArray, alternatives: Collection[str]) -> npt.NDArray[np.bool_]:
+def may_hold(texts: pa.ChunkedArray, alternatives: Collection[str]) -> npt.NDArray[np.bool_]:
     """Which texts may have one of these words, given in lower case, whatever the case of their letters; a text that has
     one is never missed. Null texts count as empty."""
-    found = np.zeros(len(texts), np.bool_)
     if not all(word.isascii() for word in alternatives):
-        return ~found
-    folded = pc.ascii_lower(texts)
-    for word in alternatives:
-        found |= stands_free(folded, word).to_numpy(zero_copy_only=False)
-    if any(not _LOWER_OF_OTHERS.isdisjoint(word) for word in alternatives):
-        found |= pc.fill_null(pc.invert(pc.string_is_ascii(texts)), False).to_numpy(zero_copy_only=False)
+        return np.ones(len(texts), np.bool_)
+    chunks = [chunk for chunk in texts.chunks if len(chunk)]
+    words = pa.array(alternatives, pa.string())
+    found = np.zeros(len(texts), np.bool_)
+    word_offsets, word_text = text_addresses(words)
+    _may_stand(_described(chunks), len(chunks), word_text, word_offsets, len(words), found.ctypes.data)
     return found
+
+
+def _described(chunks: Sequence[pa.StringArray]) -> "ctypes.Array[_Texts]":
+    addresses = map(text_addresses, chunks)
+    described = (_Texts(text, offsets, len(chunk)) for (offsets, text), chunk in zip(addresses, chunks, strict=True))
+    return (_Texts * len(chunks))(*described)

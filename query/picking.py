@@ -4,6 +4,7 @@ little more than what the query may want, where that can be told at once."""
 from collections.abc import Collection, Sequence
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from logstore import segment as segments
@@ -85,7 +86,12 @@ def having(buffer: pa.Table, wanted: Wanted, cost: Cost) -> pa.Table:
     """The buffered records that may be wanted."""
     if not wanted:
         return buffer
-    chunks = (pa.Table.from_batches([batch]) for batch in buffer.to_batches())
-    kept = pa.concat_tables([buffer.slice(0, 0), *(chunk.filter(pa.array(wanted.mask(chunk))) for chunk in chunks)])
+    mask = wanted.mask(buffer)
+    batches = buffer.to_batches()
+    ends = np.cumsum([batch.num_rows for batch in batches])
+    parts = zip(batches, np.split(mask, ends), strict=False)
+    kept = pa.Table.from_batches(
+        [batch.filter(pa.array(is_kept)) for batch, is_kept in parts if is_kept.any()], buffer.schema
+    )
     cost.rows += buffer.num_rows - kept.num_rows
     return kept

@@ -49,6 +49,10 @@ static int ends_free(const uint8_t *at, const uint8_t *end) {
     return at == end || !is_word_character(character_at(at, end));
 }
 
+int stands_free_at(const uint8_t *text, const uint8_t *end, const uint8_t *at, int64_t length) {
+    return begins_free(text, at, end) && ends_free(at + length, end);
+}
+
 /* Whether the needle (not empty) stands somewhere in the text so that neither end of it is inside a word. */
 static int stands_free(
     const uint8_t *text, const uint8_t *end, const uint8_t *needle, int64_t length, int check_begin, int check_end

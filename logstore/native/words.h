@@ -6,6 +6,9 @@
 
 int is_word_character(uint32_t code);
 
+/* Whether neither end of what stands at `at` in a text is inside a word; both of its ends are word characters. */
+int stands_free_at(const uint8_t *text, const uint8_t *end, const uint8_t *at, int64_t length);
+
 /* The character that begins at `at` (at < end) of valid UTF-8. */
 static inline uint32_t character_at(const uint8_t *at, const uint8_t *end) {
     uint32_t lead = *at;

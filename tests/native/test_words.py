@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logstore.words import is_word_character, stands_free
+from logstore.words import is_word_character, may_hold, stands_free
 from tests.native.word_table import SURROGATES, TABLE, source, word_characters
 
 ALPHABET = "ab_1 -.é—中\u0301ß"
@@ -44,3 +44,34 @@ def test_a_phrase_stands_free_where_a_naive_reading_finds_it(
     column = pa.array(["skipped"] * offset + found, pa.string()).slice(offset)
     expected = [naive(text, needle, is_prefix) for text in found]
     assert stands_free(column, needle, is_prefix=is_prefix).to_pylist() == expected
+
+
+WORDS = st.text("ik1_sx", min_size=1, max_size=70)
+LONG = st.text("iIkKK1_sSx .éİ—中", max_size=90)
+"""Longer than what is looked through at once."""
+
+
+def holds(text: str, word: str) -> bool:
+    """Whether it stands free, letters beyond ASCII that become one of its letters included."""
+    lower = "".join({"İ": "i", "K": "k"}.get(character, character.lower()) for character in text)
+    return naive(lower, word, is_prefix=False)
+
+
+@given(st.lists(st.lists(LONG | st.none(), max_size=5), max_size=4), st.lists(WORDS, min_size=1, max_size=3), st.data())
+def test_texts_that_have_one_of_some_words_are_found_in_any_case(
+    chunks: list[list[str | None]], words: list[str], data: st.DataObject
+) -> None:
+    said = st.sampled_from([*words, *(word.upper() for word in words)])
+    around = st.sampled_from(["", " ", ".", "x", "é", "—"])
+    chunks = [[text and data.draw(around) + data.draw(said) + text for text in chunk] for chunk in chunks]
+    column = pa.chunked_array([pa.array(["skipped", *chunk], pa.string()).slice(1) for chunk in chunks], pa.string())
+    texts = [text or "" for chunk in chunks for text in chunk]
+    expected = [any(holds(text, word) for word in words) for text in texts]
+    is_open = [any(letter in "".join(words) for letter in "ik") and ("İ" in text or "K" in text) for text in texts]
+    assert [a and not b for a, b in zip(expected, may_hold(column, words), strict=True)] == [False] * len(texts)
+    sure = [told for told, may_be in zip(may_hold(column, words), is_open, strict=True) if not may_be]
+    assert sure == [told for told, may_be in zip(expected, is_open, strict=True) if not may_be]
+
+
+def test_a_word_beyond_ascii_may_be_in_any_text() -> None:
+    assert may_hold(pa.chunked_array([["a", "b"]]), ["é"]).tolist() == [True, True]
