@@ -20,8 +20,11 @@ from ingest.request import Decoded, Head, Limits, Reject, Request, Sender
 from ingest.rules import Rules
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
+from logstore.priority import DECODE_NICE, yielding
 
 DIGEST_BYTES: Final = 32
+SMALL_BYTES: Final = 64 << 10
+"""Bodies of less have a thread of their own, and do not wait behind large ones."""
 _RETRY_S: Final = 0.02
 _REQUEST_OVERHEAD_BYTES: Final = 4096
 """What a request counts for besides its body, so that very many empty ones are bounded too."""
@@ -89,7 +92,8 @@ class Pipeline:
         self._settings = settings or PipelineSettings()
         self._clock_ns = clock_ns
         self._rules = rules
-        self._threads = ThreadPoolExecutor(self._settings.threads, "ingest")
+        self._threads = yielding(self._settings.threads, "ingest", DECODE_NICE)
+        self._small_threads = ThreadPoolExecutor(1, "ingest-small")
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._pending_bytes = 0
@@ -113,7 +117,8 @@ class Pipeline:
         self._reserve(len(arrival.body) + _REQUEST_OVERHEAD_BYTES)
         deadline_s = time.monotonic() + self._settings.wait_s
         try:
-            self._threads.submit(self._run, arrival, answer, deadline_s)
+            threads = self._small_threads if len(arrival.body) < SMALL_BYTES else self._threads
+            threads.submit(self._run, arrival, answer, deadline_s)
         except RuntimeError:
             self._release(arrival)
             raise Unavailable("the server is stopping") from None
@@ -123,6 +128,7 @@ class Pipeline:
         """Answers what is being decoded, and Unavailable to what waits."""
         self._closing.set()
         self._threads.shutdown(wait=True)
+        self._small_threads.shutdown(wait=True)
 
     def _run(self, arrival: Arrival, answer: Future[Accepted], deadline_s: float) -> None:
         try:

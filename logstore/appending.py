@@ -30,6 +30,8 @@ SMALL_ROWS: Final = 1_000
 DISK_CHECK_S: Final = 1.0
 PACE_S: Final = 0.1
 """How long a write waits when the buffer is nearly full; it does not from three quarters down."""
+SMALL_BYTES: Final = 64 << 10
+"""Batches of less do not wait for the flush behind large ones: they have a sixteenth of the buffer's size beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,10 @@ class Appender:
         self._metrics = metrics
         self._on_full = on_full
         self._wal = WalWriter(directory.wal, settings.wal_file_bytes)
-        self._queue: deque[_Append] = deque()
+        self._small: deque[_Append] = deque()
+        self._large: deque[_Append] = deque()
+        self._held_since_s: float | None = None
+        """Since when large batches wait for room."""
         self._queued_bytes = 0
         self._entering = 0
         self._work = threading.Condition()
@@ -100,8 +105,12 @@ class Appender:
         with self._work:
             self._entering -= 1
             self._queued_bytes += grown
-            self._queue.append(_Append(batch, enriched, receipt, key, future, size + grown))
+            queue = self._small if size < SMALL_BYTES else self._large
+            queue.append(_Append(batch, enriched, receipt, key, future, size + grown))
             self._work.notify_all()
+        if queue is self._small and self._held_since_s is not None:
+            with self._buffer.changed:
+                self._buffer.changed.notify_all()
         return future
 
     def _reserve(self, size: int) -> None:
@@ -118,12 +127,15 @@ class Appender:
         """Writes until `stop`, and then what is still queued."""
         while True:
             with self._work:
-                self._work.wait_for(lambda: self._queue or (self._is_stopping and not self._entering))
-                if not self._queue:
+                self._work.wait_for(lambda: self._has_some() or (self._is_stopping and not self._entering))
+                if not self._has_some():
                     break
-            self._wait_for_room()
-            self._write(self._take_group())
+            if group := self._take_group(has_room=self._wait_for_room()):
+                self._write(group)
         self._wal.close()
+
+    def _has_some(self) -> bool:
+        return bool(self._small or self._large)
 
     def stop(self) -> None:
         """Takes nothing more; `run` returns once all that was taken is answered."""
@@ -150,28 +162,44 @@ class Appender:
         if self._disk_full:
             raise Unavailable(self._disk_full)
 
-    def _wait_for_room(self) -> None:
-        """Holds the writing while the buffer is full, so that the queue fills and senders are told; and before that a
-        little, the longer the fuller it is, so that many acknowledgements are somewhat late and none is very late."""
+    def _wait_for_room(self) -> bool:
+        """Holds large batches while the buffer is full, so that the queue fills and senders are told; and before that a
+        little, the longer the fuller it is, so that many acknowledgements are somewhat late and none is very late.
+        False as soon as small ones can be written meanwhile."""
         limit, paced_from = self._settings.buffer_bytes, self._settings.buffer_bytes * 3 // 4
-        if self._buffer.bytes >= limit:
-            self._metrics.add("buffer_full")
+        size = self._buffer.bytes
+        if size < paced_from:
+            return True
+        now_s = time.monotonic()
+        if self._held_since_s is None:
+            self._held_since_s = now_s
+            if size >= limit:
+                self._metrics.add("buffer_full")
+        if size >= limit:
             self._on_full()
-            self._wait_until_below(limit, None)
-        elif self._buffer.bytes >= paced_from:
-            self._wait_until_below(paced_from, PACE_S * (self._buffer.bytes - paced_from) / (limit - paced_from))
+            return self._wait_until_below(limit, None)
+        left_s = self._held_since_s + PACE_S * (size - paced_from) / (limit - paced_from) - now_s
+        return left_s <= 0 or self._wait_until_below(paced_from, left_s)
 
-    def _wait_until_below(self, size_bytes: int, timeout_s: float | None) -> None:
+    def _wait_until_below(self, size_bytes: int, timeout_s: float | None) -> bool:
+        """False where small batches came before that."""
+        limit = self._settings.buffer_bytes * 17 // 16
         with self._buffer.changed:
-            self._buffer.changed.wait_for(lambda: self._buffer.bytes < size_bytes or self._is_stopping, timeout_s)
+            has_small = self._buffer.changed.wait_for(
+                lambda: self._is_below(size_bytes) or (self._small and self._is_below(limit)), timeout_s
+            )
+        return not has_small or self._is_below(size_bytes)
 
-    def _take_group(self) -> list[_Append]:
+    def _is_below(self, size_bytes: int) -> bool:
+        return self._buffer.bytes < size_bytes or self._is_stopping
+
+    def _take_group(self, *, has_room: bool) -> list[_Append]:
+        """What is written next; without room only small batches. These come first, in half of a group."""
         with self._work:
-            group: list[_Append] = []
-            size = 0
-            while self._queue and (not group or size + self._queue[0].bytes <= GROUP_BYTES):
-                group.append(self._queue.popleft())
-                size += group[-1].bytes
+            group = _taken(self._small, GROUP_BYTES // 2)
+            if has_room:
+                self._held_since_s = None
+                group += _taken(self._large, GROUP_BYTES - sum(one.bytes for one in group))
             return group
 
     def _write(self, group: list[_Append]) -> None:
@@ -224,6 +252,16 @@ class Appender:
             if request.key:
                 self._keys.end(request.key)
             request.future.set_exception(Unavailable(f"the batch could not be written: {error}"))
+
+
+def _taken(queue: deque[_Append], size_bytes: int) -> list[_Append]:
+    """The first that are waiting, at least one of them."""
+    group: list[_Append] = []
+    size = 0
+    while queue and (not group or size + queue[0].bytes <= size_bytes):
+        group.append(queue.popleft())
+        size += group[-1].bytes
+    return group
 
 
 def _acks(group: list[_Append], first_seq: int) -> list[Ack]:
