@@ -18,6 +18,7 @@ from logstore.catalog import Catalog, NewSegment, Partition
 from logstore.errors import Unavailable
 from logstore.files import DataDirectory
 from logstore.gather import Rows
+from logstore.indexes import Indexes
 from logstore.keys import Keys
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
@@ -76,6 +77,7 @@ class Flusher:
         catalog: Catalog,
         keys: Keys,
         live: LiveSegments,
+        indexes: Indexes,
         metrics: Metrics,
     ) -> None:
         self._directory = directory
@@ -85,6 +87,7 @@ class Flusher:
         self._catalog = catalog
         self._keys = keys
         self._live = live
+        self._indexes = indexes
         self._metrics = metrics
         self._one_at_a_time = threading.Lock()
         self._failures: Counter[Partition] = Counter()
@@ -152,6 +155,7 @@ class Flusher:
             self._live.change(added, ())
             self._buffer.replace(buffers.without(chunks, partitions), up_to_seq)
         self._keys.persisted(keys)
+        self._indexes.prepare(added)
         self._metrics.add("flushes")
         self._metrics.add("flushed_records", records.num_rows)
         self._metrics.add("flushed_bytes", sum(segment.bytes for segment in added))

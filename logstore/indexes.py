@@ -4,6 +4,7 @@ The templates of all loaded indexes get small numbers, so that what a condition 
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ log = structlog.get_logger("logstore.indexes")
 
 TEXTS_MAX_BYTES: Final = 32 << 20
 """Texts of templates that are numbered at once; past it all are numbered anew."""
+ASKED_S: Final = 60.0
+"""Indexes of new segments are loaded at once where some were asked for within so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Indexes:
         """Of what is numbered now; None until it is asked for again."""
         self._text_bytes = 0
         self._loads = 0
+        self._asked_s = -ASKED_S
 
     def readings(self) -> dict[str, float]:
         """The numbers for /metrics."""
@@ -84,6 +88,7 @@ class Indexes:
     def of(self, segments: Sequence[Segment]) -> tuple[list[Known | None], Texts]:
         """The index of each segment (None where it has none that can be read), and the texts of all their templates."""
         with self._lock:
+            self._asked_s = time.monotonic()
             generation = self._generation
             found = [self._of(segment) for segment in segments]
             if self._generation != generation:  # numbered anew on the way
@@ -93,6 +98,13 @@ class Indexes:
                 ids, letters = np.array(self._ids, np.int64), np.array(self._letters, np.int64)
                 self._texts = Texts(self._generation, self._version, tuple(self._chunks), ids, letters)
             return found, self._texts
+
+    def prepare(self, segments: Sequence[Segment]) -> None:
+        """Loads the indexes of new segments where queries come, so that the next one need not."""
+        for segment in segments:
+            with self._lock:
+                if time.monotonic() - self._asked_s < ASKED_S:
+                    self._of(segment)
 
     def load(self, segments: Sequence[Segment]) -> list[Index] | None:
         """All their indexes, not kept in memory; None where one cannot be read, which is noted."""

@@ -174,6 +174,7 @@ class Store:
     def _replace(self, group: Group, new: list[Segment]) -> None:
         self._live.change(new, group)
         self.indexes.forget(group)
+        self.indexes.prepare(new)
         self._live.sweep()
         self.metrics.add("compactions")
         self.metrics.add("compacted_segments", len(group))
@@ -285,6 +286,7 @@ class Store:
             self.catalog,
             self.keys,
             self._live,
+            self.indexes,
             self.metrics,
         )
         found = recover.check_segments(self.directory, self.catalog)

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import compress
 
+import numpy as np
 import pyarrow as pa
 
 from logstore.listing import Listing
+from logstore.order import Ints
 from logstore.pruning import Bounds, prune
-from logstore.record import STORED
 from query.groups import Whole, bytes_of, plain_bytes_of
 
 
@@ -33,24 +35,34 @@ class Plan:
 def plan(segments: Listing, buffer: pa.Table, bounds: Bounds) -> Plan:
     """Leaves out the segments, and the buffer, that cannot hold a matching record."""
     pruned = prune(segments, bounds)
-    batches = [batch for batch in buffer.to_batches() if overlaps(batch, bounds)]
-    return Plan(Whole(pruned.segments), pa.Table.from_batches(batches, schema=STORED), pruned.skipped)
+    return Plan(Whole(pruned.segments), _within(buffer, bounds), pruned.skipped)
 
 
-def overlaps(buffer: pa.RecordBatch, bounds: Bounds) -> bool:
-    """Whether some of the buffered records may lie within the bounds of time."""
-    span = time_span(buffer)
-    if span is None:
-        return False
-    is_before = bounds.start_ns is not None and span[1] < bounds.start_ns
-    is_after = bounds.end_ns is not None and span[0] >= bounds.end_ns
-    return not (is_before or is_after)
+def _within(buffer: pa.Table, bounds: Bounds) -> pa.Table:
+    """Those of the buffer's batches that may have records within the bounds of time."""
+    if (bounds.start_ns is None and bounds.end_ns is None) or not buffer.num_rows:
+        return buffer
+    first_ns, last_ns = spans_of_batches(buffer)
+    is_in = np.ones(len(first_ns), np.bool_)
+    if bounds.start_ns is not None:
+        is_in &= last_ns >= bounds.start_ns
+    if bounds.end_ns is not None:
+        is_in &= first_ns < bounds.end_ns
+    return pa.Table.from_batches(compress(buffer.to_batches(), is_in.tolist()), schema=buffer.schema)
 
 
-def time_span(buffer: pa.Table | pa.RecordBatch) -> tuple[int, int] | None:
+def time_span(buffer: pa.Table) -> tuple[int, int] | None:
     """First and last time (ns, inclusive) of buffered records; None where there are none."""
     if not buffer.num_rows:
         return None
-    columns = [buffer["time"]] if isinstance(buffer, pa.RecordBatch) else buffer["time"].chunks
-    times = [column.view(pa.int64()).to_numpy() for column in columns if len(column)]
-    return min(int(one.min()) for one in times), max(int(one.max()) for one in times)
+    first_ns, last_ns = spans_of_batches(buffer)
+    return int(first_ns.min()), int(last_ns.max())
+
+
+def spans_of_batches(buffer: pa.Table) -> tuple[Ints, Ints]:
+    """First and last time (ns, inclusive) of each of the buffer's batches; there is one."""
+    chunks = [chunk for chunk in buffer["time"].chunks if len(chunk)]
+    # All at once: numpy lets go of the interpreter for each array, and others that run may keep it for a while.
+    times = np.concatenate([chunk.view(pa.int64()).to_numpy() for chunk in chunks])
+    begins = np.cumsum([0, *map(len, chunks[:-1])])
+    return np.minimum.reduceat(times, begins), np.maximum.reduceat(times, begins)

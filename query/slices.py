@@ -11,7 +11,7 @@ import pyarrow as pa
 from logstore.order import Ints
 from logstore.record import STORED, TIME_MAX_NS, TIME_MIN_NS
 from query.groups import Piece, Whole
-from query.plan import time_span
+from query.plan import spans_of_batches
 
 Order: TypeAlias = Literal["asc", "desc"]
 
@@ -148,15 +148,15 @@ def _spans(pieces: Sequence[Piece], buffer: pa.Table) -> _Spans:
         parts = [(found.min_time_ns, found.max_time_ns, found.plain_bytes, found.rows, np.arange(len(found)))]
     else:
         parts = [_spans_of(piece, owner) for owner, piece in enumerate(pieces)]
-    parts += _spans_of_buffer(buffer)
+    parts += [_spans_of_buffer(buffer)] if buffer.num_rows else []
     return _Spans(*map(np.concatenate, zip(*parts, strict=True))) if parts else _Spans(*[np.zeros(0, np.int64)] * 5)
 
 
-def _spans_of_buffer(buffer: pa.Table) -> Iterator[tuple[Ints, Ints, Ints, Ints, Ints]]:
-    record_bytes = max(BUFFERED_BYTES, -(-FIRST_BYTES // max(buffer.num_rows, 1)))
-    for number, chunk in enumerate(buffer.to_batches()):
-        if (span := time_span(chunk)) is not None:
-            yield _one(*span, chunk.num_rows * record_bytes, chunk.num_rows, -1 - number)
+def _spans_of_buffer(buffer: pa.Table) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    first_ns, last_ns = spans_of_batches(buffer)
+    record_bytes = max(BUFFERED_BYTES, -(-FIRST_BYTES // buffer.num_rows))
+    rows = np.array([batch.num_rows for batch in buffer.to_batches()], np.int64)
+    return first_ns, last_ns, rows * record_bytes, rows, -1 - np.arange(len(rows))
 
 
 def _spans_of(piece: Piece, owner: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:
