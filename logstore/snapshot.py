@@ -1,12 +1,14 @@
 """Segments and buffer at one instant."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
 
 import pyarrow as pa
 
 from logstore.listing import Listing
 from logstore.record import STORED
+
+_NOTHING: Final = STORED.empty_table()
 
 
 class Snapshot:
@@ -32,7 +34,7 @@ class Snapshot:
 
     def let_go_of_buffer(self) -> None:
         """For who has taken of it what he needs: records that are flushed meanwhile need not stay in memory."""
-        self.buffer = STORED.empty_table()
+        self.buffer = _NOTHING
 
     def close(self) -> None:
         if self._is_open:

@@ -33,6 +33,7 @@ from query.session import Session
 from query.sql.fields import TEMPLATE, Path, column_name
 from query.sql.fragment import literal, written
 from query.sql.parts import SEGMENT
+from query.sql.verdicts import in_memory
 from query.verdicts import Verdict
 
 IDS_MAX: Final = 256
@@ -164,7 +165,7 @@ def _select_memory(names: Sequence[str], view: View) -> str:
     for path in view.paths:
         columns += _aliases(path, forms_in_json(path))
     for leaf in view.leaves:
-        columns.append(f'{_by_text(leaf)} AS "{leaf.column}"')
+        columns.append(f'{_in_memory(leaf)} AS "{leaf.column}"')
     if view.has_templates:
         columns.append(f"template_id(message) AS {TEMPLATE}")
     if view.has_weights:
@@ -279,6 +280,11 @@ def _whole_attributes(kinds: dict[str, Kind], omitted: list[str]) -> str:
 
 def _by_text(leaf: DecidedLeaf) -> str:
     return f"({written(sql.predicate(leaf.condition))})"
+
+
+def _in_memory(leaf: DecidedLeaf) -> str:
+    brief = in_memory(leaf.condition)
+    return _by_text(leaf) if brief is None else f"({written(brief)})"
 
 
 def _by_template(session: Session, name: str, files: _Files, leaf: DecidedLeaf, view: View) -> str:
