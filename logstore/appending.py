@@ -78,6 +78,8 @@ class Appender:
         self._large: deque[_Append] = deque()
         self._held_since_s: float | None = None
         """Since when large batches wait for room."""
+        self._small_limit = 0
+        """Up to what size of the buffer small batches are written meanwhile."""
         self._queued_bytes = 0
         self._entering = 0
         self._work = threading.Condition()
@@ -173,6 +175,7 @@ class Appender:
         now_s = time.monotonic()
         if self._held_since_s is None:
             self._held_since_s = now_s
+            self._small_limit = max(size, limit) + limit // 16
             if size >= limit:
                 self._metrics.add("buffer_full")
         if size >= limit:
@@ -183,10 +186,9 @@ class Appender:
 
     def _wait_until_below(self, size_bytes: int, timeout_s: float | None) -> bool:
         """False where small batches came before that."""
-        limit = self._settings.buffer_bytes * 17 // 16
         with self._buffer.changed:
             has_small = self._buffer.changed.wait_for(
-                lambda: self._is_below(size_bytes) or (self._small and self._is_below(limit)), timeout_s
+                lambda: self._is_below(size_bytes) or (self._small and self._is_below(self._small_limit)), timeout_s
             )
         return not has_small or self._is_below(size_bytes)
 
