@@ -20,7 +20,6 @@ from ingest.request import Decoded, Head, Limits, Reject, Request, Sender
 from ingest.rules import Rules
 from logstore.errors import Busy, Unavailable
 from logstore.keys import Ack, IdempotencyKey
-from logstore.priority import DECODE_NICE, yielding
 
 DIGEST_BYTES: Final = 32
 SMALL_BYTES: Final = 64 << 10
@@ -92,7 +91,7 @@ class Pipeline:
         self._settings = settings or PipelineSettings()
         self._clock_ns = clock_ns
         self._rules = rules
-        self._threads = yielding(self._settings.threads, "ingest", DECODE_NICE)
+        self._threads = ThreadPoolExecutor(self._settings.threads, "ingest")
         self._small_threads = ThreadPoolExecutor(1, "ingest-small")
         self._closing = threading.Event()
         self._lock = threading.Lock()

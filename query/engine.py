@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from logstore.priority import LONG_NICE, yielding
 from query.extension import NO_SECRET
 from query.instance import Instance, Limits
 from query.parts import Parts
@@ -23,6 +22,7 @@ from query.settings import QuerySettings, Size
 from query.turns import Turns
 from query.verdicts import Verdicts
 from query.watchdog import Watchdog
+from query.yielding import yielding
 
 LARGE_WAITS: Final = 5
 """How many times as long as others a large query waits for its turn: one before it may take seconds, and may have to be
@@ -52,7 +52,7 @@ class Engine:
     def _start(self, size: Size, segments: Path, spill: Path) -> Instance:
         settings, is_tail = self.settings, size is Size.TAIL
         limits = Limits(1 if is_tail else settings.threads, settings.share_bytes(size), settings.spill_bytes, is_tail)
-        threads = yielding(settings.large_concurrency, "large-query", LONG_NICE) if size is Size.LARGE else None
+        threads = yielding(settings.large_concurrency, "large-query") if size is Size.LARGE else None
         return Instance(limits, segments, spill / size, self._secret, threads)
 
     @contextlib.contextmanager

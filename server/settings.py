@@ -111,7 +111,7 @@ class ServeSettings(BaseSettings):
         default=2,
         ge=1,
         le=64,
-        description="threads that inflate and decode bodies",
+        description="threads that inflate and decode bodies, besides one for small ones",
         json_schema_extra={"group": "Ingest"},
     )
     default_cluster: str = setting("Ingest", "default", "cluster of a record that names none")

@@ -52,7 +52,7 @@ def fill(store: Store) -> list[Future[Ack]]:
 
 def count(store: Store) -> int:
     with store.snapshot() as snapshot:
-        return snapshot.buffer.num_rows + sum(segment.rows for segment in snapshot.segments)
+        return int(snapshot.buffer.num_rows + snapshot.segments.rows.sum())
 
 
 def test_small_batches_are_written_while_large_ones_wait_and_have_a_bound_too(store: Store, obstacle: Path) -> None:

@@ -1,0 +1,21 @@
+"""Threads that leave the processors to others: what may take long runs in them, beside what somebody waits for."""
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+NICE: Final = 5
+"""Of four shares of a processor that both want, such a thread gets one (nice(2), sched(7))."""
+
+
+def yielding(count: int, name: str) -> ThreadPoolExecutor:
+    """A pool of threads that yield; so do all that are started in them."""
+    return ThreadPoolExecutor(count, name, initializer=_lower)
+
+
+def _lower() -> None:
+    # Only Linux has a priority for each thread; elsewhere this would be that of the process, or an error.
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
