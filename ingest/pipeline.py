@@ -3,8 +3,10 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -13,12 +15,13 @@ import pyarrow as pa
 from ingest import body as bodies
 from ingest import lines
 from ingest.identity_table import Table, default_table
+from ingest.joining import decode_together, parts, shares, take_alike
 from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
 from ingest.request import Decoded, Head, Limits, Reject, Request, Sender
 from ingest.rules import Rules
-from logstore.errors import Busy, Unavailable
+from logstore.errors import Busy, CallerError, LogstoreError, Unavailable
 from logstore.keys import Ack, IdempotencyKey
 
 DIGEST_BYTES: Final = 32
@@ -71,6 +74,13 @@ class Accepted:
         return len(self.rejects)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    arrival: Arrival
+    answer: Future[Accepted]
+    deadline_s: float
+
+
 class Sink(Protocol):
     """Where batches go: `logstore.store.Store`."""
 
@@ -92,6 +102,7 @@ class Pipeline:
         self._clock_ns = clock_ns
         self._rules = rules
         self._threads = ThreadPoolExecutor(self._settings.threads, "ingest")
+        self._small = deque[_Waiting]()
         self._small_threads = ThreadPoolExecutor(1, "ingest-small")
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -112,16 +123,20 @@ class Pipeline:
             Busy: the bodies in the pipeline have `pending_bytes` already.
             Unavailable: the pipeline is closed.
         """
-        answer: Future[Accepted] = Future()
         self._reserve(len(arrival.body) + _REQUEST_OVERHEAD_BYTES)
-        deadline_s = time.monotonic() + self._settings.wait_s
+        waiting = _Waiting(arrival, Future(), time.monotonic() + self._settings.wait_s)
         try:
-            threads = self._small_threads if len(arrival.body) < SMALL_BYTES else self._threads
-            threads.submit(self._run, arrival, answer, deadline_s)
+            if len(arrival.body) >= SMALL_BYTES:
+                self._threads.submit(self._run, [waiting])
+            else:
+                self._small.append(waiting)
+                self._small_threads.submit(self._run_small)
         except RuntimeError:
+            with suppress(ValueError):
+                self._small.remove(waiting)
             self._release(arrival)
             raise Unavailable("the server is stopping") from None
-        return answer
+        return waiting.answer
 
     def close(self) -> None:
         """Answers what is being decoded, and Unavailable to what waits."""
@@ -129,31 +144,34 @@ class Pipeline:
         self._threads.shutdown(wait=True)
         self._small_threads.shutdown(wait=True)
 
-    def _run(self, arrival: Arrival, answer: Future[Accepted], deadline_s: float) -> None:
-        try:
-            if not answer.set_running_or_notify_cancel():
-                return
-            if self._closing.is_set():
-                raise Unavailable("the server is stopping")
-            self._take(arrival, answer, deadline_s)
-        except Exception as error:
-            answer.set_exception(error)
-        finally:
-            self._release(arrival)
+    def _run_small(self) -> None:
+        """Takes what waits, as far as it may be taken together; nothing where that was done before."""
+        self._run(take_alike(self._small, _kind))
 
-    def _take(self, arrival: Arrival, answer: Future[Accepted], deadline_s: float) -> None:
+    def _run(self, group: Sequence[_Waiting]) -> None:
+        running = [one for one in group if one.answer.set_running_or_notify_cancel()]
+        try:
+            if len(running) > 1 and self._take_together(running):
+                return
+            for one in running:
+                self._take_alone(one)
+        finally:
+            for one in group:
+                self._release(one.arrival)
+
+    def _take_alone(self, waiting: _Waiting) -> None:
+        try:
+            self._take(waiting)
+        except Exception as error:
+            waiting.answer.set_exception(error)
+
+    def _take(self, waiting: _Waiting) -> None:
+        arrival, answer = waiting.arrival, waiting.answer
         settings = self._settings
+        if self._closing.is_set():
+            raise Unavailable("the server is stopping")
         asked = lines.asked(arrival.head, arrival.protocol, settings.lines)
-        body = _inflate(arrival, settings.limits.max_body_bytes)
-        request = Request(
-            body,
-            self._clock_ns(),
-            arrival.head,
-            settings.limits,
-            settings.default_cluster,
-            settings.default_namespace,
-            settings.identity,
-        )
+        request = self._request(arrival)
         decoded = arrival.take.decode(request)
         batch = lines.lines(decoded.batch, asked, now_ns=request.now_ns, max_line_bytes=settings.limits.max_line_bytes)
         if self._rules is not None:
@@ -163,10 +181,59 @@ class Pipeline:
         if not accepted.records:
             answer.set_result(accepted)
             return
-        key = _key(arrival, decoded, body)
+        key = _key(arrival, decoded, request.body)
         receipt = accepted.answer.body if key and arrival.take.keeps_answer else b""
-        appended = self._append(batch, receipt, key, deadline_s)
+        appended = self._append(batch, receipt, key, waiting.deadline_s)
         appended.add_done_callback(lambda done: _resolve(answer, done, accepted))
+
+    def _take_together(self, group: Sequence[_Waiting]) -> bool:
+        """False where each has to be taken alone, of which nothing was done then."""
+        take = group[0].arrival.take
+        try:
+            asked = lines.asked(group[0].arrival.head, group[0].arrival.protocol, self._settings.lines)
+            requests = [self._request(one.arrival) for one in group]
+            is_plain = not asked.formats and not asked.languages
+            found = decode_together(take.join, requests) if take.join and is_plain else None
+        except CallerError:
+            return False
+        if found is None or self._closing.is_set():
+            return False
+        decoded, counts = found
+        batch = decoded.batch if self._rules is None else self._rules.apply(decoded.batch)
+        answers = [take.answer(request, part) for request, part in zip(requests, parts(decoded, counts), strict=True)]
+        accepted = [Accepted(*each) for each in zip(answers, shares(batch.num_rows, counts), strict=True)]
+        self._append_all(group, batch, accepted)
+        return True
+
+    def _append_all(self, group: Sequence[_Waiting], batch: pa.RecordBatch, accepted: Sequence[Accepted]) -> None:
+        if not batch.num_rows:
+            for one, each in zip(group, accepted, strict=True):
+                one.answer.set_result(each)
+            return
+        try:
+            appended = self._append(batch, b"", None, group[0].deadline_s)
+        except LogstoreError as error:
+            for one in group:
+                one.answer.set_exception(error)
+            return
+
+        def resolve(done: Future[Ack]) -> None:
+            for one, each in zip(group, accepted, strict=True):
+                _resolve(one.answer, done, each)
+
+        appended.add_done_callback(resolve)
+
+    def _request(self, arrival: Arrival) -> Request:
+        settings = self._settings
+        return Request(
+            _inflate(arrival, settings.limits.max_body_bytes),
+            self._clock_ns(),
+            arrival.head,
+            settings.limits,
+            settings.default_cluster,
+            settings.default_namespace,
+            settings.identity,
+        )
 
     def _append(
         self, batch: pa.RecordBatch, receipt: bytes, key: IdempotencyKey | None, deadline_s: float
@@ -191,6 +258,15 @@ class Pipeline:
             self._pending_bytes -= len(arrival.body) + _REQUEST_OVERHEAD_BYTES
 
 
+def _kind(waiting: _Waiting) -> Hashable:
+    """What those have in common that may be taken together; None: it is taken alone."""
+    arrival = waiting.arrival
+    if arrival.take.join is None or arrival.idempotency_key is not None:
+        return None
+    kind = arrival.take.join.kind(arrival.head)
+    return None if kind is None else (arrival.take, arrival.protocol, kind)
+
+
 def _inflate(arrival: Arrival, max_bytes: int) -> bytes:
     if arrival.take.inflate is not None:
         return arrival.take.inflate(arrival.body, arrival.head, max_bytes)
@@ -211,5 +287,6 @@ def _resolve(answer: Future[Accepted], appended: Future[Ack], accepted: Accepted
         answer.set_exception(error)
         return
     ack = appended.result()
-    body = ack.receipt or accepted.answer.body
-    answer.set_result(replace(accepted, answer=replace(accepted.answer, body=body), records=ack.rows))
+    if ack.receipt:
+        accepted = replace(accepted, answer=replace(accepted.answer, body=ack.receipt), records=ack.rows)
+    answer.set_result(accepted)

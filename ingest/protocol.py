@@ -3,7 +3,7 @@
 All of it is functions of values: the server reads bodies, makes records durable and sends answers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,6 +29,17 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """How bodies of requests that wait at the same time become one (ingest/joining.py)."""
+
+    kind: Callable[[Head], Hashable]
+    """Bodies of requests with the same one mean the same; None: no other body does."""
+    body: Callable[[Sequence[bytes]], tuple[bytes, list[int]] | None]
+    """The bodies as one, and how many records each has if nothing in it is rejected or skipped; None: they are none."""
+    decode: Decode
+
+
+@dataclass(frozen=True, slots=True)
 class Take:
     """Requests whose bodies hold records. `{name}` in a pattern stands for one segment of a path."""
 
@@ -41,6 +52,9 @@ class Take:
     """Takes content codings off a body, at most so many bytes of content; None: as `ingest.body.inflate` does."""
     keeps_answer: bool = False
     """A repeat of a keyed batch is sent the first one's answer, byte for byte."""
+    join: Join | None = None
+    """Where small bodies of several requests can be decoded as one; what is answered then depends on the records alone.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,11 @@ doubled, with the attribute `_escape` = "backslash". Elsewhere they, and lone su
 """
 
 import json
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from ingest.decoding import WORD_COLUMNS, Form, RawReject, decode_columns
-from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
+from ingest.protocol import Answer, Join, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Reject, Request, all_told
 from logstore.errors import InvalidInput
 from logstore.record import IDENTITY, IDENTITY_MAX_BYTES
@@ -70,6 +71,20 @@ def decode(request: Request) -> Decoded:
     )
     rejects = [_explain(request, reject) for reject in columns.rejects]
     return Decoded(columns.batch, all_told(rejects, columns.rejected - len(rejects), "lines "))
+
+
+def _kind(head: Head) -> Hashable:
+    if head.media_type == "text/plain":
+        return None
+    return tuple(head.override(name) for name in (*WORD_COLUMNS, "unwrap", "multiline"))
+
+
+def _joined(bodies: Sequence[bytes]) -> tuple[bytes, list[int]] | None:
+    """NDJSON: each line that is not rejected or skipped is a record."""
+    if not all(body.startswith(b"{") for body in bodies):
+        return None
+    whole = [body if body.endswith(b"\n") else body + b"\n" for body in bodies]
+    return b"".join(whole), [body.count(b"\n") for body in whole]
 
 
 def answer(_request: Request, decoded: Decoded) -> Answer:
@@ -127,6 +142,6 @@ def _explain(request: Request, reject: RawReject) -> Reject:
     return Reject(reject.line, sentences[reject.cause], _REASONS[reject.cause])
 
 
-TAKE: Final = Take(("POST",), ("/api/v1/logs",), decode, answer, keeps_answer=True)
+TAKE: Final = Take(("POST",), ("/api/v1/logs",), decode, answer, keeps_answer=True, join=Join(_kind, _joined, decode))
 USAGE_PROBE: Final = Probe(("GET",), ("/api/v1/logs",), lambda _head, _body: _json(200, USAGE))
 PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse, (USAGE_PROBE,))
