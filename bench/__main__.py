@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import agents, compare, concurrency, connections, ingest, plan, query, size, tail
+from bench import agents, compare, concurrency, connections, ingest, needle, plan, query, size, tail
 
 SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "ingest": ingest.run,
     "query": query.run,
     "compare": compare.run,
     "size": size.run,
+    "needle": needle.run,
     "tail": tail.run,
     "plan": plan.run,
     "agents": agents.run,
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=1_000_000, help="size of the corpus (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the corpus (%(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="how often each query is asked (%(default)s)")
+    parser.add_argument("--times", type=int, default=10, help="how often needle takes the corpus (%(default)s)")
     parser.add_argument("--followers", type=int, default=200, help="tails at once (%(default)s)")
     parser.add_argument(
         "--seconds", type=int, default=20, help="how long to tail, or each part of concurrency (%(default)s)"
