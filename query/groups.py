@@ -12,6 +12,7 @@ import pyarrow as pa
 from logstore import segment as segments
 from logstore import tokens
 from logstore.catalog import Catalog, Segment
+from logstore.index import Index
 from logstore.indexes import Known
 from logstore.listing import Listing
 from logstore.order import Ints
@@ -152,6 +153,40 @@ class Chosen:
             self.mask = self.mask & mask
 
 
+def having_words(
+    segments: Sequence[Segment], known: Sequence[Known | None], words: Sequence[frozenset[str]]
+) -> tuple[Flags, int]:
+    """The segments that may have a record with one of each of these words, those without an index among them; and how
+    many groups the others have. Asks their filters alone, so that a needle does not cost what all templates do."""
+    indexes = [k.index for k in known if k is not None]
+    has_all = np.ones(len(segments), np.bool_)
+    if not indexes or not words:
+        return has_all, 0
+    addresses, sizes = _filters(indexes)
+    found = np.ones(len(sizes), np.bool_)
+    for alternatives in words:
+        found[found] = _hold_one(addresses[found], sizes[found], alternatives)
+    counts = np.array([one.groups for one in indexes], np.int64)
+    is_left = np.logical_or.reduceat(found, np.cumsum(counts) - counts)
+    has_all[[k is not None for k in known]] = is_left
+    return has_all, int(counts[~is_left].sum())
+
+
+def _filters(indexes: Sequence[Index]) -> tuple[Ints, Ints]:
+    """Where the token filter of each group is in memory, and its bytes."""
+    return (
+        joined([one.filters.ctypes.data + one.filter_offsets[:-1] for one in indexes]),
+        joined([np.diff(one.filter_offsets) for one in indexes]),
+    )
+
+
+def _hold_one(addresses: Ints, sizes: Ints, alternatives: frozenset[str]) -> Flags:
+    found = np.zeros(len(sizes), np.bool_)
+    for word in alternatives:
+        found |= tokens.may_hold_at(addresses, sizes, [word])
+    return found
+
+
 def groups_of(segments: Sequence[Segment], known: Sequence[Known | None]) -> Groups:
     """The groups of these segments."""
     with_index = tuple((s, k) for s, k in zip(segments, known, strict=True) if k is not None)
@@ -169,8 +204,7 @@ def groups_of(segments: Sequence[Segment], known: Sequence[Known | None]) -> Gro
         joined([one.presence_rows for one in indexes]),
         joined([one.min_times_ns for one in indexes]),
         joined([one.max_times_ns for one in indexes]),
-        joined([one.filters.ctypes.data + one.filter_offsets[:-1] for one in indexes]),
-        joined([np.diff(one.filter_offsets) for one in indexes]),
+        *_filters(indexes),
     )
 
 
@@ -219,8 +253,7 @@ def _with_words(groups: Groups, alternatives: frozenset[str], mask: Flags) -> Fl
     left = np.flatnonzero(mask)
     addresses, sizes = groups.filters[left], groups.filter_bytes[left]
     found = np.zeros(groups.count, np.bool_)
-    for word in alternatives:
-        found[left] |= tokens.may_hold_at(addresses, sizes, [word])
+    found[left] = _hold_one(addresses, sizes, alternatives)
     return found
 
 

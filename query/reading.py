@@ -7,6 +7,7 @@ query only counts need not be read at all where templates say it.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,7 @@ from query.groups import (
     choose,
     decided,
     groups_of,
+    having_words,
     pieces,
     plain_bytes_of,
     rows_that_must,
@@ -158,7 +160,10 @@ def _of_records(
     with cost.stage(Stage.VERDICTS), engine.session(Size.TAIL) as session:
         verdicts = engine.verdicts.of(session, leaves(conditions), texts)
     with cost.stage(Stage.ROW_GROUPS):
-        told = _Told(groups_of(segments, known), texts, verdicts)
+        words_of_records = tuple(words for one in conditions for words in required_words(one, stored.labels))
+        has_words, gone = having_words(segments, known, words_of_records)
+        groups = groups_of(list(compress(segments, has_words)), list(compress(known, has_words)))
+        told = _Told(groups, gone, words_of_records, texts, verdicts)
         return _narrowed(store, whole, conditions, bounds, told, only_counts=only_counts)
 
 
@@ -167,6 +172,9 @@ class _Told:
     """What the indexes tell."""
 
     groups: Groups
+    gone: int
+    """Groups of segments that have not all of `words`."""
+    words: tuple[Words, ...]
     texts: Texts
     verdicts: Mapping[ast.Expression, Verdict]
 
@@ -177,8 +185,8 @@ def _narrowed(
     groups, texts = told.groups, told.texts
     condition = ast.And(tuple(conditions)) if conditions else ast.All()
     verdict = combine(condition, told.verdicts, len(texts.ids))
-    words = tuple(words for one in conditions for words in required_words(one, whole.stored.labels))
-    chosen = choose(groups, bounds, verdict, words, store.catalog)
+    chosen = choose(groups, bounds, verdict, told.words, store.catalog)
+    chosen.skipped["words"] += told.gone
     counted_of, mask = dict[int, int](), chosen.mask
     is_rare = chosen.skipped["words"] >= RARE_TIMES * np.count_nonzero(mask)
     if only_counts and not INSIDE.intersection(bounds.identity):
@@ -200,7 +208,7 @@ def _narrowed(
         view=_view(whole.view, query, decided_leaves, texts),
         counted=sum(counted_of.values()),
         counted_of=counted_of,
-        asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), words),
+        asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), told.words),
         skipped=+Counter(chosen.skipped),
         is_rare=bool(is_rare) and chosen.skipped["words"] > 0,
         certain=_certain(conditions, bounds, told),
