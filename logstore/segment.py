@@ -309,6 +309,8 @@ def _column(table: pa.Table, partition: dict[str, str], field: pa.Field) -> pa.C
         indices = pa.array(np.zeros(table.num_rows, dtype=np.int32))
         return pa.chunked_array([pa.DictionaryArray.from_arrays(indices, value)])
     column = table[field.name]
+    if column.type == field.type:
+        return column
     is_encoded = pa.types.is_dictionary(column.type) or not pa.types.is_dictionary(field.type)
     return (column if is_encoded else column.dictionary_encode()).cast(field.type)
 

@@ -36,8 +36,8 @@ def rows_of(session: Session, part: Slice, compiled: Compiled, order: Order) -> 
     plain = pa.schema([f.with_type(pa.string()) if pa.types.is_dictionary(f.type) else f for f in fields])
     with session.reading():
         session.cost.slices_direct += 1
-        tables = [table.cast(plain) for table in read_rows(session, part.rows, needed)]
-        table = pa.concat_tables([plain.empty_table(), *tables]).combine_chunks()
+        tables = read_rows(session, part.rows, needed)
+        table = (pa.concat_tables(tables).cast(plain) if tables else plain.empty_table()).combine_chunks()
         ascending = np.lexsort((table["_seq"].to_numpy(), table["time"].cast(pa.int64()).to_numpy()))
         table = table.take(pa.array(ascending if order == "asc" else ascending[::-1]))
     columns = [table[name].combine_chunks() for name in names]

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from logstore.indexes import Indexes
 from logstore.pruning import Bounds
 from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 from query import analyse
 from query.ast import Query
+from query.groups import Piece, Whole
 from query.needles import has_digit
 from query.picking import PICKED_MAX_BYTES, having
 from query.reading import Reading
@@ -30,6 +32,7 @@ def growing(session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
 
 
 def slices_of(
+    indexes: Indexes,
     session: Session,
     query: Query,
     compiled: Compiled,
@@ -45,7 +48,7 @@ def slices_of(
     if any(all(map(has_digit, alternatives)) for alternatives in reading.view.wanted.words):
         # Likely an id, for which a walk would only take the buffer apart.
         buffer = having(buffer, reading.view.wanted, session.cost)
-    return slices(
+    parts = slices(
         reading.pieces,
         buffer,
         request.order,
@@ -53,6 +56,19 @@ def slices_of(
         wanted=wanted or 0,
         within_ns=_within(reading.bounds, request.order, after),
     )
+    if wanted is None or not isinstance(reading.pieces, Whole):
+        return parts
+    return _looked_into(indexes, parts, request.order, wanted)
+
+
+def _looked_into(indexes: Indexes, parts: Iterator[Slice], order: Order, wanted: int) -> Iterator[Slice]:
+    """Slices of whole segments, of which there may be very many, by the row groups of those that each reaches."""
+    for part in parts:
+        assert part.between_ns is not None
+        segments = [piece.segment for piece in part.pieces]
+        known, _ = indexes.of(segments)
+        pieces = list(map(Piece, segments, known))
+        yield from slices(pieces, part.buffer, order, is_bounded=True, wanted=wanted, within_ns=part.between_ns)
 
 
 def _within(bounds: Bounds, order: Order, after: Place | None) -> tuple[int, int]:
