@@ -18,6 +18,7 @@ from query.request import Request
 from tests.execution.records import S_NS, START_NS, append, record
 
 QUERIES = (
+    "*",
     "error",
     "error | fields message",
     "failed request | fields message, status",
@@ -123,3 +124,14 @@ def test_where_templates_are_certain_only_the_end_is_put_together(
     everything = explain(store, engine, Request("error | fields message", limit=0), analyze=True)
     assert told["analyze"]["slices"]["narrowed"] >= 1
     assert told["analyze"]["row_groups"] < everything["analyze"]["row_groups"] / 4
+
+
+def test_the_newest_of_everything_needs_the_row_groups_at_its_end_alone(
+    store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("query.slices.FIRST_BYTES", 0)
+    store.compact()
+    store.flush()
+    told = explain(store, engine, Request("* | fields message", limit=10), analyze=True)
+    everything = explain(store, engine, Request("* | fields message", limit=0), analyze=True)
+    assert told["analyze"]["bytes"] < everything["analyze"]["bytes"] / 6
