@@ -38,7 +38,7 @@ _SHAPE: Final = documents.Shape(
         ("dd", Role.WALK),
         ("dd.trace_id", Role.TRACE_ID),
         ("dd.span_id", Role.SPAN_ID),
-        *((name, Role.METADATA) for name in ("ddtags", "ddsource", "service", "hostname")),
+        *((name, Role.METADATA) for name in ("ddtags", "ddsource", "service", "hostname", "host")),
     )
 )
 _UNUSUAL: Final = (b"{}", b'"lambda"')
@@ -108,7 +108,7 @@ def _of_metadata(text: str, table: Table) -> tuple[str, str]:
     told = json.loads(text, parse_int=Number, parse_float=Number)
     tags = _tags(told.pop("ddtags", ""))
     others = resolve(tags, table).rest
-    if hostname := told.pop("hostname", None):
+    if hostname := told.pop("hostname", None) or _take_text(told, "host"):
         told["host.name"] = hostname
     own = {name: _text(told.pop(name)) for name in ("service", "ddsource") if told.get(name)}
     told |= {name: value for name, value in tags.items() if name not in others}
@@ -148,6 +148,8 @@ class _Logs:
         self._groups: dict[tuple[str, ...], int] = {}
 
     def add(self, log: dict[str, Any]) -> None:
+        if not (self.defaults.get("hostname") or log.get("hostname")) and (host := _take_text(log, "host")):
+            log["hostname"] = host
         group = self._group({**self.defaults, **{name: log.pop(name) for name in _PLACE if log.get(name) is not None}})
         when_ns = _take_time(log)
         severity = _take_severity(log)
@@ -197,6 +199,11 @@ def _take_time(log: dict[str, Any]) -> int | None:
     if when_ns is None:
         log["_time"] = sent
     return when_ns
+
+
+def _take_text(log: dict[str, Any], name: str) -> str:
+    value = log.get(name)
+    return str(log.pop(name)) if isinstance(value, str) else ""
 
 
 def _take_severity(log: dict[str, Any]) -> str:

@@ -35,7 +35,9 @@ ACK_ID_BITS: Final = 53
 """Ids are numbers that every JSON reader keeps exactly."""
 _META: Final = ("host", "source", "sourcetype", "index")
 _STREAMS: Final = ("stdout", "stderr")
-_DOCKER: Final = re.compile(rb'"line"\s*:')
+_UNUSUAL: Final = re.compile(rb'"line"\s*:|"message"\s*:\s*\{')
+"""Docker's events, and those of Splunk's libraries for Node, which put what was logged into `message`."""
+_MESSAGES: Final = ("message", "msg", "log")
 _SHAPE: Final = documents.Shape(
     (
         ("line", Role.MESSAGE),
@@ -84,7 +86,7 @@ def decode_events(request: Request) -> Decoded:
         TooLarge: more records than `limits.max_records`.
     """
     defaults = {name: value for name in _META if (value := request.head.params.get(name))}
-    if not defaults and not _DOCKER.search(request.body):
+    if not defaults and not _UNUSUAL.search(request.body):
         columns = documents.decode_at_once(request.body, request, _SHAPE)
         if columns is not None:
             return Decoded(place(columns, request), items=Outcome(0 if columns.batch.num_rows else 5))
@@ -180,9 +182,24 @@ def _line(found: dict[str, Any] | Unread, text: bytes, defaults: Mapping[str, st
     if isinstance(found, Unread):
         return line
     event = found.get("event")
-    if isinstance(event, dict) and "line" in event and event.get("source") in _STREAMS:
-        line = to_json({**found, "event": _of_docker(event)}).encode()
+    if isinstance(event, dict) and (told := _told_elsewhere(event)):
+        line = to_json({**found, "event": told}).encode()
     return to_json(defaults)[:-1].encode() + b"," + line[1:] if defaults else line
+
+
+def _told_elsewhere(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The event as if it said itself what a member of it says; None if it does."""
+    if "line" in event and event.get("source") in _STREAMS:
+        return _of_docker(event)
+    message = event.get("message")
+    return _of_library(event, message) if isinstance(message, dict) else None
+
+
+def _of_library(event: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was logged with a message of its own, and what the library says besides."""
+    besides = {name: value for name, value in event.items() if name != "message"}
+    has_text = any(isinstance(message.get(name), str) for name in _MESSAGES)
+    return {**message, **besides} if has_text and message.keys().isdisjoint(besides) else None
 
 
 def _of_docker(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -193,7 +193,7 @@ static enum time_status read_time(struct decoder *d, const struct json_value *va
     if (value->kind == JSON_NUMBER) return time_parse_epoch(value->text, value->length, time_ns);
     if (value->kind != JSON_STRING) return TIME_UNREADABLE;
     struct span text = text_of(d, value);
-    return time_parse(text.at, text.length, time_ns);
+    return (d->request->name_count ? time_parse_loosely : time_parse)(text.at, text.length, time_ns);
 }
 
 /* A document's `@timestamp` may be the `time` of its line cut to milliseconds, or rounded to microseconds: then that one

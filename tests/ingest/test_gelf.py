@@ -105,6 +105,22 @@ def test_a_timestamp_that_is_none_is_kept_and_the_receivers_counts(timestamp: st
     assert record({"short_message": "x", "host": "h"})["attributes"] == {}
 
 
+def test_json_lines_of_other_libraries_say_when_they_happened() -> None:
+    """As Logstash's codec, logstash-logback-encoder and python-logstash-async write them."""
+    line = {"@timestamp": "2026-01-09T10:00:00.123Z", "@version": "1", "message": "hello", "level": "WARN", "host": "h"}
+    found = record(line)
+    assert (found["time"], found["severity"], found["message"], found["pod"]) == (
+        1_767_952_800_123_000_000,
+        "warn",
+        "hello",
+        "h",
+    )
+    assert found["attributes"] == {"@version": "1", "level": "WARN"}
+    assert record(line | {"@timestamp": "noon"})["attributes"]["@timestamp"] == "noon"
+    assert record(line | {"@timestamp": "noon"})["time"] == NOW
+    assert record({"short_message": "x", "@timestamp": "2026-01-09T10:00:00Z"})["time"] == NOW
+
+
 @pytest.mark.parametrize(
     ("level", "severity", "attributes"),
     [

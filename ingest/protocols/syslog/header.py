@@ -68,7 +68,7 @@ class Parsed(NamedTuple):
     """Structured data as it stands in the message."""
     message: str
     error: str = ""
-    """What was wrong with the message, of which `message` is then all."""
+    """What was wrong with the message, of which `message` is then all that could not be read."""
 
 
 def parse(text: str, seconds_of: Clock) -> Parsed:
@@ -95,7 +95,8 @@ def _rfc5424(text: str, found: re.Match[str], seconds_of: Clock) -> Parsed:
     if text.startswith("[", at):
         end = end_of_structured(text, at)
         if end < 0:
-            return _unread(text, f"the structured data is damaged at character {at + 1}")
+            error = f"the structured data is damaged at character {at + 1}"
+            return Parsed(priority, time_ns, _nil(host), _nil(app), _nil(procid), _nil(msgid), "", "", text[at:], error)
         structured, at = text[at:end], end
     elif text.startswith("-", at) and text[at + 1 : at + 2] in ("", " "):
         at += 1
