@@ -19,6 +19,7 @@ from typing import Any, Final
 import orjson
 
 from ingest import documents
+from ingest.body import inflate
 from ingest.decoding import Envelope, Part, Role
 from ingest.identity import resolve
 from ingest.json_objects import Unread, objects
@@ -53,6 +54,7 @@ _SHAPE: Final = documents.Shape(
     ),
 )
 _TOO_LARGE: Final = 27
+_ACKS_MAX_BYTES: Final = 4 << 20
 _TEXTS: Final = {
     0: "Success",
     2: "Token is required",
@@ -155,8 +157,8 @@ def acknowledge(head: Head, body: bytes) -> Answer:
     if not _channel(head):
         return _tell(400, 10)
     try:
-        asked = orjson.loads(body)
-    except ValueError:
+        asked = orjson.loads(inflate(body, head.headers.get("content-encoding", ""), _ACKS_MAX_BYTES))
+    except (ValueError, InvalidInput, TooLarge):
         return _tell(400, 6)
     ids = asked.get("acks") if isinstance(asked, dict) else None
     if not isinstance(ids, list) or not all(isinstance(number, int) for number in ids):
@@ -225,16 +227,18 @@ def _json(status: int, told: Mapping[str, Any]) -> Answer:
 
 _EVENTS: Final = Take(
     ("POST", "PUT"),
-    ("/services/collector", "/services/collector/event", "/services/collector/event/1.0"),
+    ("/services/collector", "/services/collector/event", "/services/collector/event/{version}"),
     decode_events,
     answer,
 )
-_RAW: Final = Take(("POST", "PUT"), ("/services/collector/raw", "/services/collector/raw/1.0"), decode_raw, answer)
+_RAW: Final = Take(
+    ("POST", "PUT"), ("/services/collector/raw", "/services/collector/raw/{version}"), decode_raw, answer
+)
 _PATHS: Final = (*_EVENTS.patterns, *_RAW.patterns)
-_ACKS: Final = Probe(("POST",), ("/services/collector/ack", "/services/collector/ack/1.0"), acknowledge)
+_ACKS: Final = Probe(("POST",), ("/services/collector/ack", "/services/collector/ack/{version}"), acknowledge)
 _HEALTH: Final = Probe(
     ("GET",),
-    ("/services/collector/health", "/services/collector/health/1.0"),
+    ("/services/collector/health", "/services/collector/health/{version}"),
     lambda _head, _body: _tell(200, 17),
     is_open=True,
 )

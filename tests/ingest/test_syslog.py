@@ -304,6 +304,13 @@ def test_what_cannot_be_understood_is_stored_as_it_came_between_good_neighbours(
     assert (found["namespace"], found["pod"], found["time"], found["severity"]) == ("_node", PEER, NOW, "")
 
 
+def test_a_tag_may_be_empty() -> None:
+    """As CeeSysLogHandler for Python writes it, which names no program."""
+    found = record(b'<11>: @cee: {"short_message": "it broke", "n": 3}')
+    assert (found["message"], found["severity"]) == ('@cee: {"short_message": "it broke", "n": 3}', "error")
+    assert found["attributes"] == {"facility": "user", "short_message": "it broke", "n": 3}
+
+
 def test_of_a_message_with_damaged_structured_data_the_header_counts() -> None:
     """As syslog-pro for Node writes it, without quotes."""
     found = record(b"<188>1 2026-01-09T09:13:26+00:00 web-1 app 7 id [timeQuality tzKnown=1] it broke")

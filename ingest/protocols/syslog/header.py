@@ -52,6 +52,7 @@ _CUT_TAG: Final = re.compile(r"(?=[^\s:]{32}\ )(?P<app>[^\s:\[]+)(?:\[(?P<procid
 _MNEMONIC: Final = re.compile(r"%([A-Z0-9_]+)(?:-[A-Z0-9_]+)*-[0-7]-\w+(?=:)", re.ASCII)
 _HOST: Final = re.compile(r"(?:Message\ forwarded\ from\ )?(?P<host>[\w.:%-]+(?<!:)):?\ +(?::\ +)?", re.ASCII)
 _LONE_TAG: Final = re.compile(r"(?P<app>[A-Za-z_][\w./-]{0,47})(?:\[(?P<procid>\d{1,10})\])?:\ ", re.ASCII)
+_EMPTY_TAG: Final = ": "
 
 
 class Parsed(NamedTuple):
@@ -152,6 +153,8 @@ def _without_header(text: str) -> Parsed:
     if priority > PRI_MAX:
         return _unread(text, f"the priority {priority} is over {PRI_MAX}")
     at = pri.end()
+    if text.startswith(_EMPTY_TAG, at):
+        return Parsed(priority, None, "", "", "", "", "", "", _without_bom(text[at + len(_EMPTY_TAG) :]))
     tag = _LONE_TAG.match(text, at)
     if tag is None or severity_of(tag["app"]):
         return Parsed(priority, None, "", "", "", "", "", "", _without_bom(text[at:]))
