@@ -63,6 +63,7 @@ RECORDED: dict[str, dict[str, Any]] = {
     "rsyslog": {"namespace": "_node", "pod": "db-1", "container": "sshd", "severity": "info"}
     | {"time": AT_NS - 789, "message": "Accepted publickey", "labels": {"node": "db-1"}},
     "winston-elasticsearch": {"time": AT_NS - 456_789, "severity": "info", "message": "hello é", "pod": WHERE["pod"]},
+    "log4js-logstash-http": {"time": AT_NS - 456_789, "message": "interesting é"},
     "elasticsearch-logging-handler": {"time": AT_NS - 789, "severity": "info", "message": '{"content":"hello"}'},
     "opentelemetry-collector": WHERE
     | {"time": AT_NS, "severity": "error", "message": "it broke", "span_id": "b7ad6b7169203331"},

@@ -119,6 +119,10 @@ def test_json_lines_of_other_libraries_say_when_they_happened() -> None:
     assert record(line | {"@timestamp": "noon"})["attributes"]["@timestamp"] == "noon"
     assert record(line | {"@timestamp": "noon"})["time"] == NOW
     assert record({"short_message": "x", "@timestamp": "2026-01-09T10:00:00Z"})["time"] == NOW
+    for name in ("timestamp", "datetime"):  # winston-logstash, Monolog
+        found = record({name: "2026-01-09T10:00:00.123Z", "message": "hello"})
+        assert (found["time"], found["attributes"]) == (1_767_952_800_123_000_000, {})
+    assert record({"short_message": "x", "timestamp": "2026-01-09T10:00:00Z"})["time"] == 1_767_952_800_000_000_000
 
 
 @pytest.mark.parametrize(
