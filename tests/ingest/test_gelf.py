@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -362,6 +363,15 @@ def test_connections_give_what_the_decoder_takes() -> None:
 
 def post(body: bytes) -> Decoded:
     return TAKE.decode(Request(body, NOW, Head(path="/gelf")))
+
+
+@pytest.mark.parametrize("coding", ["", "gzip", "gzip,deflate", "deflate", "zstd"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zlib.compress])
+def test_over_http_the_first_bytes_tell_the_coding(coding: str, compress: Callable[[bytes], bytes]) -> None:
+    """pygelf labels zlib as gzip and deflate, asyncgelf plain JSON."""
+    sent = b' {"host":"h","short_message":"x"}'
+    assert TAKE.inflate is not None
+    assert TAKE.inflate(compress(sent), Head(headers={"content-encoding": coding}), 1000) == sent
 
 
 def test_over_http_a_document_is_answered_202_and_what_is_none_is_refused() -> None:
