@@ -104,6 +104,7 @@ static int offer(struct fields *fields, struct json_member *member, struct meani
         return 1;
     }
     if (!suits(field, &member->value)) return 0;
+    if (field == FIELD_TIME && meaning.rank >= LATE_RANK && !is_scalar(&member->value)) return 0;
     struct json_member *chosen = fields->of[field];
     if (chosen && fields->ranks[field] < meaning.rank) return 1;
     if (chosen) chosen->is_dropped = 0;
