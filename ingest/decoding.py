@@ -80,6 +80,7 @@ class Role(IntEnum):
     SEVERITY = 8
     TRACE_ID = 9
     SPAN_ID = 10
+    LATE_TIME = 11
 
 
 class Part(IntEnum):

@@ -11,7 +11,11 @@ _OF_CONTRACT: Final = frozenset({"cluster", "namespace", "pod", "container", "st
 """Read by the kernel as they stand, unless they hold objects."""
 _ALSO: Final = {
     "@timestamp": Role.TIME,
+    "datetime": Role.LATE_TIME,
+    "Timestamp": Role.LATE_TIME,
     "MESSAGE": Role.MESSAGE,
+    "Message": Role.MESSAGE,
+    "@message": Role.MESSAGE,
     "short_message": Role.MESSAGE,
     "body": Role.WALK,
     "body.text": Role.MESSAGE,

@@ -12,7 +12,7 @@ receiver's time, or none, and the value stands in the attribute `_time`, or `_na
 kept as it is, with the attribute `_ingest_error`. Only what is over `max_line` is rejected.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from ingest.decoding import NO_ENVELOPE, WORD_COLUMNS, Columns, Envelope, Form, RawReject, Role, decode_columns
 from ingest.document_names import names_of
+from ingest.identity_table import Table
 from ingest.order import in_order
 from ingest.placing import Groups, members_text, place
 from ingest.request import Decoded, Reject, Request
@@ -53,6 +54,8 @@ class Shape:
 
     names: tuple[tuple[str, Role], ...] = ()
     envelope: Envelope = NO_ENVELOPE
+    finish: Callable[[Columns, Table], Columns] = lambda columns, _table: columns
+    """What is read of columns besides, before identity is."""
 
 
 _PLAIN: Final = Shape()
@@ -89,7 +92,7 @@ def _read(lines: bytes, request: Request, shape: Shape, form: Form = Form.LINES)
     if columns.rejected > len(columns.rejects):
         limit = request.limits.max_records
         raise TooLarge(f"the body has more than {limit:,} lines that are no documents (max_records)")
-    return columns
+    return shape.finish(columns, request.identity)
 
 
 def _of_lines(groups: Groups | None, lines: bytes, columns: Columns) -> Groups | None:

@@ -9,9 +9,9 @@ from typing import Final
 from logstore.record import SEVERITIES
 
 _WORDS: Final = {
-    "trace": ("trace", "trc", "verbose", "finest", "finer", "t"),
-    "debug": ("debug", "dbg", "fine", "d"),
-    "info": ("info", "information", "informational", "inf", "notice", "i"),
+    "trace": ("trace", "trc", "verbose", "finest", "finer", "silly", "t"),
+    "debug": ("debug", "dbg", "fine", "config", "http", "d"),
+    "info": ("info", "information", "informational", "inf", "notice", "success", "log", "i"),
     "warn": ("warn", "warning", "wrn", "w"),
     "error": ("error", "err", "severe", "e"),
     "fatal": ("fatal", "ftl", "critical", "crit", "panic", "dpanic", "emerg", "emergency", "alert", "f"),

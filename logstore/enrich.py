@@ -15,10 +15,11 @@ attribute `_ingest_error`.
 
 Severity, where the sender gave none, is the first known word or number (as `severity_of_word` in
 logstore/native/severity.c has it) among the attributes `severity`, `level`, `lvl`, `loglevel`, `log.level`,
-`levelname`; else the klog letter; else, in a plain or klog line, the first of these that begins within its first 96
-bytes: an upper-case word (`WARN`, `ERROR`, `INFO`…) between blanks or brackets, or before `:` or `,`; the word in any
-case in square brackets (`[error]`, `[core:error]`); the word in any case that begins the line, before a colon
-(`error: …`).
+`levelname`, `level_name` (Monolog), `Level`, `LogLevel` (.NET), `@level` (HashiCorp's), `@l` (Serilog's),
+`severityText`, `severity_text`; else the klog letter; else, in a plain or klog line, the first of these that begins
+within its first 96 bytes: an upper-case word (`WARN`, `ERROR`, `INFO`…) between blanks or brackets, or before `:` or
+`,`; the word in any case in square brackets (`[error]`, `[core:error]`); the word in any case that begins the line,
+before a colon (`error: …`).
 
 A JSON line without blanks around it that came without attributes is not kept twice: its attributes are `AS_MESSAGE`,
 which no JSON object is, until somebody reads them (`whole`).

@@ -39,8 +39,8 @@ class Tokens:
 
     def admit(self, authorization: str | None, other: str = "") -> bool:
         """Whether an `Authorization` header, or what a protocol carries otherwise, has a token: `Bearer TOKEN`,
-        `Splunk TOKEN`, `ApiKey TOKEN`, `ApiKey` with base64 of `id:TOKEN`, Basic with it as the password, or a line
-        `USER:PASSWORD` as both."""
+        `Bearer USER:TOKEN` (Grafana Cloud), `Splunk TOKEN`, `ApiKey TOKEN`, `ApiKey` with base64 of `id:TOKEN`,
+        Basic with it as the password, or a line `USER:PASSWORD` as both."""
         digests = [hashlib.sha256(token).digest() for token in credentials(authorization, other)]
         found = False
         for known in self._current() if digests else ():
@@ -109,7 +109,7 @@ def credentials(authorization: str | None, other: str = "") -> list[bytes]:
     text = rest.strip().encode("latin-1", "replace")
     match scheme.lower():
         case "bearer" | "splunk":
-            shown += [text]
+            shown += [text, text.partition(b":")[2]]
         case "basic":
             shown += _pair(text)
         case "apikey":

@@ -6,7 +6,7 @@ it came, with the attribute `_ingest_error`: the agent would send all of its bat
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
@@ -17,30 +17,15 @@ from ingest import documents
 from ingest.decoding import Columns, Role
 from ingest.identity import resolve
 from ingest.identity_table import Table
-from ingest.json_body import as_sent
 from ingest.json_objects import Unread, objects
 from ingest.json_text import to_json
 from ingest.placing import Number, members_text, place
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Request
-from ingest.rows import INGEST_ERROR, Rows
-from ingest.severity import severity_of
-from ingest.times import time_ns
+from ingest.rows import Rows, Source
 
 NAME: Final = "datadog"
 _PLACE: Final = ("ddtags", "ddsource", "service", "hostname", "stream", "kubernetes")
-_TIMES: Final = ("timestamp", "date", "@timestamp")
-_SEVERITIES: Final = ("status", "level", "severity")
-_SHAPE: Final = documents.Shape(
-    (
-        ("status", Role.SEVERITY),
-        ("date", Role.TIME),
-        ("dd", Role.WALK),
-        ("dd.trace_id", Role.TRACE_ID),
-        ("dd.span_id", Role.SPAN_ID),
-        *((name, Role.METADATA) for name in ("ddtags", "ddsource", "service", "hostname")),
-    )
-)
 _UNUSUAL: Final = (b"{}", b'"lambda"')
 """Empty logs, which are none, and those of Lambda."""
 _REMEMBERED: Final = 2048
@@ -63,33 +48,52 @@ def decode(request: Request) -> Decoded:
     Raises:
         TooLarge: more logs than `limits.max_records`.
     """
-    logs = _Logs(request)
+    defaults = {name: value for name in _PLACE if (value := request.head.params.get(name))}
     if request.head.media_type in ("text/plain", "application/logplex-1"):
-        for line in request.body.split(b"\n"):
-            if line.strip():
-                logs.add_text(line.removesuffix(b"\r"))
-        return logs.rows.decoded()
-    if not logs.defaults and not any(text in request.body for text in _UNUSUAL):
+        return _decode_lines(request, defaults)
+    if not defaults and not any(text in request.body for text in _UNUSUAL):
         columns = documents.decode_at_once(request.body, request, _SHAPE)
-        if columns is not None and columns.batch.column("labels").null_count == columns.batch.num_rows:
-            return Decoded(place(_with_tags(columns, request.identity), request))
-    return _decode_one_by_one(request, logs)
+        if columns is not None:
+            return Decoded(place(columns, request))
+    return _decode_one_by_one(request, defaults)
 
 
-def _decode_one_by_one(request: Request, logs: "_Logs") -> Decoded:
-    """The same of a body in which something is no log, or unusual."""
-    poison: list[tuple[int, Unread, bytes]] = []
+def _decode_lines(request: Request, defaults: Mapping[str, str]) -> Decoded:
+    rows = Rows(request)
+    group = rows.group(_source(defaults, request.identity))
+    for line in request.body.split(b"\n"):
+        if line.strip():
+            rows.add(group, None, line.removesuffix(b"\r"))
+    return rows.decoded()
+
+
+def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded:
+    """The same of a body in which something is no log, or unusual, or said by the request."""
+    rejects = Rows(request)
+    lines: list[bytes] = []
+    is_any_log = False
     for number, (found, text) in enumerate(objects(request.body), 1):
         if isinstance(found, Unread):
-            poison.append((number, found, text))
+            rejects.reject(number, found.error)
+            lines.append(_on_one_line(text))
         elif found:
-            logs.add(found)
-    for number, unread, text in poison:
-        if len(logs.rows):
-            logs.add_text(text, unread.error)
-        else:
-            logs.rows.reject(number, unread.error)
-    return logs.rows.decoded()
+            is_any_log = True
+            lines.append(_line(found, text, defaults))
+    return documents.decode(b"\n".join(lines), request, shape=_SHAPE) if is_any_log else rejects.decoded()
+
+
+def _line(log: Mapping[str, Any], text: bytes, defaults: Mapping[str, str]) -> bytes:
+    """A log on one line, with the defaults for what it does not say."""
+    message = log.get("message")
+    if isinstance(message, dict) and isinstance(message.get("message"), str):
+        text = to_json({**message, **log, "message": message["message"]}).encode("utf-8", "surrogateescape")
+    unsaid = {name: value for name, value in defaults.items() if log.get(name) is None}
+    line = _on_one_line(text)
+    return line.rstrip()[:-1] + b"," + to_json(unsaid)[1:].encode() if unsaid else line
+
+
+def _on_one_line(text: bytes) -> bytes:
+    return text.replace(b"\n", b" ").replace(b"\r", b" ")
 
 
 def _with_tags(columns: Columns, table: Table) -> Columns:
@@ -99,8 +103,20 @@ def _with_tags(columns: Columns, table: Table) -> Columns:
     metadata = pa.DictionaryArray.from_arrays(codes, pa.array([text for text, _ in told], pa.string()))
     labels = pa.DictionaryArray.from_arrays(codes, pa.array([text for _, text in told], pa.string()))
     at = columns.batch.schema.get_field_index("labels")
+    own = columns.batch.column(at)
+    if own.null_count < len(own):
+        labels = _joined(own.to_pylist(), labels.to_pylist())
     batch = columns.batch.set_column(at, columns.batch.schema.field(at), labels)
     return replace(columns, batch=batch, metadata=metadata)
+
+
+def _joined(own: Sequence[str | None], told: Sequence[str | None]) -> pa.DictionaryArray:
+    """Labels of logs that bring some, before those of their tags."""
+    texts = [
+        to_json({**json.loads(others or "{}"), **json.loads(labels)}, is_sorted=True) if labels else others
+        for labels, others in zip(own, told, strict=True)
+    ]
+    return pa.array(texts, pa.string()).dictionary_encode()
 
 
 def _of_metadata(text: str, table: Table) -> tuple[str, str]:
@@ -108,7 +124,7 @@ def _of_metadata(text: str, table: Table) -> tuple[str, str]:
     told = json.loads(text, parse_int=Number, parse_float=Number)
     tags = _tags(told.pop("ddtags", ""))
     others = resolve(tags, table).rest
-    if hostname := told.pop("hostname", None):
+    if hostname := told.pop("hostname", None) or _take_text(told, "host"):
         told["host.name"] = hostname
     own = {name: _text(told.pop(name)) for name in ("service", "ddsource") if told.get(name)}
     told |= {name: value for name, value in tags.items() if name not in others}
@@ -116,6 +132,19 @@ def _of_metadata(text: str, table: Table) -> tuple[str, str]:
 
 
 _remembered: Final = lru_cache(_REMEMBERED)(_of_metadata)
+
+
+_SHAPE: Final = documents.Shape(
+    (
+        ("status", Role.SEVERITY),
+        ("date", Role.TIME),
+        ("dd", Role.WALK),
+        ("dd.trace_id", Role.TRACE_ID),
+        ("dd.span_id", Role.SPAN_ID),
+        *((name, Role.METADATA) for name in ("ddtags", "ddsource", "service", "hostname", "host")),
+    ),
+    finish=_with_tags,
+)
 
 
 def answer(_request: Request, decoded: Decoded) -> Answer:
@@ -138,40 +167,14 @@ def credential(head: Head) -> str:
     return key or head.segments.get("key", "")
 
 
-class _Logs:
-    """The logs of one request, put into its rows; where they come from is found out once for all that say the same."""
-
-    def __init__(self, request: Request) -> None:
-        self.rows = Rows(request)
-        self._table = request.identity
-        self.defaults = {name: value for name in _PLACE if (value := request.head.params.get(name))}
-        self._groups: dict[tuple[str, ...], int] = {}
-
-    def add(self, log: dict[str, Any]) -> None:
-        group = self._group({**self.defaults, **{name: log.pop(name) for name in _PLACE if log.get(name) is not None}})
-        when_ns = _take_time(log)
-        severity = _take_severity(log)
-        message = as_sent(_take_message(log))
-        trace_id, span_id = _take_id(log, "trace_id"), _take_id(log, "span_id")
-        self.rows.add(group, when_ns, message, severity=severity, attributes=log, trace_id=trace_id, span_id=span_id)
-
-    def add_text(self, text: bytes, error: str = "") -> None:
-        self.rows.add(self._group(self.defaults), None, text, attributes={INGEST_ERROR: error} if error else None)
-
-    def _group(self, told: Mapping[str, Any]) -> int:
-        key = tuple(_text(told.get(name, "")) for name in _PLACE)
-        group = self._groups.get(key)
-        if group is None:
-            group = self._groups[key] = self._new_group(told)
-        return group
-
-    def _new_group(self, told: Mapping[str, Any]) -> int:
-        tags = _tags(told.get("ddtags", ""))
-        place = {name: told[name] for name in ("hostname", "stream", "kubernetes") if name in told}
-        resolved = resolve({**tags, **place}, self._table)
-        own = {name: _text(told[name]) for name in ("service", "ddsource") if name in told}
-        rest = {name: _text(value) for name, value in resolved.rest.items()}
-        return self.rows.group(replace(resolved.source, labels={**rest, **own, **resolved.source.labels}))
+def _source(told: Mapping[str, str], table: Table) -> Source:
+    """What a request says of the source of its lines."""
+    tags = _tags(told.get("ddtags", ""))
+    place = {name: told[name] for name in ("hostname", "stream", "kubernetes") if name in told}
+    resolved = resolve({**tags, **place}, table)
+    own = {name: told[name] for name in ("service", "ddsource") if name in told}
+    rest = {name: _text(value) for name, value in resolved.rest.items()}
+    return replace(resolved.source, labels={**rest, **own, **resolved.source.labels})
 
 
 def _tags(text: Any) -> dict[str, str]:
@@ -187,53 +190,9 @@ def _tags(text: Any) -> dict[str, str]:
     return tags
 
 
-def _take_time(log: dict[str, Any]) -> int | None:
-    """The first of the names that is there; one that cannot be read stays in `_time`."""
-    name = next((name for name in _TIMES if log.get(name) is not None), None)
-    if name is None:
-        return None
-    sent = log.pop(name)
-    when_ns = time_ns(sent)
-    if when_ns is None:
-        log["_time"] = sent
-    return when_ns
-
-
-def _take_severity(log: dict[str, Any]) -> str:
-    for name in _SEVERITIES:
-        word = log.get(name)
-        if isinstance(word, str | int) and (severity := severity_of(str(word))):
-            del log[name]
-            return severity
-    return ""
-
-
-def _take_message(log: dict[str, Any]) -> str:
-    """The message; the members of one that is an object with a message of its own become the log's (as of Lambda's)."""
-    message = log.pop("message", None)
-    if isinstance(message, dict) and isinstance(message.get("message"), str):
-        inner = {**message}
-        text: str = inner.pop("message")
-        log.update({name: value for name, value in inner.items() if name not in log})
-        return text
-    if message is not None:
-        return _text(message)
-    return to_json(log)
-
-
-def _take_id(log: dict[str, Any], name: str) -> str | None:
-    """An id as sent: `dd.trace_id`, or `trace_id` in `dd`, or by itself."""
-    for key in (f"dd.{name}", name):
-        if isinstance(value := log.get(key), str | int) and not isinstance(value, bool):
-            del log[key]
-            return str(value)
-    inner = log.get("dd")
-    if isinstance(inner, dict) and isinstance(value := inner.get(name), str | int):
-        log["dd"] = {key: member for key, member in inner.items() if key != name}
-        if not log["dd"]:
-            del log["dd"]
-        return str(value)
-    return None
+def _take_text(log: dict[str, Any], name: str) -> str:
+    value = log.get(name)
+    return str(log.pop(name)) if isinstance(value, str) else ""
 
 
 def _text(value: Any) -> str:

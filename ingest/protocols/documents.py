@@ -1,4 +1,5 @@
-"""POST /api/v1/documents, and /insert/jsonline as VictoriaLogs has it: what agents post to any HTTP endpoint.
+"""POST /api/v1/documents, /insert/jsonline as VictoriaLogs has it, and / where nobody is told a path (Logstash's `http`
+input, and what writes to one; Fluent Bit's default): what agents post to any HTTP endpoint.
 
 A body is JSON documents in an array, one a line, or one right after the other (Fluent Bit's `json`, `json_lines` and
 `json_stream`, Vector's `json` with any framing), which `ingest.documents` reads: whatever an agent says of where a
@@ -83,4 +84,5 @@ def _lines(found: object, text: bytes) -> list[bytes]:
 _DOCUMENTS: Final = Take(
     ("POST",), ("/api/v1/documents", "/insert/jsonline", "/insert/jsonline/"), decode, native.answer, keeps_answer=True
 )
-PROTOCOL: Final = Protocol(NAME, (_DOCUMENTS,), native.refuse)
+_ROOT: Final = Take(("POST", "PUT"), ("/",), decode, native.answer, keeps_answer=True)
+PROTOCOL: Final = Protocol(NAME, (_DOCUMENTS, _ROOT), native.refuse)

@@ -19,6 +19,7 @@ from typing import Any, Final
 import orjson
 
 from ingest import documents
+from ingest.body import inflate
 from ingest.decoding import Envelope, Part, Role
 from ingest.identity import resolve
 from ingest.json_objects import Unread, objects
@@ -35,7 +36,9 @@ ACK_ID_BITS: Final = 53
 """Ids are numbers that every JSON reader keeps exactly."""
 _META: Final = ("host", "source", "sourcetype", "index")
 _STREAMS: Final = ("stdout", "stderr")
-_DOCKER: Final = re.compile(rb'"line"\s*:')
+_UNUSUAL: Final = re.compile(rb'"line"\s*:|"message"\s*:\s*\{')
+"""Docker's events, and those of Splunk's libraries for Node, which put what was logged into `message`."""
+_MESSAGES: Final = ("message", "msg", "log")
 _SHAPE: Final = documents.Shape(
     (
         ("line", Role.MESSAGE),
@@ -51,6 +54,7 @@ _SHAPE: Final = documents.Shape(
     ),
 )
 _TOO_LARGE: Final = 27
+_ACKS_MAX_BYTES: Final = 4 << 20
 _TEXTS: Final = {
     0: "Success",
     2: "Token is required",
@@ -84,7 +88,7 @@ def decode_events(request: Request) -> Decoded:
         TooLarge: more records than `limits.max_records`.
     """
     defaults = {name: value for name in _META if (value := request.head.params.get(name))}
-    if not defaults and not _DOCKER.search(request.body):
+    if not defaults and not _UNUSUAL.search(request.body):
         columns = documents.decode_at_once(request.body, request, _SHAPE)
         if columns is not None:
             return Decoded(place(columns, request), items=Outcome(0 if columns.batch.num_rows else 5))
@@ -153,8 +157,8 @@ def acknowledge(head: Head, body: bytes) -> Answer:
     if not _channel(head):
         return _tell(400, 10)
     try:
-        asked = orjson.loads(body)
-    except ValueError:
+        asked = orjson.loads(inflate(body, head.headers.get("content-encoding", ""), _ACKS_MAX_BYTES))
+    except (ValueError, InvalidInput, TooLarge):
         return _tell(400, 6)
     ids = asked.get("acks") if isinstance(asked, dict) else None
     if not isinstance(ids, list) or not all(isinstance(number, int) for number in ids):
@@ -180,9 +184,24 @@ def _line(found: dict[str, Any] | Unread, text: bytes, defaults: Mapping[str, st
     if isinstance(found, Unread):
         return line
     event = found.get("event")
-    if isinstance(event, dict) and "line" in event and event.get("source") in _STREAMS:
-        line = to_json({**found, "event": _of_docker(event)}).encode()
+    if isinstance(event, dict) and (told := _told_elsewhere(event)):
+        line = to_json({**found, "event": told}).encode()
     return to_json(defaults)[:-1].encode() + b"," + line[1:] if defaults else line
+
+
+def _told_elsewhere(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The event as if it said itself what a member of it says; None if it does."""
+    if "line" in event and event.get("source") in _STREAMS:
+        return _of_docker(event)
+    message = event.get("message")
+    return _of_library(event, message) if isinstance(message, dict) else None
+
+
+def _of_library(event: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was logged with a message of its own, and what the library says besides."""
+    besides = {name: value for name, value in event.items() if name != "message"}
+    has_text = any(isinstance(message.get(name), str) for name in _MESSAGES)
+    return {**message, **besides} if has_text and message.keys().isdisjoint(besides) else None
 
 
 def _of_docker(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,16 +227,18 @@ def _json(status: int, told: Mapping[str, Any]) -> Answer:
 
 _EVENTS: Final = Take(
     ("POST", "PUT"),
-    ("/services/collector", "/services/collector/event", "/services/collector/event/1.0"),
+    ("/services/collector", "/services/collector/event", "/services/collector/event/{version}"),
     decode_events,
     answer,
 )
-_RAW: Final = Take(("POST", "PUT"), ("/services/collector/raw", "/services/collector/raw/1.0"), decode_raw, answer)
+_RAW: Final = Take(
+    ("POST", "PUT"), ("/services/collector/raw", "/services/collector/raw/{version}"), decode_raw, answer
+)
 _PATHS: Final = (*_EVENTS.patterns, *_RAW.patterns)
-_ACKS: Final = Probe(("POST",), ("/services/collector/ack", "/services/collector/ack/1.0"), acknowledge)
+_ACKS: Final = Probe(("POST",), ("/services/collector/ack", "/services/collector/ack/{version}"), acknowledge)
 _HEALTH: Final = Probe(
     ("GET",),
-    ("/services/collector/health", "/services/collector/health/1.0"),
+    ("/services/collector/health", "/services/collector/health/{version}"),
     lambda _head, _body: _tell(200, 17),
     is_open=True,
 )

@@ -76,7 +76,7 @@ static int append_id(struct splitter *s, const struct json_value *value) {
     return 1;
 }
 
-/* Reads an action line; false if it is none. */
+/* Reads an action line; false if it is none. Its first member is the action: clients put notes of their own behind it. */
 static int read_action(struct splitter *s, struct json_text line, struct action *action) {
     size_t length = (size_t)(line.end - line.at);
     if (s->known.at && (size_t)(s->known.end - s->known.at) == length && memcmp(s->known.at, line.at, length) == 0) {
@@ -84,7 +84,7 @@ static int read_action(struct splitter *s, struct json_text line, struct action 
         return 1;
     }
     arena_reset(&s->reader.arena);
-    if (!read_object(s, line, &s->outer) || s->outer.count != 1) return 0;
+    if (!read_object(s, line, &s->outer) || s->outer.count == 0) return 0;
     const struct json_value *about = &s->outer.items[0].value;
     int verb = verb_of(&s->outer.items[0]);
     if (verb < 0 || about->kind != JSON_OBJECT) return 0;

@@ -104,6 +104,7 @@ static int offer(struct fields *fields, struct json_member *member, struct meani
         return 1;
     }
     if (!suits(field, &member->value)) return 0;
+    if (field == FIELD_TIME && meaning.rank >= LATE_RANK && !is_scalar(&member->value)) return 0;
     struct json_member *chosen = fields->of[field];
     if (chosen && fields->ranks[field] < meaning.rank) return 1;
     if (chosen) chosen->is_dropped = 0;
@@ -193,7 +194,7 @@ static enum time_status read_time(struct decoder *d, const struct json_value *va
     if (value->kind == JSON_NUMBER) return time_parse_epoch(value->text, value->length, time_ns);
     if (value->kind != JSON_STRING) return TIME_UNREADABLE;
     struct span text = text_of(d, value);
-    return time_parse(text.at, text.length, time_ns);
+    return (d->request->name_count ? time_parse_loosely : time_parse)(text.at, text.length, time_ns);
 }
 
 /* A document's `@timestamp` may be the `time` of its line cut to milliseconds, or rounded to microseconds: then that one

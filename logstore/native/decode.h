@@ -20,6 +20,7 @@ enum decode_role {
     ROLE_SEVERITY,
     ROLE_TRACE_ID,
     ROLE_SPAN_ID,
+    ROLE_LATE_TIME, /* comes after the contract's names */
 };
 
 struct decode_name {

@@ -60,10 +60,11 @@ static struct meaning look_up(struct decode_names *names, const uint8_t *key, si
     case ROLE_WEAK: meaning.metadata = METADATA_WEAK; break;
     case ROLE_WALK: meaning.is_walked = 1; break;
     case ROLE_TIME: give(&meaning, FIELD_TIME, -1); break;
-    case ROLE_MESSAGE: give(&meaning, FIELD_MESSAGE, 10 + place); break;
-    case ROLE_SEVERITY: give(&meaning, FIELD_SEVERITY, 10 + place); break;
-    case ROLE_TRACE_ID: give(&meaning, FIELD_TRACE_ID, 10 + place); break;
-    case ROLE_SPAN_ID: give(&meaning, FIELD_SPAN_ID, 10 + place); break;
+    case ROLE_LATE_TIME: give(&meaning, FIELD_TIME, LATE_RANK + place); break;
+    case ROLE_MESSAGE: give(&meaning, FIELD_MESSAGE, LATE_RANK + place); break;
+    case ROLE_SEVERITY: give(&meaning, FIELD_SEVERITY, LATE_RANK + place); break;
+    case ROLE_TRACE_ID: give(&meaning, FIELD_TRACE_ID, LATE_RANK + place); break;
+    case ROLE_SPAN_ID: give(&meaning, FIELD_SPAN_ID, LATE_RANK + place); break;
     }
     return meaning;
 }

@@ -21,6 +21,8 @@ enum field {
 
 enum decode_metadata { METADATA_NO, METADATA_ALWAYS, METADATA_OBJECT, METADATA_TEXT, METADATA_WEAK };
 
+enum { LATE_RANK = 10 }; /* of names that come after the contract's, and above it */
+
 struct meaning {
     enum field field;
     int rank; /* of a field's several names the lowest rank counts */

@@ -58,7 +58,9 @@ static enum severity severity_of_value(struct enricher *e, const struct json_val
 }
 
 static enum severity severity_of_members(struct enricher *e) {
-    static const char *const keys[] = {"severity", "level", "lvl", "loglevel", "log.level", "levelname"};
+    static const char *const keys[] = {"severity", "level",    "lvl",    "loglevel", "log.level",    "levelname",    "level_name",
+                                       "Level",    "LogLevel", "@level", "@l",       "severityText", "severity_text"};
+    if (!e->pushed.count && !e->line.count) return SEVERITY_NONE;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const uint8_t *key = (const uint8_t *)keys[i];
         size_t length = strlen(keys[i]);

@@ -20,6 +20,8 @@ static const struct name names[] = {
     {"dbg", SEVERITY_DEBUG, 1},       {"trc", SEVERITY_TRACE, 1},         {"ftl", SEVERITY_FATAL, 1},
     {"dpanic", SEVERITY_FATAL, 1},    {"information", SEVERITY_INFO, 0},  {"informational", SEVERITY_INFO, 0},
     {"verbose", SEVERITY_TRACE, 0},   {"finest", SEVERITY_TRACE, 0},      {"finer", SEVERITY_TRACE, 0},
+    {"silly", SEVERITY_TRACE, 0},     {"config", SEVERITY_DEBUG, 0},      {"http", SEVERITY_DEBUG, 0},
+    {"success", SEVERITY_INFO, 0},    {"log", SEVERITY_INFO, 0},
     {"fine", SEVERITY_DEBUG, 0},      {"t", SEVERITY_TRACE, 0},           {"d", SEVERITY_DEBUG, 0},
     {"i", SEVERITY_INFO, 0},          {"w", SEVERITY_WARN, 0},            {"e", SEVERITY_ERROR, 0},
     {"f", SEVERITY_FATAL, 0},

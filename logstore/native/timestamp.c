@@ -52,26 +52,46 @@ static int32_t offset_seconds(const uint8_t *at, const uint8_t *end) {
     return *at == '-' ? -seconds : seconds;
 }
 
-static enum time_status parse_rfc3339(const uint8_t *at, const uint8_t *end, int64_t *time_ns) {
-    if (end - at < 20 || at[4] != '-' || at[7] != '-') return TIME_UNREADABLE;
-    if (at[10] != 'T' && at[10] != 't' && at[10] != ' ') return TIME_UNREADABLE;
+struct clock_time {
+    int64_t seconds, nanoseconds;
+};
+
+/* A date and a time of day, whose fraction follows a point, or the byte `comma`. Returns where they end; NULL if there are none. */
+static const uint8_t *read_clock(const uint8_t *at, const uint8_t *end, uint8_t comma, struct clock_time *read) {
+    if (end - at < 19 || at[4] != '-' || at[7] != '-') return NULL;
+    if (at[10] != 'T' && at[10] != 't' && at[10] != ' ') return NULL;
     int century = two_digits(at), year_of_century = two_digits(at + 2), year = century * 100 + year_of_century;
     int month = two_digits(at + 5), day = two_digits(at + 8);
     int64_t seconds = century < 0 || year_of_century < 0 ? INT64_MIN : time_of_clock(year, month, day, at + 11);
-    if (seconds == INT64_MIN) return TIME_UNREADABLE;
+    if (seconds == INT64_MIN) return NULL;
     at += 19;
     int64_t nanoseconds = 0;
-    if (*at == '.') {
+    if (at < end && (*at == '.' || *at == comma)) {
         static const int32_t units[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
         const uint8_t *first = ++at;
         while (at < end && at - first < 9 && is_digit(*at)) nanoseconds = nanoseconds * 10 + (*at++ - '0');
-        if (at == first) return TIME_UNREADABLE;
+        if (at == first) return NULL;
         nanoseconds *= units[at - first];
         while (at < end && is_digit(*at)) at++;
     }
-    int32_t offset = offset_seconds(at, end);
+    *read = (struct clock_time){seconds, nanoseconds};
+    return at;
+}
+
+static enum time_status parse_rfc3339(const uint8_t *at, const uint8_t *end, int64_t *time_ns) {
+    struct clock_time read;
+    at = read_clock(at, end, '.', &read);
+    int32_t offset = at ? offset_seconds(at, end) : INT32_MIN;
     if (offset == INT32_MIN) return TIME_UNREADABLE;
-    return in_range(seconds - offset, nanoseconds, time_ns);
+    return in_range(read.seconds - offset, read.nanoseconds, time_ns);
+}
+
+static enum time_status parse_iso8601(const uint8_t *at, const uint8_t *end, int64_t *time_ns) {
+    struct clock_time read;
+    at = read_clock(at, end, ',', &read);
+    int32_t offset = !at ? INT32_MIN : at == end ? 0 : offset_seconds(at, end);
+    if (offset == INT32_MIN) return TIME_UNREADABLE;
+    return in_range(read.seconds - offset, read.nanoseconds, time_ns);
 }
 
 /* A decimal number as its digits (leading zeros gone) and the place of its point: 0.DIGITS * 10^point. */
@@ -150,6 +170,12 @@ enum time_status time_parse(const uint8_t *text, size_t length, int64_t *time_ns
         if (status != TIME_UNREADABLE) return status;
     }
     return time_parse_epoch(text, length, time_ns);
+}
+
+enum time_status time_parse_loosely(const uint8_t *text, size_t length, int64_t *time_ns) {
+    enum time_status status = time_parse(text, length, time_ns);
+    if (status != TIME_UNREADABLE || length < 5 || text[4] != '-') return status;
+    return parse_iso8601(text, text + length, time_ns);
 }
 
 EXPORT int32_t kernel_time_parse(const uint8_t *text, int64_t length, int64_t *time_ns) {

@@ -15,6 +15,9 @@ enum time_status { TIME_OK, TIME_UNREADABLE, TIME_OUT_OF_RANGE };
  * next minute's first), or an epoch number. Digits beyond the nanosecond are cut. */
 enum time_status time_parse(const uint8_t *text, size_t length, int64_t *time_ns);
 
+/* The same, and ISO 8601's date and time of day without an offset, which is then UTC; a fraction may follow a comma. */
+enum time_status time_parse_loosely(const uint8_t *text, size_t length, int64_t *time_ns);
+
 /* An epoch number -?\d+(\.\d+)?([eE][+-]?\d+)?: seconds below 10^11, milliseconds below 10^14, microseconds
  * below 10^17, else nanoseconds, whatever its sign. Exact: no floating point. */
 enum time_status time_parse_epoch(const uint8_t *text, size_t length, int64_t *time_ns);

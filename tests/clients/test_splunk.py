@@ -1,4 +1,5 @@
-"""Splunk's own clients against a real server: splunk-handler and splunk-hec-handler of PyPI, splunk-logging of npm."""
+"""Splunk's clients against a real server: splunk-handler and splunk-hec-handler of PyPI, splunk-logging and
+winston-splunk-httplogger of npm."""
 
 import json
 import logging
@@ -126,6 +127,28 @@ def test_tokens(server: ServerProcess, authorization: str, status: int, code: in
     headers = {"Authorization": authorization}
     answer = server.client.post("/services/collector", content=b'{"event":"x"}', headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+WINSTON = """
+const [url, token] = process.argv.slice(1);
+const winston = require('winston'), Splunk = require('winston-splunk-httplogger');
+const transport = new Splunk({ splunk: { url, token } });
+const logger = winston.createLogger({ transports: [transport] });
+logger.on('error', (error) => { throw error; });
+logger.warn('grüße', { user: 'ann', n: 3 });
+logger.error('it broke');
+"""
+
+
+@pytest.mark.needs_npm("winston-splunk-httplogger", "winston")
+def test_winston_splunk_httplogger(server: ServerProcess) -> None:
+    run_node(WINSTON, server.url, TOKEN)
+    answer = server.query("source=winston", order="asc", limit=0)
+    first, second = [json.loads(line) for line in answer.text.splitlines()]
+    assert [(row["severity"], row["message"]) for row in (first, second)] == [("warn", "grüße"), ("error", "it broke")]
+    assert first["attributes"]["sourcetype"] == "winston-splunk-logger"
+    meta = first["attributes"]["meta"]
+    assert (meta["user"], meta["n"]) == ("ann", 3)
 
 
 @pytest.mark.parametrize("path", ["/services/collector/health", "/services/collector/health/1.0"])

@@ -86,6 +86,40 @@ def test_parameters_hold_for_logs_that_do_not_say_it() -> None:
     )
 
 
+PINO = (
+    '[{"pid":7,"namespace":"shop","pod":"web-0","n":3,"ok":true,"timestamp":1790000000123,"status":"info",'
+    '"message":"hello é","host":"node-1"}]'
+)
+
+
+@pytest.mark.parametrize("params", [{}, {"ddsource": "node", "service": "web", "ddtags": "env:prod"}])
+def test_a_log_says_where_it_comes_from_whatever_the_parameters_say(params: dict[str, str]) -> None:
+    """As pino-datadog writes it, with the parameters that it sends."""
+    [record] = logs(PINO, **params)
+    assert (record["namespace"], record["pod"], record["message"]) == ("shop", "web-0", "hello é")
+    assert (record["time"], record["severity"]) == (1_790_000_000_123_000_000, "info")
+    assert record["attributes"] == {"pid": 7, "n": 3, "ok": True}
+    others = {"env": "prod", "service": "web", "ddsource": "node"} if params else {}
+    assert record["labels"] == {"node": "node-1", **others}
+    good, poison = logs(PINO[:-1] + ',{"message":bad}]', **params)
+    assert good == record
+    assert "_ingest_error" in poison["attributes"]
+
+
+def test_a_hostname_comes_before_a_host() -> None:
+    [record] = logs('{"message":"a","host":"h","hostname":"n"}')
+    assert (record["labels"], record["attributes"]) == ({"node": "n"}, {"host": "h"})
+    [record] = logs('{"message":"a","host":{"ip":"1"},"service":null}', service="s")
+    assert record["labels"] == {"service": "s"}
+    assert record["attributes"] == {"host": {"ip": "1"}}
+
+
+def test_labels_join_those_of_the_tags() -> None:
+    first, second = logs('[{"message":"a","labels":{"app":"x"},"ddtags":"env:prod"},{"message":"b"}]')
+    assert first["labels"] == {"app": "x", "env": "prod"}
+    assert "labels" not in second
+
+
 @pytest.mark.parametrize(
     ("log", "expected"),
     [

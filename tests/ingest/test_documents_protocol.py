@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.protocols import documents
+from ingest.protocols import PROTOCOLS, documents
 from ingest.request import Decoded, Head, Limits, Request
+from server.mounts import Mounts
 from tests.ingest.decoded import NOW_NS, records
 from tests.ingest.test_identity import ID
 
@@ -55,7 +56,7 @@ def from_fluent_bit(body: bytes, **headers: str) -> list[dict[str, Any]]:
 
 
 def answered(decoded: Decoded) -> tuple[int, dict[str, Any]]:
-    [take] = documents.PROTOCOL.takes
+    take = documents.PROTOCOL.takes[0]
     answer = take.answer(Request(b"", NOW_NS), decoded)
     return answer.status, json.loads(answer.body)
 
@@ -135,6 +136,14 @@ def test_what_is_too_long_is_told_by_its_place() -> None:
     assert [record["message"] for record in records(decoded)] == ["a"]
     [told] = answered(decoded)[1]["rejected"]
     assert (told["line"], "max_line" in told["error"]) == (2, True)
+
+
+def test_who_is_told_no_path_sends_to_the_root() -> None:
+    """Logstash's `http` input, python-logstash-async, Fluent Bit's default."""
+    mounts = Mounts(PROTOCOLS)
+    for method in ("POST", "PUT"):
+        found = mounts.find(Head(method, "/"))
+        assert found is not None and found.mount.protocol is documents.PROTOCOL
 
 
 def test_a_body_without_documents_is_taken() -> None:

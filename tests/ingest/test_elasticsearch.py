@@ -62,6 +62,9 @@ RECORDED: dict[str, dict[str, Any]] = {
     "vector": WHERE | {"time": AT_NS, "stream": "stderr", "message": "it broke"},
     "rsyslog": {"namespace": "_node", "pod": "db-1", "container": "sshd", "severity": "info"}
     | {"time": AT_NS - 789, "message": "Accepted publickey", "labels": {"node": "db-1"}},
+    "winston-elasticsearch": {"time": AT_NS - 456_789, "severity": "info", "message": "hello é", "pod": WHERE["pod"]},
+    "log4js-logstash-http": {"time": AT_NS - 456_789, "message": "interesting é"},
+    "elasticsearch-logging-handler": {"time": AT_NS - 789, "severity": "info", "message": '{"content":"hello"}'},
     "opentelemetry-collector": WHERE
     | {"time": AT_NS, "severity": "error", "message": "it broke", "span_id": "b7ad6b7169203331"},
 }
@@ -150,6 +153,14 @@ def test_a_line_that_is_no_action_fails_alone() -> None:
     assert (told["errors"], statuses) == (True, [201, 400, 201, 400, 201, 400, 400])
     assert told["items"][1]["index"]["error"]["type"] == "illegal_argument_exception"
     assert "`doc`" in told["items"][5]["update"]["error"]["reason"]
+
+
+def test_what_a_client_notes_behind_an_action_does_not_matter() -> None:
+    told, kept = bulk(
+        {"create": {"_index": "a"}, "attempts": 0}, {"message": "1"}, {"index": {}, "x": {}}, {"message": "2"}
+    )
+    assert [next(iter(item.values()))["status"] for item in told["items"]] == [201, 201]
+    assert [row["message"] for row in kept] == ["1", "2"]
 
 
 def test_a_document_that_is_too_long_is_an_item_with_an_error() -> None:

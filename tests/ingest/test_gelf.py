@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -103,6 +104,26 @@ def test_a_timestamp_that_is_none_is_kept_and_the_receivers_counts(timestamp: st
     assert found["time"] == NOW
     assert "_time" in found["attributes"]
     assert record({"short_message": "x", "host": "h"})["attributes"] == {}
+
+
+def test_json_lines_of_other_libraries_say_when_they_happened() -> None:
+    """As Logstash's codec, logstash-logback-encoder and python-logstash-async write them."""
+    line = {"@timestamp": "2026-01-09T10:00:00.123Z", "@version": "1", "message": "hello", "level": "WARN", "host": "h"}
+    found = record(line)
+    assert (found["time"], found["severity"], found["message"], found["pod"]) == (
+        1_767_952_800_123_000_000,
+        "warn",
+        "hello",
+        "h",
+    )
+    assert found["attributes"] == {"@version": "1", "level": "WARN"}
+    assert record(line | {"@timestamp": "noon"})["attributes"]["@timestamp"] == "noon"
+    assert record(line | {"@timestamp": "noon"})["time"] == NOW
+    assert record({"short_message": "x", "@timestamp": "2026-01-09T10:00:00Z"})["time"] == NOW
+    for name in ("timestamp", "datetime"):  # winston-logstash, Monolog
+        found = record({name: "2026-01-09T10:00:00.123Z", "message": "hello"})
+        assert (found["time"], found["attributes"]) == (1_767_952_800_123_000_000, {})
+    assert record({"short_message": "x", "timestamp": "2026-01-09T10:00:00Z"})["time"] == 1_767_952_800_000_000_000
 
 
 @pytest.mark.parametrize(
@@ -342,6 +363,15 @@ def test_connections_give_what_the_decoder_takes() -> None:
 
 def post(body: bytes) -> Decoded:
     return TAKE.decode(Request(body, NOW, Head(path="/gelf")))
+
+
+@pytest.mark.parametrize("coding", ["", "gzip", "gzip,deflate", "deflate", "zstd"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zlib.compress])
+def test_over_http_the_first_bytes_tell_the_coding(coding: str, compress: Callable[[bytes], bytes]) -> None:
+    """pygelf labels zlib as gzip and deflate, asyncgelf plain JSON."""
+    sent = b' {"host":"h","short_message":"x"}'
+    assert TAKE.inflate is not None
+    assert TAKE.inflate(compress(sent), Head(headers={"content-encoding": coding}), 1000) == sent
 
 
 def test_over_http_a_document_is_answered_202_and_what_is_none_is_refused() -> None:

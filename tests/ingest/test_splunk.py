@@ -1,5 +1,6 @@
 """Splunk's HTTP Event Collector: what becomes of events, and what clients are answered."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,9 @@ def test_a_channel_is_given_an_id_that_is_acknowledged_at_once() -> None:
     assert told(splunk.acknowledge(head, asked)) == (200, {"acks": {str(number): True, "7": True}})
     by_header = Head(headers={"x-splunk-request-channel": "c1"})
     assert told(splunk.acknowledge(by_header, asked))[0] == 200
+    packed = Head(params={"channel": "c"}, headers={"content-encoding": "gzip"})
+    assert told(splunk.acknowledge(packed, gzip.compress(b'{"acks": [1]}'))) == (200, {"acks": {"1": True}})
+    assert told(splunk.acknowledge(packed, b"\x1f\x8bx"))[0] == 400
 
 
 @pytest.mark.parametrize(

@@ -293,7 +293,6 @@ def test_structured_data_keeps_repeated_names_and_loses_none_to_ours() -> None:
         (b"<192>1 - - - - - - x", "the priority 192 is over 191"),
         (b"<13>Feb 30 10:00:00 h app: x", "there is no time Feb 30 10:00:00"),
         (b"<13>1 2026-13-09T10:00:00Z h a - - - x", "there is no time 2026-13-09T10:00:00Z"),
-        (b'<13>1 - h a - - [x y="z x', "the structured data is damaged at character 17"),
     ],
 )
 def test_what_cannot_be_understood_is_stored_as_it_came_between_good_neighbours(message: bytes, why: str) -> None:
@@ -303,6 +302,22 @@ def test_what_cannot_be_understood_is_stored_as_it_came_between_good_neighbours(
     assert found["message"] == message.decode()
     assert found["attributes"] == {"_ingest_error": why}
     assert (found["namespace"], found["pod"], found["time"], found["severity"]) == ("_node", PEER, NOW, "")
+
+
+def test_a_tag_may_be_empty() -> None:
+    """As CeeSysLogHandler for Python writes it, which names no program."""
+    found = record(b'<11>: @cee: {"short_message": "it broke", "n": 3}')
+    assert (found["message"], found["severity"]) == ('@cee: {"short_message": "it broke", "n": 3}', "error")
+    assert found["attributes"] == {"facility": "user", "short_message": "it broke", "n": 3}
+
+
+def test_of_a_message_with_damaged_structured_data_the_header_counts() -> None:
+    """As syslog-pro for Node writes it, without quotes."""
+    found = record(b"<188>1 2026-01-09T09:13:26+00:00 web-1 app 7 id [timeQuality tzKnown=1] it broke")
+    assert found["message"] == "[timeQuality tzKnown=1] it broke"
+    assert found["attributes"]["_ingest_error"] == "the structured data is damaged at character 49"
+    assert (found["pod"], found["container"], found["severity"]) == ("web-1", "app", "warn")
+    assert (found["attributes"]["procid"], found["attributes"]["facility"]) == ("7", "local7")
 
 
 def test_a_message_that_was_cut_off_is_understood_as_far_as_it_goes() -> None:

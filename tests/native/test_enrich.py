@@ -73,6 +73,7 @@ def test_a_klog_header_gives_severity_thread_and_source_line() -> None:
 @pytest.mark.parametrize(
     ("line", "severity"),
     [
+        ("[http] [log] [success] in running text", ""),
         ("[Sun Dec 04 04:47:44 2005] [error] mod_jk child workerEnv in error state 6", "error"),
         ("[Sun Dec 04 04:47:44 2005] [core:warn] [pid 7] x", "warn"),
         ("081109 203615 148 INFO dfs.DataNode$PacketResponder: terminating", "info"),
@@ -88,6 +89,24 @@ def test_a_klog_header_gives_severity_thread_and_source_line() -> None:
 )
 def test_severity_is_taken_from_a_line_that_marks_it(line: str, severity: str) -> None:
     assert enriched([(line, None, "")]) == [(None, severity)]
+
+
+@pytest.mark.parametrize(
+    ("line", "severity"),
+    [
+        ('{"message": "Monolog\'s", "level": 300, "level_name": "WARNING"}', "warn"),
+        ('{"LogLevel": "Critical", "Message": ".NET\'s"}', "fatal"),
+        ('{"Level": "Error", "Message": "NLog\'s"}', "error"),
+        ('{"@level": "warn", "@message": "HashiCorp\'s"}', "warn"),
+        ('{"@t": "2026-03-01T12:00:00Z", "@mt": "Serilog\'s", "@l": "Debug"}', "debug"),
+        ('{"severityText": "ERROR"}', "error"),
+        ('{"level": "SUCCESS", "message": "loguru\'s"}', "info"),
+        ('{"level": "http", "message": "winston\'s"}', "debug"),
+        ('{"level": "log", "message": "Nest\'s"}', "info"),
+    ],
+)
+def test_a_json_line_names_its_severity_as_its_library_does(line: str, severity: str) -> None:
+    assert [told for _, told in enriched([(line, None, "")])] == [severity]
 
 
 def test_severity_that_was_pushed_stays() -> None:

@@ -20,6 +20,7 @@ from tests.reference.records import (
 )
 
 VAGUE = {"emergency", "alert", "information", "informational", "verbose", "finest", "finer", "fine"}
+VAGUE |= {"silly", "config", "http", "success", "log"}
 _KLOG = re.compile(
     rb"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6} +(0|[1-9]\d{0,9}) ([^\x00-\x20\"=\x7f:\]]+):(0|[1-9]\d{0,9})\](?: .*)?",
     re.DOTALL,
@@ -28,7 +29,8 @@ _PAIR = rb'([A-Za-z_@][A-Za-z0-9_@./-]*)=(?:("(?:[^"\\\x00-\x1f]|\\.)*")|([^\x00
 _LOGFMT = re.compile(rb"(?:" + _PAIR + rb"[ \t]+)+" + _PAIR, re.DOTALL)
 _ONE_PAIR = re.compile(_PAIR, re.DOTALL)
 KLOG_SEVERITY = {"I": "info", "W": "warn", "E": "error", "F": "fatal"}
-LEVEL_KEYS = ("severity", "level", "lvl", "loglevel", "log.level", "levelname")
+LEVEL_KEYS = ("severity", "level", "lvl", "loglevel", "log.level", "levelname", "level_name", "Level", "LogLevel")
+LEVEL_KEYS += ("@level", "@l", "severityText", "severity_text")
 
 
 def enrich(message: str, pushed: dict[str, Any] | None, severity: str) -> tuple[dict[str, Any] | None, str]:

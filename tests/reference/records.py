@@ -20,9 +20,9 @@ NAMES = {
     "severity": ("severity", "level"),
 }
 LEVELS = {
-    "trace": "trace trc finest finer verbose t",
-    "debug": "debug dbg fine d",
-    "info": "info information informational inf notice i",
+    "trace": "trace trc finest finer verbose silly t",
+    "debug": "debug dbg fine config http d",
+    "info": "info information informational inf notice success log i",
     "warn": "warn warning wrn w",
     "error": "error err severe e",
     "fatal": "fatal ftl critical crit panic dpanic emerg emergency alert f",

@@ -84,6 +84,7 @@ def test_the_page_of_a_browser_is_open_and_the_root_of_elasticsearch_is_not(guar
     assert guarded.client.get("/", headers={"Accept": "text/html", "User-Agent": "Mozilla/5.0"}).status_code == 200
     agent = {"Accept": "application/vnd.elasticsearch+json; compatible-with=9", "User-Agent": "elasticsearch-py/9"}
     assert guarded.client.get("/", headers=agent).status_code == 401
+    assert guarded.client.post("/", content=b'{"message": "x"}').status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 from ingest.conversation import Conversation, Frame, Unwelcome
 from ingest.protocols.forward.handshake import NONCE_BYTES, PING_MAX_BYTES, Handshake, Keys
+from ingest.protocols.forward.json_mode import BEGINNING, JsonMessages, json_ack
 from ingest.protocols.forward.messages import Message, Messages
-from ingest.protocols.forward.options import LOGS, mode_of, options_of, tag_of
+from ingest.protocols.forward.options import LOGS, Options, mode_of, options_of, tag_of
 
 
 def begin(
@@ -30,20 +31,25 @@ class Forward:
         self._messages = Messages(PING_MAX_BYTES if handshake else max_bytes)
         self._handshake = handshake
         self._greeting = handshake.helo() if handshake else b""
+        self._json: JsonMessages | None = None
+        self._has_begun = handshake is not None
 
     @property
     def held_bytes(self) -> int:
-        return self._messages.held_bytes
+        return self._messages.held_bytes + (self._json.held_bytes if self._json else 0)
 
     @property
     def is_midway(self) -> bool:
-        return self._handshake is not None or self._messages.held_bytes > 0
+        return self._handshake is not None or self.held_bytes > 0
 
     def greeting(self) -> bytes:
         return self._greeting
 
     def feed(self, data: bytes | bytearray) -> Iterator[Frame | bytes]:
-        for message in self._messages.feed(data):
+        if not self._has_begun and data:
+            self._has_begun = True
+            self._json = JsonMessages(self._max_bytes) if data[0] in BEGINNING else None
+        for message in self._messages.feed(self._json.feed(data) if self._json else data):
             yield from self._enter(message) if self._handshake else self._take(message)
 
     def end(self) -> Iterator[Frame]:
@@ -63,9 +69,12 @@ class Forward:
         tag_of(message)
         options = options_of(message, mode)
         if options.signal == LOGS:
-            yield Frame(message.body, options.ack, is_alone=bool(options.ack or options.compressed))
+            yield Frame(message.body, self._ack(options), is_alone=bool(options.ack or options.compressed))
         elif options.ack:
-            yield options.ack
+            yield self._ack(options)
+
+    def _ack(self, options: Options) -> bytes:
+        return json_ack(options.chunk) if self._json and options.chunk else options.ack
 
 
 class Heartbeats:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ingest import body as bodies
 from ingest.conversation import Frame
 from ingest.messages import pack, whole
 from ingest.one_way import OneWay
@@ -45,5 +46,14 @@ def refuse(_head: Head, refusal: Refusal) -> Answer:
     return Answer(refusal.status, refusal.message.encode("utf-8", "replace"), "text/plain; charset=utf-8")
 
 
-TAKE: Final = Take(("POST",), ("/gelf",), decode_request, answer)
+def inflate(body: bytes, head: Head, max_bytes: int) -> bytes:
+    """As the first bytes say: libraries name codings that they do not apply.
+
+    Raises as `ingest.body.inflate` does.
+    """
+    is_plain = body.lstrip()[:1] in (b"{", b"[")
+    return bodies.inflate(body, "" if is_plain else head.headers.get("content-encoding", ""), max_bytes)
+
+
+TAKE: Final = Take(("POST",), ("/gelf",), decode_request, answer, inflate)
 PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse)

@@ -6,6 +6,8 @@
 - Additional fields are attributes, without their underscore and with their types. Those that say where the record
   comes from (as `ingest.identity` reads them: Docker's driver, `_kubernetes_pod_name`, …) are identity and labels, and
   `host` is then the label `node`; if none does, `host` is the pod.
+- A document without `short_message` is another library's JSON: where it has no `timestamp`, its `@timestamp` counts, or
+  its `datetime`. A `timestamp` may be RFC 3339.
 - A document that cannot be read is stored as it came, with the attribute `_ingest_error`.
 """
 
@@ -14,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
+from ingest import times
 from ingest.body import inflate
 from ingest.entries import Most, Unsure
 from ingest.json_text import to_json
@@ -31,6 +34,7 @@ from logstore.errors import InvalidInput, TooLarge
 
 _UNTOLD: Final = {0: "emerg", 1: "alert", 2: "crit", 5: "notice"}
 _MAPPED: Final = "::ffff:"
+_OTHER_TIMES: Final = ("@timestamp", "datetime")
 
 
 def decode_messages(request: Request) -> Decoded:
@@ -154,8 +158,12 @@ class _Gelf:
         attributes = {**fields.attributes, **found.rest, **_own_attributes(document, message, level, fields)}
         timestamp = document.get("timestamp")
         happened_ns = time_ns(timestamp, text)
+        if happened_ns is None and isinstance(timestamp, str):
+            happened_ns = times.rfc3339_ns(timestamp)
         if happened_ns is None and timestamp is not None:
             attributes["_time"] = timestamp
+        elif happened_ns is None and "short_message" not in document:
+            happened_ns = _take_other_time(attributes)
         self.rows.add(
             found.group,
             happened_ns,
@@ -177,6 +185,15 @@ def _message(document: Document) -> str | None:
         if value := document.get(name):
             return value if isinstance(value, str) else to_json({"": value})[4:-1]
     return "" if "short_message" in document else None
+
+
+def _take_other_time(attributes: dict[str, Any]) -> int | None:
+    """As Logstash's format has it, or Monolog's; one that cannot be read stays."""
+    for name in _OTHER_TIMES:
+        if (happened_ns := times.time_ns(attributes.get(name))) is not None:
+            del attributes[name]
+            return happened_ns
+    return None
 
 
 def _own_attributes(document: Document, message: str, level: int, fields: Sorted) -> dict[str, Any]:

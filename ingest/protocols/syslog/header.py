@@ -52,6 +52,7 @@ _CUT_TAG: Final = re.compile(r"(?=[^\s:]{32}\ )(?P<app>[^\s:\[]+)(?:\[(?P<procid
 _MNEMONIC: Final = re.compile(r"%([A-Z0-9_]+)(?:-[A-Z0-9_]+)*-[0-7]-\w+(?=:)", re.ASCII)
 _HOST: Final = re.compile(r"(?:Message\ forwarded\ from\ )?(?P<host>[\w.:%-]+(?<!:)):?\ +(?::\ +)?", re.ASCII)
 _LONE_TAG: Final = re.compile(r"(?P<app>[A-Za-z_][\w./-]{0,47})(?:\[(?P<procid>\d{1,10})\])?:\ ", re.ASCII)
+_EMPTY_TAG: Final = ": "
 
 
 class Parsed(NamedTuple):
@@ -68,7 +69,7 @@ class Parsed(NamedTuple):
     """Structured data as it stands in the message."""
     message: str
     error: str = ""
-    """What was wrong with the message, of which `message` is then all."""
+    """What was wrong with the message, of which `message` is then all that could not be read."""
 
 
 def parse(text: str, seconds_of: Clock) -> Parsed:
@@ -95,7 +96,8 @@ def _rfc5424(text: str, found: re.Match[str], seconds_of: Clock) -> Parsed:
     if text.startswith("[", at):
         end = end_of_structured(text, at)
         if end < 0:
-            return _unread(text, f"the structured data is damaged at character {at + 1}")
+            error = f"the structured data is damaged at character {at + 1}"
+            return Parsed(priority, time_ns, _nil(host), _nil(app), _nil(procid), _nil(msgid), "", "", text[at:], error)
         structured, at = text[at:end], end
     elif text.startswith("-", at) and text[at + 1 : at + 2] in ("", " "):
         at += 1
@@ -151,6 +153,8 @@ def _without_header(text: str) -> Parsed:
     if priority > PRI_MAX:
         return _unread(text, f"the priority {priority} is over {PRI_MAX}")
     at = pri.end()
+    if text.startswith(_EMPTY_TAG, at):
+        return Parsed(priority, None, "", "", "", "", "", "", _without_bom(text[at + len(_EMPTY_TAG) :]))
     tag = _LONE_TAG.match(text, at)
     if tag is None or severity_of(tag["app"]):
         return Parsed(priority, None, "", "", "", "", "", "", _without_bom(text[at:]))
