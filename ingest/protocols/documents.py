@@ -26,7 +26,6 @@ from ingest.request import Decoded, Head, Request
 
 NAME: Final = "documents"
 _MSGPACK: Final = frozenset({"application/msgpack", "application/x-msgpack"})
-_AGENT: Final = "fluent-bit"
 _DATE: Final = "date"
 _FIELDS_MAX: Final = 8
 """Names that one request may tell."""
@@ -59,7 +58,7 @@ def _decode_entries(request: Request) -> Decoded:
 
 def _shape(head: Head) -> documents.Shape:
     """The names that a request tells."""
-    own = _DATE if head.headers.get("user-agent", "").lower().startswith(_AGENT) else ""
+    own = _DATE if head.is_of_fluent_bit else ""
     times = dict.fromkeys(_told(head, "time") or _names(own), Role.TIME)
     messages = dict.fromkeys(_told(head, "msg"), Role.MESSAGE)
     return documents.Shape(tuple({**messages, **times}.items()))
@@ -81,6 +80,10 @@ def _lines(found: object, text: bytes) -> list[bytes]:
 
 
 _DOCUMENTS: Final = Take(
-    ("POST",), ("/api/v1/documents", "/insert/jsonline", "/insert/jsonline/"), decode, native.answer, keeps_answer=True
+    ("POST", "PUT"),
+    ("/api/v1/documents", "/insert/jsonline", "/insert/jsonline/"),
+    decode,
+    native.answer,
+    keeps_answer=True,
 )
 PROTOCOL: Final = Protocol(NAME, (_DOCUMENTS,), native.refuse)

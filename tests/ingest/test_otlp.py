@@ -281,7 +281,7 @@ def test_what_a_collector_says_of_a_file_is_where_a_record_comes_from() -> None:
         ({"Stream": "stdout"}, "stdout", None),
         ({"log.iostream": "stdout"}, "stdout", None),
         ({"log_iostream": "stdout"}, "stdout", None),
-        ({"log.iostream": "stdout", "stream": "stderr"}, "stdout", None),
+        ({"log.iostream": "stdout", "stream": "stderr"}, "stdout", {"stream": "stderr"}),
         ({"stream": "orders"}, None, {"stream": "orders"}),
         ({"stream": "stdout2"}, None, {"stream": "stdout2"}),
         ({"stream": 6}, None, {"stream": 6}),
