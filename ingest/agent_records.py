@@ -1,12 +1,13 @@
-"""Lines in which an agent wrote its whole record as JSON, as Fluent Bit's, Fluentd's and Vector's outputs for Loki do
-unless they are told otherwise: `{"log": "…", "stream": "stderr", "kubernetes": {"pod_name": "web-0", …}, …}`.
+"""Messages in which an agent wrote its whole record as JSON, as Fluent Bit's, Fluentd's and Vector's outputs for Loki
+do unless they are told otherwise: `{"log": "…", "stream": "stderr", "kubernetes": {"pod_name": "web-0", …}, …}`.
 
 Such a line becomes what the same record is where records are sent as documents (`ingest.documents`): its identity,
 message, stream, severity and attributes. What the entry itself says (time, labels, structured metadata) counts more. A
 line is an agent's record if
 
-- it has an object `kubernetes` that tells a pod or a container, and nothing else told the pod, or Fluent Bit sent it;
-- or Fluent Bit sent it, and its members are a text `log` and nothing but what the parsers of container files add.
+- it has an object `kubernetes` that tells a pod or a container, and nothing else told the pod;
+- or its sender is one that writes records (`are_records`), and it has such an object, or its members are a text `log`
+  and nothing but what the parsers of container files add.
 
 Any other line stays as it is, to the byte.
 """
@@ -42,16 +43,16 @@ _AROUND_MAX_BYTES: Final = 64
 _Choose = Callable[[str | None, str | None], str | None]
 
 
-def opened(batch: pa.RecordBatch, request: Request) -> pa.RecordBatch:
+def opened(batch: pa.RecordBatch, request: Request, *, are_records: bool) -> pa.RecordBatch:
     """The records, with what agents wrote into their lines; the same batch where no line is an agent's record."""
-    rows = np.flatnonzero(_perhaps(batch, request))
+    rows = np.flatnonzero(_perhaps(batch, (*_KUBERNETES, *_LOG) if are_records else _KUBERNETES))
     if not len(rows):
         return batch
     own = batch.take(pa.array(rows))
     told = _read(own, request)
     if told is None:
         return batch
-    chosen = np.flatnonzero(_is_agents(own, told, request))
+    chosen = np.flatnonzero(_is_agents(own, told, are_records=are_records))
     if not len(chosen):
         return batch
     merged = _merged(own.take(pa.array(chosen)), told.take(pa.array(chosen)), request)
@@ -60,12 +61,10 @@ def opened(batch: pa.RecordBatch, request: Request) -> pa.RecordBatch:
     return in_order([batch.take(pa.array(others)), merged], [*others.tolist(), *places.tolist()])
 
 
-def _perhaps(batch: pa.RecordBatch, request: Request) -> Mask:
+def _perhaps(batch: pa.RecordBatch, literals: tuple[str, ...]) -> Mask:
     """Which lines are worth reading."""
     messages = batch.column("message")
-    looks = rows_holding(messages, _KUBERNETES)
-    if request.head.is_of_fluent_bit:
-        looks = looks | rows_holding(messages, _LOG)
+    looks = rows_holding(messages, literals)
     if not looks.any():
         return looks
     is_whole = pc.and_(pc.starts_with(messages, "{"), pc.ends_with(messages, "}")).to_numpy(zero_copy_only=False)
@@ -88,11 +87,11 @@ def _wide(request: Request) -> Request:
     return replace(request, limits=replace(limits, max_line_bytes=limits.max_line_bytes + _AROUND_MAX_BYTES))
 
 
-def _is_agents(own: pa.RecordBatch, told: pa.RecordBatch, request: Request) -> Mask:
+def _is_agents(own: pa.RecordBatch, told: pa.RecordBatch, *, are_records: bool) -> Mask:
     """Which of the documents are records of agents."""
     is_read = ~rows_holding(told.column("attributes"), _CHANGED[:1])
     has_place = _has(told.column("pod")) | _has(told.column("container"))
-    if not request.head.is_of_fluent_bit:
+    if not are_records:
         return is_read & has_place & ~_has(own.column("pod"))
     is_kubernetes = rows_holding(own.column("message"), _KUBERNETES)
     texts = own.column("message").to_pylist()

@@ -34,6 +34,7 @@ _SEVERITIES: Final = ("status", "level", "severity")
 _SHAPE: Final = documents.Shape(
     (
         ("status", Role.SEVERITY),
+        ("timestamp", Role.TIME),
         ("date", Role.TIME),
         ("dd", Role.WALK),
         ("dd.trace_id", Role.TRACE_ID),

@@ -95,7 +95,7 @@ def test_the_record_of_a_container_is_whole(recorded: str) -> None:
 @pytest.mark.parametrize("recorded", sorted({*EVERYTHING} - {"gelf"}))
 def test_what_tells_nothing_of_its_place_is_an_attribute(recorded: str) -> None:
     record = found(recorded)["plain line one"]
-    of_output = ("tag", "es.index", "timestamp")
+    of_output = ("tag", "es.index")
     attributes = {name: value for name, value in record["attributes"].items() if name not in of_output}
     assert attributes == {"kubernetes": LEFT, "_p": "F"}
 

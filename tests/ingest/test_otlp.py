@@ -294,6 +294,24 @@ def test_the_stream_that_a_collector_or_fluent_bit_tells(attributes: Any, stream
     assert (record["stream"] or None, record.get("attributes") or None) == (stream, left)
 
 
+def test_a_body_that_is_an_agents_record_is_opened() -> None:
+    kubernetes = {"namespace_name": "shop", "pod_name": "web-0", "container_name": "app", "pod_ip": "10.1.1.1"}
+    body = {"stream": "stderr", "level": "error", "msg": "it broke", "n": 5, "kubernetes": kubernetes}
+    request = export({"time_unix_nano": TIME_NS, "body": body, "attributes": {"user": "ann"}})
+    for sent in (decoded(request.SerializeToString(), PROTOBUF), decoded(as_json(request), JSON)):
+        (record,) = records_of(sent)
+        assert (record["namespace"], record["pod"], record["container"]) == ("shop", "web-0", "app")
+        assert (record["stream"], record["severity"], record["message"]) == ("stderr", "error", "it broke")
+        assert record["attributes"] == {"user": "ann", "kubernetes": {"pod_ip": "10.1.1.1"}, "n": 5}
+
+
+def test_what_is_left_of_kubernetes_metadata_is_an_attribute() -> None:
+    kubernetes = {"pod_name": "web-0", "annotations": {"note.io/x": "y"}}
+    (record,) = both(export({"time_unix_nano": TIME_NS, "body": "x", "attributes": {"kubernetes": kubernetes}}))
+    assert (record["pod"], record["labels"]) == ("web-0", {})
+    assert record["attributes"] == {"kubernetes": {"annotations": {"note.io/x": "y"}}}
+
+
 def test_an_event_without_a_body_has_its_name_for_a_message() -> None:
     (record,) = both(export({"time_unix_nano": TIME_NS, "event_name": "user.login"}))
     assert (record["message"], record["attributes"]) == ("user.login", {"event_name": "user.login"})

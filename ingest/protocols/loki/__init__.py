@@ -42,7 +42,8 @@ def decode(request: Request) -> Decoded:
     )
     if not decoded.batch.num_rows and not decoded.rejects:
         raise InvalidInput("a push has at least one stream with an entry")
-    return replace(decoded, batch=opened(decoded.batch, request))
+    batch = opened(decoded.batch, request, are_records=request.head.is_of_fluent_bit)
+    return replace(decoded, batch=batch)
 
 
 def inflate(body: bytes, head: Head, max_bytes: int) -> bytes:

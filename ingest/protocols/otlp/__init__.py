@@ -8,7 +8,8 @@ Model". server/grpc_listener.py serves the same over gRPC.
 - Severity: of the number, else of the text. The attributes `severity_text` and `severity_number` stand where they say
   more than the severity's word.
 - Body: a string is the message; bytes are too, escaped where they are not UTF-8; of any other value the message is its
-  JSON, which is read like a line that is an object: its members are attributes. Without a body it is the event's name.
+  JSON, which is read like a line that is an object: its members are attributes; if it is an agent's record
+  (`ingest.agent_records`), that is opened. Without a body it is the event's name.
 - Resource: identity, and labels. Scope: the attributes `otel.scope.name` and `otel.scope.version`, and its own, over
   which the record's win. `event_name`, `trace_flags`, `dropped_attributes_count`: attributes where they are set.
 """
@@ -18,6 +19,7 @@ from typing import Final
 
 from ingest import body as bodies
 from ingest import snappy
+from ingest.agent_records import opened
 from ingest.entries import decode_entries, entries_kernel
 from ingest.protocol import Answer, Call, Probe, Protocol, Refusal, Take
 from ingest.protocols.otlp import json_form
@@ -36,9 +38,13 @@ def decode(request: Request) -> Decoded:
         InvalidInput: the body is no ExportLogsServiceRequest.
         TooLarge: more than `max_records`.
     """
-    if is_json(request.head, request.body):
-        return json_form.decode(request)
-    return decode_entries(_KERNEL, request, lifted(request.identity), resolve_group)
+    is_text = is_json(request.head, request.body)
+    decoded = (
+        json_form.decode(request)
+        if is_text
+        else decode_entries(_KERNEL, request, lifted(request.identity), resolve_group)
+    )
+    return replace(decoded, batch=opened(decoded.batch, request, are_records=False))
 
 
 def inflate(body: bytes, head: Head, max_bytes: int) -> bytes:
