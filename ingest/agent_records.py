@@ -6,8 +6,8 @@ message, stream, severity and attributes. What the entry itself says (time, labe
 line is an agent's record if
 
 - it has an object `kubernetes` that tells a pod or a container, and nothing else told the pod;
-- or its sender is one that writes records (`are_records`), and it has such an object, or its members are a text `log`
-  and nothing but what the parsers of container files add.
+- or its sender is one that writes records (`are_records`), and it has such an object, or its members are a text (`log`,
+  or `message` beside `logtag`) and nothing but what the parsers of container files add.
 
 Any other line stays as it is, to the byte.
 """
@@ -33,10 +33,10 @@ from logstore.attributes import prepend
 from logstore.record import SCHEMA
 
 _KUBERNETES: Final = ('"kubernetes":{', '"kubernetes": {')
-_LOG: Final = ('"log":"', '"log": "')
+_LOG: Final = ('"log":"', '"log": "', '"logtag":"', '"logtag": "')
 _CHANGED: Final = (f'"{INGEST_ERROR}":', '"_escape":')
 """What attributes tell of a message that is not as its sender wrote it."""
-_OF_FILES: Final = frozenset({"log", "stream", "time", "_p", "logtag", "attrs"})
+_OF_FILES: Final = frozenset({"stream", "time", "_p", "logtag", "attrs"})
 _SHAPE: Final = documents.Shape((), Envelope.of({"event": Part.RECORD, "time": Part.TIME}))
 _AROUND_MAX_BYTES: Final = 64
 
@@ -111,7 +111,8 @@ def _is_of_file(text: str) -> bool:
         members = orjson.loads(text)
     except ValueError:
         return False
-    return members.keys() <= _OF_FILES and isinstance(members.get("log"), str)
+    name = "message" if "logtag" in members and "message" in members else "log"
+    return isinstance(members.get(name), str) and members.keys() <= {name, *_OF_FILES}
 
 
 def _merged(own: pa.RecordBatch, told: pa.RecordBatch, request: Request) -> pa.RecordBatch:

@@ -74,10 +74,11 @@ def test_a_time_of_the_line_that_is_another_stays() -> None:
 def test_what_fluent_bits_parsers_add_to_a_line_is_taken_off() -> None:
     wrapped = [
         {"log": "one"},
+        {"stream": "stderr", "logtag": "F", "message": "cri"},
         {"time": "2026-05-28T20:26:40.123456790Z", "stream": "stdout", "_p": "F", "log": "two\n"},
     ]
     lines = [json.dumps(record) for record in wrapped]
-    assert [record["message"] for record in pushed(*lines)] == ["one", "two"]
+    assert [record["message"] for record in pushed(*lines)] == ["one", "cri", "two"]
     assert [record["message"] for record in pushed(*lines, headers=JSON)] == lines
 
 
