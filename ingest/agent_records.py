@@ -94,8 +94,9 @@ def _is_agents(own: pa.RecordBatch, told: pa.RecordBatch, *, are_records: bool) 
     if not are_records:
         return is_read & has_place & ~_has(own.column("pod"))
     is_kubernetes = rows_holding(own.column("message"), _KUBERNETES)
-    texts = own.column("message").to_pylist()
-    of_file = np.array([not known and _is_of_file(text) for known, text in zip(is_kubernetes, texts, strict=True)])
+    of_file = np.zeros(own.num_rows, np.bool_)
+    others = np.flatnonzero(~is_kubernetes)
+    of_file[others] = [_is_of_file(text) for text in own.column("message").take(pa.array(others)).to_pylist()]
     found: Mask = is_read & ((is_kubernetes & has_place) | of_file)
     return found
 

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingest.json_body import read_json
 from ingest.lines_kernels import rows_holding
-from ingest.times import rfc3339_ns
+from logstore.native import parse_time
 
 _NAME: Final = '"time":"'
-_MEMBER: Final = re.compile(r',?"time":"(\d{4}-\d\d-\d\d[Tt ][\d:.,Zz+-]{8,32})"')
 _NESTING: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _UNITS_NS: Final = (1_000_000, 1_000, 1)
 """In which senders count, the coarsest first."""
@@ -24,31 +24,38 @@ _UNITS_NS: Final = (1_000_000, 1_000, 1)
 
 def said_once(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The records without a `time` among the attributes that is their own."""
-    is_there = rows_holding(batch.column("attributes"), (_NAME,))
-    if not is_there.any():
+    rows = np.flatnonzero(rows_holding(batch.column("attributes"), (_NAME,)))
+    if not len(rows):
         return batch
     times = batch.column("time").view(pa.int64()).to_numpy().copy()
-    rows, texts = [], []
-    for row in np.flatnonzero(is_there).tolist():
-        text = batch.column("attributes")[row].as_py()
-        found = _again(text, int(times[row]))
-        if found is not None:
-            times[row], rest = found
-            rows.append(row)
-            texts.append(rest)
-    return _replaced(batch, times, rows, texts) if rows else batch
+    texts = batch.column("attributes").take(pa.array(rows)).to_pylist()
+    again = {}
+    for row, text, time_ns in zip(rows.tolist(), texts, times[rows].tolist(), strict=True):
+        if found := _again(text, time_ns):
+            times[row], again[row] = found
+    return _replaced(batch, times, again) if again else batch
 
 
 def _again(text: str, time_ns: int) -> tuple[int, str | None] | None:
     """The time, and the attributes without it, if they say it."""
+    said = read_json(text.encode()).get("time")
+    if not isinstance(said, str) or f'{_NAME}{said}"' not in text:
+        return None
+    trouble, said_ns = parse_time(said.encode())
     unit_ns = next(unit_ns for unit_ns in _UNITS_NS if time_ns % unit_ns == 0)
-    for member in _MEMBER.finditer(text):
-        said_ns = rfc3339_ns(member[1])
-        if said_ns is not None and abs(said_ns - time_ns) < unit_ns and _depth(text, member.start()) == 1:
-            rest = text[: member.start()] + text[member.end() :]
-            rest = "{" + rest[2:] if rest.startswith("{,") else rest
-            return said_ns, None if rest == "{}" else rest
-    return None
+    if trouble or abs(said_ns - time_ns) >= unit_ns:
+        return None
+    return said_ns, _without(text, f'{_NAME}{said}"')
+
+
+def _without(text: str, member: str) -> str | None:
+    """The attributes without a member of theirs; None if they have no other."""
+    start = text.find(member)
+    while text.find(member, start + 1) > 0 and _depth(text, start) != 1:
+        start = text.find(member, start + 1)
+    before, after = text[:start].removesuffix(","), text[start + len(member) :]
+    rest = before + (after.removeprefix(",") if before == "{" else after)
+    return None if rest == "{}" else rest
 
 
 def _depth(text: str, end: int) -> int:
@@ -58,10 +65,11 @@ def _depth(text: str, end: int) -> int:
     )
 
 
-def _replaced(batch: pa.RecordBatch, times: np.ndarray, rows: list[int], texts: list[str | None]) -> pa.RecordBatch:
+def _replaced(batch: pa.RecordBatch, times: np.ndarray, again: dict[int, str | None]) -> pa.RecordBatch:
     mask = np.zeros(batch.num_rows, np.bool_)
-    mask[rows] = True
-    attributes = pc.replace_with_mask(batch.column("attributes"), pa.array(mask), pa.array(texts, pa.string()))
+    mask[list(again)] = True
+    texts = pa.array(again.values(), pa.string())
+    attributes = pc.replace_with_mask(batch.column("attributes"), pa.array(mask), texts)
     columns = {"time": pa.array(times).view(pa.timestamp("ns")), "attributes": attributes}
     arrays = [columns.get(name, batch.column(name)) for name in batch.schema.names]
     return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
