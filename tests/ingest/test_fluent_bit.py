@@ -122,3 +122,6 @@ def test_metadata_of_loki_made_of_a_map_is_identity() -> None:
     record = records["plain line one"]
     assert [record[name] for name in ("cluster", "namespace", "pod", "container")] == ["prod", "shop", "web-1", "app"]
     assert record["stream"] == "stdout"
+    assert record["labels"] == {**LABELS, "app": "app", "app.kubernetes.io/name": "shop-app"}
+    annotations = json.dumps(LEFT["annotations"], separators=(",", ":"))
+    assert record["attributes"] == {**LEFT, "annotations": annotations, "_p": "F"}

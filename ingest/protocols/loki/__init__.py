@@ -18,6 +18,7 @@ from ingest.agent_records import opened
 from ingest.entries import decode_entries, entries_kernel
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.protocols.loki import json_form
+from ingest.protocols.loki.kubernetes import put_together
 from ingest.protocols.loki.streams import lifted, resolve_group
 from ingest.request import Decoded, Head, Request
 from logstore.errors import InvalidInput
@@ -42,7 +43,8 @@ def decode(request: Request) -> Decoded:
     )
     if not decoded.batch.num_rows and not decoded.rejects:
         raise InvalidInput("a push has at least one stream with an entry")
-    batch = opened(decoded.batch, request, are_records=request.head.is_of_fluent_bit)
+    batch = put_together(decoded.batch, request.identity)
+    batch = opened(batch, request, are_records=request.head.is_of_fluent_bit)
     return replace(decoded, batch=batch)
 
 
