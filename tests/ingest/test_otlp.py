@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from ingest.body import inflate
 from ingest.protocol import Refusal
 from ingest.protocols import otlp
 from ingest.protocols.otlp import json_form
@@ -38,7 +39,8 @@ PROTOBUF = {"content-type": "application/x-protobuf"}
 def decoded(body: bytes, headers: dict[str, str], **limits: int) -> Decoded:
     head = Head("POST", "/v1/logs", {}, headers)
     bounds = Limits(**{"max_body_bytes": 1 << 20, **limits})
-    return otlp.decode(Request(otlp.inflate(body, head, bounds.max_body_bytes), NOW_NS, head, bounds))
+    content = inflate(body, headers.get("content-encoding", ""), bounds.max_body_bytes)
+    return otlp.decode(Request(content, NOW_NS, head, bounds))
 
 
 def records_of(found: Decoded) -> list[dict[str, Any]]:

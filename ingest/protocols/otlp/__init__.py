@@ -17,8 +17,6 @@ Model". server/grpc_listener.py serves the same over gRPC.
 from dataclasses import replace
 from typing import Final
 
-from ingest import body as bodies
-from ingest import snappy
 from ingest.agent_records import opened
 from ingest.entries import decode_entries, entries_kernel
 from ingest.protocol import Answer, Call, Probe, Protocol, Refusal, Take
@@ -47,19 +45,6 @@ def decode(request: Request) -> Decoded:
     return replace(decoded, batch=opened(decoded.batch, request, are_records=False))
 
 
-def inflate(body: bytes, head: Head, max_bytes: int) -> bytes:
-    """The body without its coding.
-
-    Raises:
-        InvalidInput: an unknown coding, or a damaged body.
-        TooLarge: more than `max_bytes`.
-    """
-    coding = head.headers.get("content-encoding", "").strip().lower()
-    if coding in ("snappy", "x-snappy-framed"):
-        return snappy.decompress(body, max_bytes)
-    return bodies.inflate(body, coding, max_bytes)
-
-
 def answer(request: Request, decoded: Decoded) -> Answer:
     return success(decoded, is_json=is_json(request.head, request.body))
 
@@ -73,7 +58,7 @@ def _no_other_signals(head: Head, body: bytes) -> Answer:
     return failure(Refusal(404, told), is_json=is_json(head, body))
 
 
-TAKE: Final = Take(("POST",), ("/v1/logs",), decode, answer, inflate)
+TAKE: Final = Take(("POST",), ("/v1/logs",), decode, answer)
 OTHER_SIGNALS: Final = Probe(("POST",), ("/v1/traces", "/v1/metrics"), _no_other_signals)
 EXPORT: Final = Call(NAME, replace(TAKE, patterns=("/opentelemetry.proto.collector.logs.v1.LogsService/Export",)))
 PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse, (OTHER_SIGNALS,), ("", "/otlp", "/api/v1/otlp"))
