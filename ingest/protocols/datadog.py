@@ -146,33 +146,41 @@ class _Logs:
         self.rows = Rows(request)
         self._table = request.identity
         self.defaults = {name: value for name in _PLACE if (value := request.head.params.get(name))}
-        self._groups: dict[tuple[str, ...], int] = {}
+        self._groups: dict[tuple[str, ...], tuple[int, Mapping[str, Any]]] = {}
 
     def add(self, log: dict[str, Any]) -> None:
-        group = self._group({**self.defaults, **{name: log.pop(name) for name in _PLACE if log.get(name) is not None}})
+        group, left = self._group(
+            {**self.defaults, **{name: log.pop(name) for name in _PLACE if log.get(name) is not None}}
+        )
         when_ns = _take_time(log)
         severity = _take_severity(log)
         message = as_sent(_take_message(log))
         trace_id, span_id = _take_id(log, "trace_id"), _take_id(log, "span_id")
-        self.rows.add(group, when_ns, message, severity=severity, attributes=log, trace_id=trace_id, span_id=span_id)
+        self.rows.add(
+            group, when_ns, message, severity=severity, attributes={**left, **log}, trace_id=trace_id, span_id=span_id
+        )
 
     def add_text(self, text: bytes, error: str = "") -> None:
-        self.rows.add(self._group(self.defaults), None, text, attributes={INGEST_ERROR: error} if error else None)
+        group, _ = self._group(self.defaults)
+        self.rows.add(group, None, text, attributes={INGEST_ERROR: error} if error else None)
 
-    def _group(self, told: Mapping[str, Any]) -> int:
+    def _group(self, told: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+        """Where logs come from that say so, and the attributes that are left of it."""
         key = tuple(_text(told.get(name, "")) for name in _PLACE)
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = self._new_group(told)
         return group
 
-    def _new_group(self, told: Mapping[str, Any]) -> int:
+    def _new_group(self, told: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
         tags = _tags(told.get("ddtags", ""))
-        place = {name: told[name] for name in ("hostname", "stream", "kubernetes") if name in told}
+        named = {"hostname": "host.name", "stream": "stream", "kubernetes": "kubernetes"}
+        place = {path: told[name] for name, path in named.items() if name in told}
         resolved = resolve({**tags, **place}, self._table)
         own = {name: _text(told[name]) for name in ("service", "ddsource") if name in told}
-        rest = {name: _text(value) for name, value in resolved.rest.items()}
-        return self.rows.group(replace(resolved.source, labels={**rest, **own, **resolved.source.labels}))
+        left = {name: value for name, value in resolved.rest.items() if name in place}
+        rest = {name: _text(value) for name, value in resolved.rest.items() if name not in left}
+        return self.rows.group(replace(resolved.source, labels={**rest, **own, **resolved.source.labels})), left
 
 
 def _tags(text: Any) -> dict[str, str]:

@@ -17,7 +17,7 @@ import pytest
 from ingest.conversation import Conversation, Frame
 from ingest.lines import lines
 from ingest.lines_asked import Asked, formats_of
-from ingest.protocols import PROTOCOLS, forward, gelf, syslog
+from ingest.protocols import PROTOCOLS, datadog, forward, gelf, syslog
 from ingest.request import Decode, Decoded, Head, Request
 from tests.ingest.decoded import records
 
@@ -70,11 +70,14 @@ STREAMED: Final[dict[str, tuple[Callable[[], Conversation], Decode]]] = {
 }
 
 
+def stored(one: Decoded) -> list[dict[str, Any]]:
+    batch = lines(one.batch, Asked(formats_of("auto")), now_ns=NOW_NS, max_line_bytes=1 << 20)
+    return records(Decoded(batch))
+
+
 def found(recorded: str) -> dict[str, dict[str, Any]]:
     """The records as they are stored, by their messages."""
-    asked = Asked(formats_of("auto"))
-    batches = [lines(one.batch, asked, now_ns=NOW_NS, max_line_bytes=1 << 20) for one in decoded(recorded)]
-    every = [record for batch in batches for record in records(Decoded(batch))]
+    every = [record for one in decoded(recorded) for record in stored(one)]
     assert len(every) == 4
     return {record["message"]: record for record in every}
 
@@ -98,6 +101,15 @@ def test_what_tells_nothing_of_its_place_is_an_attribute(recorded: str) -> None:
     of_output = ("tag", "es.index")
     attributes = {name: value for name, value in record["attributes"].items() if name not in of_output}
     assert attributes == {"kubernetes": LEFT, "_p": "F"}
+
+
+def test_datadogs_logs_are_read_alike_one_by_one() -> None:
+    """Where something in a body is unusual, such as an empty log."""
+    requests = json.loads((DATA / "datadog.json").read_text())
+    for request in requests:
+        body = content(request, "body")
+        usual, unusual = (datadog.decode(Request(text, NOW_NS)) for text in (body, body.replace(b"}]", b"},{}]")))
+        assert stored(unusual) == stored(usual)
 
 
 def test_syslog_has_microseconds_and_no_stream() -> None:
