@@ -1,4 +1,5 @@
-"""Request bodies inflated within a bound: gzip, zstd, deflate, as declared or as their first bytes say.
+"""Request bodies inflated within a bound: gzip, zstd, deflate, as declared or as their first bytes say; and snappy, a
+block or frames, as declared.
 
 The bound is checked while inflating, so that a small body cannot become a large one. Several members or frames,
 one after the other, are one body (RFC 1952 §2.2, RFC 8878 §3.1). `deflate` is the zlib format (RFC 9110
@@ -11,8 +12,10 @@ from typing import Final
 
 import pyarrow as pa
 
+from ingest import snappy
 from logstore.errors import InvalidInput, TooLarge
 
+_SNAPPY: Final = ("snappy", "x-snappy-framed")
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE: Final = frozenset(bytes([low, 0x2A, 0x4D, 0x18]) for low in range(0x50, 0x60))
@@ -46,10 +49,14 @@ def inflate(body: bytes, content_encoding: str, max_bytes: int) -> bytes:
 
 
 def _inflate_declared(body: bytes, coding: str, max_bytes: int) -> bytes:
-    if coding not in ("gzip", "x-gzip", "zstd", "deflate"):
-        raise InvalidInput(f"Content-Encoding {coding!r} is not understood; send gzip, zstd, deflate or identity")
+    if coding not in ("gzip", "x-gzip", "zstd", "deflate", *_SNAPPY):
+        raise InvalidInput(
+            f"Content-Encoding {coding!r} is not understood; send gzip, zstd, deflate, snappy or identity"
+        )
     if not body:
         return body
+    if coding in _SNAPPY:
+        return snappy.decompress(body, max_bytes)
     if body.startswith(_GZIP):
         return _inflate_zlib(body, _GZIP_WRAPPER, "gzip", max_bytes)
     if _is_zstd(body):

@@ -26,13 +26,14 @@ def of_labels(labels: Mapping[str, Any], table: Table) -> Resolved:
 
 
 def over(base: Resolved, lifted: str, table: Table) -> Resolved:
-    """What an entry says of itself, a JSON object or nothing, wins over what its stream does."""
+    """What an entry says of itself, a JSON object or nothing, wins over what its stream does; what tells nothing about
+    where it comes from is left over."""
     if not lifted:
         return base
     found = (_of_json if len(lifted) <= _CACHED_MAX_CHARACTERS else _of_json.__wrapped__)(lifted, table)
     return Resolved(
         _over(found.source, base.source),
-        {},
+        found.rest,
         found.severity or base.severity,
         found.trace_id or base.trace_id,
         found.span_id or base.span_id,
@@ -41,7 +42,7 @@ def over(base: Resolved, lifted: str, table: Table) -> Resolved:
 
 @lru_cache(_CACHED)
 def _of_json(text: str, table: Table) -> Resolved:
-    return of_labels(read_json(text.encode("utf-8", "replace")), table)
+    return resolve(read_json(text.encode("utf-8", "replace")), table)
 
 
 def _over(first: Source, second: Source) -> Source:

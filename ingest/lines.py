@@ -15,6 +15,8 @@ Agents that unwrap but do not join tell it in attributes: `logtag` (P or F) of F
 `partial_message` and `CONTAINER_PARTIAL_MESSAGE` of Docker's fluentd and journald drivers. These pieces are joined too,
 and the attributes that told it are dropped where the line is whole.
 
+What agents say twice, the time (`ingest.said_again`), is said once.
+
 **Pieces of one line in two requests** are not joined: each 2xx promises that what was sent is durable and visible, so a
 piece that waited for its rest would break that promise (or need a second log of its own, in which a crash would have
 to find it), and a record that was acknowledged is never taken back. So a line whose rest is not in the request is a
@@ -38,6 +40,7 @@ from ingest.lines_asked import AGENTS, Asked, LinesSettings, formats_of, languag
 from ingest.lines_kernels import STREAMS, Codes
 from ingest.protocols import native
 from ingest.request import Head
+from ingest.said_again import said_once
 from logstore.record import SCHEMA
 
 TRACE_MAX_BYTES: Final = 1 << 20
@@ -61,7 +64,7 @@ def asked(head: Head, protocol: str, settings: LinesSettings) -> Asked:
 def lines(batch: pa.RecordBatch, asked: Asked, *, now_ns: int, max_line_bytes: int) -> pa.RecordBatch:
     """The batch with lines for messages; the same batch where nothing is wrapped and no trace is found."""
     if asked.formats:
-        batch = _unwrapped(batch, asked.formats, now_ns, max_line_bytes)
+        batch = _unwrapped(said_once(batch), asked.formats, now_ns, max_line_bytes)
     if asked.languages and batch.num_rows > 1:
         batch = _joined(batch, asked.languages)
     return batch

@@ -73,8 +73,8 @@ def _rebuilt(batch: pa.RecordBatch, placed: Sequence[Placed], which: Codes, requ
     """The records with what `which` says of each is its own."""
     arrays = dict(zip(SCHEMA.names, batch.columns, strict=True))
     for name in WORD_COLUMNS:
-        arrays[name] = _dictionary([_word(one.source, name, request) for one in placed], which)
-    arrays["labels"] = _dictionary([one.labels for one in placed], which)
+        arrays[name] = dictionary([_word(one.source, name, request) for one in placed], which)
+    arrays["labels"] = dictionary([one.labels for one in placed], which)
     arrays["severity"] = _severities(batch.column("severity"), [one.severity for one in placed], which)
     for name in ("trace_id", "span_id"):
         if any(getattr(one, name) for one in placed):
@@ -94,10 +94,10 @@ def _codes(column: pa.DictionaryArray) -> Codes:
     """A number for each row, equal for equal values; empty where there is nothing to tell apart."""
     if len(column.dictionary) + (column.null_count > 0) <= 1:
         return np.empty(0, np.int64)
-    return _indices(column).astype(np.int64)
+    return indices(column).astype(np.int64)
 
 
-def _indices(column: pa.DictionaryArray) -> "np.ndarray[Any, np.dtype[np.int32]]":
+def indices(column: pa.DictionaryArray) -> "np.ndarray[Any, np.dtype[np.int32]]":
     """Places in the dictionary; of null the one after its end."""
     indices = column.indices.fill_null(len(column.dictionary)) if column.null_count else column.indices
     found: np.ndarray[Any, np.dtype[np.int32]] = indices.to_numpy()
@@ -106,7 +106,7 @@ def _indices(column: pa.DictionaryArray) -> "np.ndarray[Any, np.dtype[np.int32]]
 
 def _values(column: pa.DictionaryArray, rows: Codes) -> list[str | None]:
     words: list[str | None] = [*column.dictionary.to_pylist(), None]
-    return [words[code] for code in _indices(column)[rows]]
+    return [words[code] for code in indices(column)[rows]]
 
 
 def _combined(columns: Sequence[Codes]) -> Codes:
@@ -162,7 +162,8 @@ def _word(source: Source, name: str, request: Request) -> str:
     return request.head.override(name) or getattr(source, name) or default.get(name, "")
 
 
-def _dictionary(words: Sequence[str | None], which: Codes) -> pa.DictionaryArray:
+def dictionary(words: Sequence[str | None], which: Codes) -> pa.DictionaryArray:
+    """A column of words, of which `which` tells each row its own; None is null."""
     distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
     codes = np.array([-1 if word is None else distinct[word] for word in words], np.int32)[which]
     indices = pa.array(codes, mask=codes < 0) if None in words else pa.array(codes)

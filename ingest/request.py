@@ -39,6 +39,11 @@ class Head:
         """The content type without its parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
+    @property
+    def is_of_fluent_bit(self) -> bool:
+        """Whether the sender says that it is one."""
+        return self.headers.get("user-agent", "").lower().startswith("fluent-bit")
+
     def override(self, name: str) -> str:
         """One of `OVERRIDES`, as the query parameter of this name or the header `Logstore-Name` says; '' if neither."""
         return self.params.get(name, "") or self.headers.get(f"logstore-{name}", "")

@@ -3,13 +3,14 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ingest.protocol import Probe, Protocol, Stream, Take
 from ingest.request import Head
 
 _NAME: Final = re.compile(r"\{(\w+)\}")
+_SLASHES: Final = re.compile("/{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ class Mounts:
         return frozenset(self._exact) | {mount.pattern for some in self._patterns.values() for _, mount in some}
 
     def find(self, head: Head) -> Found | None:
-        """The first endpoint, in the order of registration, that is for such a request."""
+        """The first endpoint, in the order of registration, that is for such a request. Several slashes are one: agents
+        append their path to an address that ends with one."""
+        if "//" in head.path:
+            head = replace(head, path=_SLASHES.sub("/", head.path))
         for mount in self._exact.get(head.path, ()):
             if _is_for(mount, head):
                 return Found(mount, {})
@@ -64,6 +68,7 @@ class Mounts:
 
     def methods(self, path: str) -> tuple[str, ...]:
         """Methods that the path knows, but for those of probes that are only for some of its requests."""
+        path = _SLASHES.sub("/", path)
         patterns = self._patterns.get(path.count("/"), ())
         mounts = [*self._exact.get(path, ()), *(mount for pattern, mount in patterns if pattern.fullmatch(path))]
         return tuple(sorted({method for mount in mounts if _is_for_all(mount) for method in mount.endpoint.methods}))

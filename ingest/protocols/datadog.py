@@ -137,6 +137,7 @@ _remembered: Final = lru_cache(_REMEMBERED)(_of_metadata)
 _SHAPE: Final = documents.Shape(
     (
         ("status", Role.SEVERITY),
+        ("timestamp", Role.TIME),
         ("date", Role.TIME),
         ("dd", Role.WALK),
         ("dd.trace_id", Role.TRACE_ID),
@@ -170,7 +171,8 @@ def credential(head: Head) -> str:
 def _source(told: Mapping[str, str], table: Table) -> Source:
     """What a request says of the source of its lines."""
     tags = _tags(told.get("ddtags", ""))
-    place = {name: told[name] for name in ("hostname", "stream", "kubernetes") if name in told}
+    named = {"hostname": "host.name", "stream": "stream", "kubernetes": "kubernetes"}
+    place = {path: told[name] for name, path in named.items() if name in told}
     resolved = resolve({**tags, **place}, table)
     own = {name: told[name] for name in ("service", "ddsource") if name in told}
     rest = {name: _text(value) for name, value in resolved.rest.items()}

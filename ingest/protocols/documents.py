@@ -4,10 +4,10 @@ input, and what writes to one; Fluent Bit's default): what agents post to any HT
 A body is JSON documents in an array, one a line, or one right after the other (Fluent Bit's `json`, `json_lines` and
 `json_stream`, Vector's `json` with any framing), which `ingest.documents` reads: whatever an agent says of where a
 record comes from is its identity. With the content type `application/msgpack` it is the entries of Fluent Bit's
-`msgpack`, which have nanoseconds; the header `Fluent-Tag` then says their tag.
+`msgpack`, which have nanoseconds. The header `Fluent-Tag` says the tag of all.
 
 `_time_field` and `_msg_field` (parameters, or headers `VL-Time-Field` and `VL-Msg-Field`) name the members that hold
-the time and the message; without the first, Fluent Bit's own `date` does.
+the time and the message; without the first, Fluent Bit's own `date` or `timestamp` does.
 
 Source of formats: Fluent Bit, "HTTP" output; VictoriaLogs, "Data ingestion", JSON stream API.
 """
@@ -15,20 +15,22 @@ Source of formats: Fluent Bit, "HTTP" output; VictoriaLogs, "Data ingestion", JS
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from ingest import documents
 from ingest.decoding import Role
 from ingest.json_objects import Unread, objects
-from ingest.placing import place
+from ingest.placing import Groups, place
 from ingest.protocol import Protocol, Take
 from ingest.protocols import native
 from ingest.protocols.forward.decode import text_max_bytes
-from ingest.protocols.forward.documents import Documents
+from ingest.protocols.forward.documents import Documents, Tag
 from ingest.request import Decoded, Head, Request
 
 NAME: Final = "documents"
 _MSGPACK: Final = frozenset({"application/msgpack", "application/x-msgpack"})
-_AGENT: Final = "fluent-bit"
-_DATE: Final = "date"
+_OF_FLUENT_BIT: Final = ("date", "timestamp")
+"""Its `json_date_key`, and that of its documentation's examples."""
 _FIELDS_MAX: Final = 8
 """Names that one request may tell."""
 
@@ -42,11 +44,21 @@ def decode(request: Request) -> Decoded:
     if request.head.media_type in _MSGPACK:
         return _decode_entries(request)
     shape = _shape(request.head)
+    if tag := request.head.headers.get("fluent-tag", ""):
+        return _decode_tagged(request, tag, shape)
     columns = documents.decode_at_once(request.body, request, shape)
     if columns is not None:
         return Decoded(place(columns, request))
     lines = [line for found, text in objects(request.body) for line in _lines(found, text)]
     return documents.decode(b"\n".join(lines), request, shape=shape)
+
+
+def _decode_tagged(request: Request, tag: str, shape: documents.Shape) -> Decoded:
+    """The documents of a body that is of one tag, which may tell where they come from."""
+    origin = Tag(0, tag, request.identity).origin
+    lines = [line for found, text in objects(request.body) for line in _lines(found, text, origin)]
+    groups = Groups(np.zeros(len(lines), np.int64), [{"tag": tag}])
+    return documents.decode(b"\n".join(lines), request, groups, shape)
 
 
 def _decode_entries(request: Request) -> Decoded:
@@ -60,8 +72,8 @@ def _decode_entries(request: Request) -> Decoded:
 
 def _shape(head: Head) -> documents.Shape:
     """The names that a request tells."""
-    own = _DATE if head.headers.get("user-agent", "").lower().startswith(_AGENT) else ""
-    times = dict.fromkeys(_told(head, "time") or _names(own), Role.TIME)
+    own = _OF_FLUENT_BIT if head.is_of_fluent_bit else ()
+    times = dict.fromkeys(_told(head, "time") or own, Role.TIME)
     messages = dict.fromkeys(_told(head, "msg"), Role.MESSAGE)
     return documents.Shape(tuple({**messages, **times}.items()))
 
@@ -74,15 +86,20 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in text.split(",")[:_FIELDS_MAX] if name)
 
 
-def _lines(found: object, text: bytes) -> list[bytes]:
-    """A document on one line; what is none on the lines that it came on."""
+def _lines(found: object, text: bytes, more: bytes = b"") -> list[bytes]:
+    """A document on one line, with more members; what is none on the lines that it came on."""
     if isinstance(found, Unread):
         return text.split(b"\n")
-    return [text.replace(b"\n", b" ").replace(b"\r", b" ")]
+    line = text.replace(b"\n", b" ").replace(b"\r", b" ").rstrip()
+    return [line.removesuffix(b"}") + more + b"}" if found and more else line]
 
 
 _DOCUMENTS: Final = Take(
-    ("POST",), ("/api/v1/documents", "/insert/jsonline", "/insert/jsonline/"), decode, native.answer, keeps_answer=True
+    ("POST", "PUT"),
+    ("/api/v1/documents", "/insert/jsonline", "/insert/jsonline/"),
+    decode,
+    native.answer,
+    keeps_answer=True,
 )
 _ROOT: Final = Take(("POST", "PUT"), ("/",), decode, native.answer, keeps_answer=True)
 PROTOCOL: Final = Protocol(NAME, (_DOCUMENTS, _ROOT), native.refuse)

@@ -5,7 +5,8 @@ object count `event` (a text, or an object), `time` (an epoch number, also as te
 `index` and `fields`. A raw body is lines. (Splunk, "Format events for HTTP Event Collector".)
 
 What is no event is stored as it came, with the attribute `_ingest_error`: a client would drop the good ones beside it
-or send all for ever. Only a body in which nothing is an event is refused.
+or send all for ever. Only a body in which nothing is an event is refused. An object of Fluent Bit's that has no `event`
+is one: its `splunk_send_raw` leaves the envelope to the user.
 
 Whoever names a channel is given an `ackId`. Records are durable before the answer, so that every id that was given out
 is acknowledged, whenever it is asked about, and none has to be remembered.
@@ -101,6 +102,8 @@ def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded
     problem: tuple[int, int] | None = None
     is_any_event = False
     for number, (found, text) in enumerate(objects(request.body)):
+        if request.head.is_of_fluent_bit and isinstance(found, dict) and "event" not in found:
+            found, text = {"event": found}, b'{"event":%b}' % text
         code = _code(found)
         is_any_event = is_any_event or code == 0
         problem = problem or ((code, number) if code else None)

@@ -197,13 +197,13 @@ static enum time_status read_time(struct decoder *d, const struct json_value *va
     return (d->request->name_count ? time_parse_loosely : time_parse)(text.at, text.length, time_ns);
 }
 
-/* A document's `@timestamp` may be the `time` of its line cut to milliseconds, or rounded to microseconds: then that one
- * counts. */
+/* A document's `@timestamp`, or the time of its envelope, may be the `time` of its line cut to milliseconds, or rounded to
+ * microseconds: then that one counts. One that is the same is said twice. */
 static void refine_time(struct decoder *d, int64_t *time_ns) {
     struct json_member *line = json_members_find(&d->members, (const uint8_t *)"time", 4);
     int64_t finer_ns;
-    int64_t unit_ns = *time_ns % MILLISECOND_NS == 0 ? MILLISECOND_NS : MICROSECOND_NS;
-    if (!line || line->is_dropped || line->value.kind != JSON_STRING || *time_ns % unit_ns != 0) return;
+    int64_t unit_ns = *time_ns % MILLISECOND_NS == 0 ? MILLISECOND_NS : *time_ns % MICROSECOND_NS == 0 ? MICROSECOND_NS : 1;
+    if (!line || line->is_dropped || line->value.kind != JSON_STRING) return;
     if (read_time(d, &line->value, &finer_ns) != TIME_OK) return;
     if (finer_ns <= *time_ns - unit_ns || finer_ns >= *time_ns + unit_ns) return;
     *time_ns = finer_ns;
@@ -360,7 +360,7 @@ static void take_record(struct decoder *d, int64_t line, const uint8_t *start, c
         if (status == TIME_OUT_OF_RANGE || time_ns - DAY_NS > d->request->now_ns) {
             time_ns = d->request->now_ns;
             sent_time = value;
-        } else if (chosen.ranks[FIELD_TIME] == -1) {
+        } else if (chosen.ranks[FIELD_TIME] < 0) {
             refine_time(d, &time_ns);
         }
     }

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 
+import pyarrow as pa
 import pytest
 import zstandard
 from hypothesis import given
@@ -28,6 +29,7 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstandard.compress,
     "deflate": zlib.compress,
     "raw deflate": raw_deflate,
+    "snappy": partial(pa.compress, codec="snappy", asbytes=True),
 }
 
 

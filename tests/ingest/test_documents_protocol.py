@@ -81,6 +81,27 @@ def test_fluent_bits_msgpack_has_its_tag_in_a_header() -> None:
     assert untagged == RECORD
 
 
+@pytest.mark.parametrize("between", ["\n", "", " , "])
+def test_documents_in_json_have_the_tag_of_a_header_too(between: str) -> None:
+    tag = f"kube.var.log.containers.web-0_shop_app-{ID}.log"
+    documents = [{"date": 1772366400.5, "log": "x", "stream": "stdout"}, {"date": 1772366401.5, "log": "y"}]
+    body = between.join(map(json.dumps, documents)).encode() + b"\n{oops"
+    x, y, poison = from_fluent_bit(body, fluent_tag=tag)
+    for record in (x, y):
+        assert (record["namespace"], record["pod"], record["container"]) == ("shop", "web-0", "app")
+        assert record["attributes"] == {"tag": tag}
+    assert (x["message"], y["message"], poison["message"]) == ("x", "y", "{oops")
+    [other] = from_fluent_bit(b'{"log": "x"}', fluent_tag="app.web")
+    assert (other.get("pod"), other["attributes"]) == (None, {"tag": "app.web"})
+
+
+@pytest.mark.parametrize("name", ["date", "timestamp"])
+def test_the_time_that_fluent_bit_adds_is_said_once(name: str) -> None:
+    record = {name: "2026-03-01T12:00:00.123456Z", "time": "2026-03-01T12:00:00.123456789Z", "log": "x"}
+    [found] = from_fluent_bit(json.dumps(record).encode())
+    assert (found["time"], found.get("attributes")) == (1_772_366_400_123_456_789, None)
+
+
 @pytest.mark.parametrize("framing", [b"[%b,%b]", b"%b\n%b\n"], ids=["array", "newline_delimited"])
 def test_vectors_framings(framing: bytes) -> None:
     text = json.dumps(VECTOR).encode()

@@ -333,6 +333,14 @@ def test_paths_of_others_stay_theirs() -> None:
     assert MOUNTS.methods("/nothing") == ()
 
 
+@pytest.mark.parametrize("path", ["//_bulk", "/es//_bulk", "/elasticsearch///_bulk", "/es//logs/_bulk"])
+def test_several_slashes_are_one(path: str) -> None:
+    """As an agent that appends `/_bulk` to a path which ends with a slash sends them."""
+    found = MOUNTS.find(Head("POST", path))
+    assert found is not None and found.mount.protocol.name == "elasticsearch"
+    assert "POST" in MOUNTS.methods(path)
+
+
 PIECES = st.sampled_from(
     [
         *(

@@ -184,6 +184,12 @@ def test_metadata_of_fluent_bit_is_kept_and_marks_of_groups_are_no_records() -> 
     }
 
 
+def test_the_severity_of_what_fluent_bit_got_by_otlp() -> None:
+    metadata = {"otlp": {"severity_number": 17, "severity_text": "ERROR"}}
+    [record] = records(forwarding.packed("t", entry([event_time(EPOCH_NS), metadata], {"log": "x"})))
+    assert (record["severity"], record["attributes"]) == ("error", {"tag": "t", "metadata": metadata})
+
+
 def test_bytes_and_strings_are_the_same_and_what_is_no_utf8_is_escaped() -> None:
     assert one(forwarding.message("t", 1, {b"log": b"caf\xc3\xa9", b"n": b"x"}))["message"] == "café"
     raw = one(bytes(msgpack.packb([b"t", 1, {b"log": b"caf\xe9 \\", b"n": b"\xff"}], use_bin_type=False)))

@@ -43,6 +43,19 @@ def told(answer: Answer) -> tuple[int, dict[str, Any]]:
     return answer.status, json.loads(answer.body)
 
 
+def test_kubernetes_metadata_in_a_payload_is_identity() -> None:
+    """As Fluent Bit's `stackdriver` sends it unless it is told what the resource is."""
+    log = f"kube.var.log.containers.web-0_shop_app-{'a1' * 32}.log"
+    kubernetes = {"pod_name": "web-0", "namespace_name": "shop", "host": "node-1", "pod_ip": "10.1.1.1"}
+    payload = {"log": "hello", "stream": "stderr", "user": 7, "kubernetes": kubernetes}
+    record = one(logName=f"projects/p1/logs/{log}", resource={"type": "global"}, jsonPayload=payload)
+    assert (record["namespace"], record["pod"], record["container"]) == ("shop", "web-0", "app")
+    assert (record["stream"], record["message"], record["labels"]["node"]) == ("stderr", "hello", "node-1")
+    assert record["attributes"] == {"kubernetes": {"pod_ip": "10.1.1.1"}, "user": 7}
+    tagged = one(logName=f"projects/p1/logs/{log}", jsonPayload={"log": "hello", "stream": "orders"})
+    assert (tagged["pod"], tagged.get("stream"), tagged["attributes"]) == ("web-0", None, {"stream": "orders"})
+
+
 def test_a_whole_entry() -> None:
     record = one(
         logName="projects/p1/logs/stdout",

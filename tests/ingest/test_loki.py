@@ -77,6 +77,23 @@ def test_protobuf_is_a_block_of_snappy_whatever_its_head_says(headers: dict[str,
 
 
 @pytest.mark.parametrize(
+    ("metadata", "labels", "attributes"),
+    [
+        ({"pod_name": "a", "docker_id": "x", "host": "n", "labels": '{"app":"w"}', "b": "1"}, {"app": "w"}, {"b": "1"}),
+        ({"pod_name": "a", "docker_id": "x", "labels": "none", "host": "n"}, {}, {"labels": "none"}),
+        ({"docker_id": "x", "host": "n"}, None, {"docker_id": "x", "host": "n"}),
+        ({"pod_name": "a", "host": "n", "labels": "{}"}, None, {"host": "n", "labels": "{}"}),
+    ],
+)
+def test_metadata_that_is_an_agents_object_taken_apart(metadata: Any, labels: Any, attributes: Any) -> None:
+    body = values([str(TIME_NS), "x", {"user": "7"}], [str(TIME_NS), "y", metadata], [str(TIME_NS), "z"])
+    first, found, last = records(body, JSON)
+    known = {"job": "api"} if labels is None else {"job": "api", "node": "n", "container_id": "x", **labels}
+    assert (found["message"], found["labels"], found["attributes"]) == ("y", known, attributes)
+    assert (first["labels"], first["attributes"], last["labels"]) == ({"job": "api"}, {"user": "7"}, {"job": "api"})
+
+
+@pytest.mark.parametrize(
     ("coding", "encode"),
     [
         ("", bytes),

@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from ingest.body import inflate
 from ingest.protocol import Refusal
 from ingest.protocols import otlp
 from ingest.protocols.otlp import json_form
@@ -38,7 +39,8 @@ PROTOBUF = {"content-type": "application/x-protobuf"}
 def decoded(body: bytes, headers: dict[str, str], **limits: int) -> Decoded:
     head = Head("POST", "/v1/logs", {}, headers)
     bounds = Limits(**{"max_body_bytes": 1 << 20, **limits})
-    return otlp.decode(Request(otlp.inflate(body, head, bounds.max_body_bytes), NOW_NS, head, bounds))
+    content = inflate(body, headers.get("content-encoding", ""), bounds.max_body_bytes)
+    return otlp.decode(Request(content, NOW_NS, head, bounds))
 
 
 def records_of(found: Decoded) -> list[dict[str, Any]]:
@@ -281,7 +283,7 @@ def test_what_a_collector_says_of_a_file_is_where_a_record_comes_from() -> None:
         ({"Stream": "stdout"}, "stdout", None),
         ({"log.iostream": "stdout"}, "stdout", None),
         ({"log_iostream": "stdout"}, "stdout", None),
-        ({"log.iostream": "stdout", "stream": "stderr"}, "stdout", None),
+        ({"log.iostream": "stdout", "stream": "stderr"}, "stdout", {"stream": "stderr"}),
         ({"stream": "orders"}, None, {"stream": "orders"}),
         ({"stream": "stdout2"}, None, {"stream": "stdout2"}),
         ({"stream": 6}, None, {"stream": 6}),
@@ -292,6 +294,24 @@ def test_what_a_collector_says_of_a_file_is_where_a_record_comes_from() -> None:
 def test_the_stream_that_a_collector_or_fluent_bit_tells(attributes: Any, stream: Any, left: Any) -> None:
     (record,) = both(export({"time_unix_nano": TIME_NS, "body": "x", "attributes": attributes}))
     assert (record["stream"] or None, record.get("attributes") or None) == (stream, left)
+
+
+def test_a_body_that_is_an_agents_record_is_opened() -> None:
+    kubernetes = {"namespace_name": "shop", "pod_name": "web-0", "container_name": "app", "pod_ip": "10.1.1.1"}
+    body = {"stream": "stderr", "level": "error", "msg": "it broke", "n": 5, "kubernetes": kubernetes}
+    request = export({"time_unix_nano": TIME_NS, "body": body, "attributes": {"user": "ann"}})
+    for sent in (decoded(request.SerializeToString(), PROTOBUF), decoded(as_json(request), JSON)):
+        (record,) = records_of(sent)
+        assert (record["namespace"], record["pod"], record["container"]) == ("shop", "web-0", "app")
+        assert (record["stream"], record["severity"], record["message"]) == ("stderr", "error", "it broke")
+        assert record["attributes"] == {"user": "ann", "kubernetes": {"pod_ip": "10.1.1.1"}, "n": 5}
+
+
+def test_what_is_left_of_kubernetes_metadata_is_an_attribute() -> None:
+    kubernetes = {"pod_name": "web-0", "annotations": {"note.io/x": "y"}}
+    (record,) = both(export({"time_unix_nano": TIME_NS, "body": "x", "attributes": {"kubernetes": kubernetes}}))
+    assert (record["pod"], record["labels"]) == ("web-0", {})
+    assert record["attributes"] == {"kubernetes": {"annotations": {"note.io/x": "y"}}}
 
 
 def test_an_event_without_a_body_has_its_name_for_a_message() -> None:

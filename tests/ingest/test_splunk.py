@@ -217,12 +217,27 @@ def test_labels_of_the_kubelet_count_more_than_dockers_tag() -> None:
     assert (record["container"], record["pod"], record["labels"]) == ("app", "web-0", {"container_id": ID})
 
 
-def test_fluent_bits_raw_mode_wants_an_event_as_splunk_does() -> None:
+def test_objects_without_an_event_are_refused_as_splunk_does_but_not_fluent_bits() -> None:
     """With `splunk_send_raw` records come as they are, one a line, to the endpoint for events."""
     without = '{"log":"hello","stream":"stdout"}\n{"log":"and more","stream":"stdout"}\n'
     assert answered(without) == (400, {"text": "Event field is required", "code": 12, "invalid-event-number": 0})
+    head = Head(headers={"user-agent": "Fluent-Bit"})
+    of_fluent_bit = splunk.decode_events(Request((without + "oops\n").encode(), NOW_NS, head))
+    assert [(record["message"], record.get("stream")) for record in records(of_fluent_bit)] == [
+        *(("hello", "stdout"), ("and more", "stdout")),
+        ("oops", None),
+    ]
     nested = '{"event":{"log":"hello","stream":"stdout"},"host":"node-1"}\n' * 2
     assert [(record["message"], record["labels"]) for record in events(nested)] == [("hello", {"node": "node-1"})] * 2
+
+
+def test_a_time_of_the_record_that_is_finer_counts() -> None:
+    """As Fluent Bit writes both: the envelope's is rounded to microseconds."""
+    event = {"log": "x", "time": "2026-09-21T14:13:20.123456789Z"}
+    [record] = events(json.dumps({"time": 1790000000.123457, "event": event}))
+    assert (record["time"], record.get("attributes")) == (1_790_000_000_123_456_789, None)
+    [other] = events(json.dumps({"time": 1790000001.123457, "event": event}))
+    assert (other["time"], other["attributes"]) == (1_790_000_001_123_457_000, {"time": event["time"]})
 
 
 def test_raw_bodies_are_lines_and_parameters_say_the_rest() -> None:

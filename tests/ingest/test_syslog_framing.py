@@ -54,6 +54,18 @@ def test_a_stream_is_cut_into_messages_however_it_arrives(stream: bytes, expecte
         assert framed(*(stream[at : at + 1] for at in range(len(stream)))) == expected
 
 
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (b"<13>a\0 b\n<14>c\n", [b"<13>a\0 b", b"<14>c"]),
+        (b"<13>a\0\0b\n<14>c\0<15>d\n", [b"<13>a\0\0b", b"<14>c", b"<15>d"]),
+        (b"<13>a\0 b\n6 <14>c\0", [b"<13>a", b"b", b"<14>c"]),
+    ],
+)
+def test_a_nul_belongs_to_the_message_of_a_sender_that_ends_with_lines(stream: bytes, expected: list[bytes]) -> None:
+    assert framed(stream) == expected
+
+
 def test_a_message_that_is_too_long_is_cut_and_the_next_one_is_whole() -> None:
     framer = Framer(8)
     assert framer.feed(b"<13>" + b"x" * 50) == b""

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from ingest.identity import resolve
 from ingest.identity_table import Table
-from ingest.json_body import as_sent
+from ingest.json_body import as_sent, read_json
 from ingest.json_objects import DEPTH_MAX, is_deeper
 from ingest.json_text import to_json
 from ingest.protocols.gcp.protobuf import Unread
@@ -24,6 +24,8 @@ _MESSAGE: Final = ("message", "msg", "log", "MESSAGE")
 _PAYLOADS: Final = ("textPayload", "jsonPayload", "protoPayload")
 _SEVERITIES: Final = ("", "debug", "info", "info", "warn", "error", "fatal", "fatal", "fatal")
 """Of LogSeverity's numbers, by hundreds."""
+_STREAMS: Final = ("stdout", "stderr")
+_OF_AGENTS: Final = "kubernetes"
 _POD_LABEL: Final = "k8s-pod/"
 _NODE_LABEL: Final = "compute.googleapis.com/resource_name"
 _ELSEWHERE: Final = frozenset(
@@ -58,6 +60,9 @@ class _Place:
     resource_labels: tuple[tuple[str, str], ...]
     labels: tuple[tuple[str, str], ...]
     """Those of the pod and the node."""
+    stream: str
+    kubernetes: str
+    """What an agent wrote into the payload, as JSON."""
 
 
 class _Writer:
@@ -69,25 +74,28 @@ class _Writer:
         self._log_name = defaults.get("logName")
         self._resource = defaults.get("resource")
         self._labels = _object(defaults.get("labels"))
-        self._groups: dict[_Place, int] = {}
+        self._groups: dict[_Place, tuple[int, Mapping[str, Any]]] = {}
 
     def add(self, entry: Any) -> None:
         problem = _problem(entry)
         if problem:
             text = entry.content if isinstance(entry, Unread) else _text(entry)
-            self._rows.add(self._group({}, {}), None, text[:_RAW_MAX], attributes={INGEST_ERROR: problem})
+            group, _ = self._group({}, {}, {})
+            self._rows.add(group, None, text[:_RAW_MAX], attributes={INGEST_ERROR: problem})
             return
         labels = {**self._labels, **_object(entry.get("labels"))}
         about, own = _split(labels)
         message, payload = _payload(entry)
+        told, payload = _told(payload)
+        group, left = self._group(entry, about, told)
         rest = {name: value for name, value in entry.items() if name not in _ELSEWHERE}
-        attributes = {**own, **rest, **payload}
+        attributes = {**own, **rest, **left, **payload}
         when_ns = _time(entry.get("timestamp"))
         if when_ns is None and entry.get("timestamp") is not None:
             attributes["_time"] = entry["timestamp"]
         trace = _text(entry.get("trace") or "").rpartition("/")[2]
         self._rows.add(
-            self._group(entry, about),
+            group,
             when_ns,
             message,
             severity=_severity(entry.get("severity")),
@@ -96,31 +104,42 @@ class _Writer:
             span_id=_text(entry.get("spanId") or "") or None,
         )
 
-    def _group(self, entry: Mapping[str, Any], about: Mapping[str, str]) -> int:
+    def _group(
+        self, entry: Mapping[str, Any], about: Mapping[str, str], told: Mapping[str, Any]
+    ) -> tuple[int, Mapping[str, Any]]:
+        """Where the entry comes from, and the attributes that are left of what tells it."""
         resource = _object(entry.get("resource") or self._resource)
         place = _Place(
             _text(entry.get("logName") or self._log_name or ""),
             _text(resource.get("type") or ""),
             tuple((name, _text(value)) for name, value in _object(resource.get("labels")).items()),
             tuple(about.items()),
+            told.get("stream", ""),
+            to_json(told[_OF_AGENTS]) if _OF_AGENTS in told else "",
         )
-        group = self._groups.get(place)
-        if group is None:
-            group = self._groups[place] = self._rows.group(_source(place, self._table))
-        return group
+        known = self._groups.get(place)
+        if known is None:
+            source, left = _source(place, self._table)
+            known = self._groups[place] = self._rows.group(source), left
+        return known
 
 
-def _source(place: _Place, table: Table) -> Source:
-    """Where entries come from; the log's own name is their stream."""
-    resolved = resolve({**dict(place.resource_labels), **dict(place.labels)}, table)
+def _source(place: _Place, table: Table) -> tuple[Source, Mapping[str, Any]]:
+    """Where entries come from, and what is left of an agent's words; the log's own name is their stream unless they
+    say it, or it is the tag of a container's file."""
     log = unquote(place.log_name.rpartition("/logs/")[2])
+    of_agent = {_OF_AGENTS: read_json(place.kubernetes.encode("utf-8", "replace"))} if place.kubernetes else {}
+    resolved = resolve({**dict(place.resource_labels), **dict(place.labels), "fluent_tag": log, **of_agent}, table)
+    left = {_OF_AGENTS: resolved.rest[_OF_AGENTS]} if of_agent and _OF_AGENTS in resolved.rest else {}
     named = {"log_name": place.log_name, "resource_type": place.resource_type}
-    rest = {name: _text(value) for name, value in resolved.rest.items()}
+    rest = {name: _text(value) for name, value in resolved.rest.items() if name not in (_OF_AGENTS, "fluent_tag")}
     labels = {**{name: text for name, text in named.items() if text}, **rest, **resolved.source.labels}
-    source = replace(resolved.source, stream=resolved.source.stream or log, labels=labels)
+    is_tag = "fluent_tag" not in resolved.rest
+    stream = place.stream or resolved.source.stream or ("" if is_tag else log)
+    source = replace(resolved.source, stream=stream, labels=labels)
     if place.resource_type != "k8s_node":
-        return source
-    return replace(source, namespace=NODE_NAMESPACE, pod=labels.get("node", ""), container=log)
+        return source, left
+    return replace(source, namespace=NODE_NAMESPACE, pod=labels.get("node", ""), container=log), left
 
 
 def _split(labels: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
@@ -135,6 +154,16 @@ def _split(labels: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
         else:
             own[name] = value
     return about, own
+
+
+def _told(payload: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an agent wrote into a payload about where it comes from, and the payload without it."""
+    told = {name: value for name, value in payload.items() if _is_told(name, value)}
+    return told, {name: value for name, value in payload.items() if name not in told}
+
+
+def _is_told(name: str, value: Any) -> bool:
+    return (name == _OF_AGENTS and isinstance(value, dict)) or (name == "stream" and value in _STREAMS)
 
 
 def _problem(entry: Any) -> str:

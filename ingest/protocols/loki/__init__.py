@@ -5,15 +5,20 @@ Source: Grafana Loki, HTTP API reference, "Ingest logs"; grafana/loki pkg/push/p
 A body is JSON, with any content coding, or protobuf, which is always a block of snappy, whether its sender says so or
 not. Loki answers 204 without a body, and errors as a line of text. Where some entries were not taken the others are
 stored, and the answer is 400, which tells every client not to send them again.
+
+Lines in which an agent wrote its whole record are opened (`ingest.agent_records`).
 """
 
+from dataclasses import replace
 from typing import Final
 
 from ingest import body as bodies
 from ingest import snappy
+from ingest.agent_records import opened
 from ingest.entries import decode_entries, entries_kernel
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.protocols.loki import json_form
+from ingest.protocols.loki.kubernetes import put_together
 from ingest.protocols.loki.streams import lifted, resolve_group
 from ingest.request import Decoded, Head, Request
 from logstore.errors import InvalidInput
@@ -38,7 +43,9 @@ def decode(request: Request) -> Decoded:
     )
     if not decoded.batch.num_rows and not decoded.rejects:
         raise InvalidInput("a push has at least one stream with an entry")
-    return decoded
+    batch = put_together(decoded.batch, request.identity)
+    batch = opened(batch, request, are_records=request.head.is_of_fluent_bit)
+    return replace(decoded, batch=batch)
 
 
 def inflate(body: bytes, head: Head, max_bytes: int) -> bytes:

@@ -97,7 +97,7 @@ class _Entries:
             time_ns,
             line,
             severity=found.severity,
-            attributes=attributes,
+            attributes={**found.rest, **attributes},
             trace_id=trace_id or found.trace_id,
             span_id=span_id or found.span_id,
         )

@@ -8,7 +8,8 @@ Model". server/grpc_listener.py serves the same over gRPC.
 - Severity: of the number, else of the text. The attributes `severity_text` and `severity_number` stand where they say
   more than the severity's word.
 - Body: a string is the message; bytes are too, escaped where they are not UTF-8; of any other value the message is its
-  JSON, which is read like a line that is an object: its members are attributes. Without a body it is the event's name.
+  JSON, which is read like a line that is an object: its members are attributes; if it is an agent's record
+  (`ingest.agent_records`), that is opened. Without a body it is the event's name.
 - Resource: identity, and labels. Scope: the attributes `otel.scope.name` and `otel.scope.version`, and its own, over
   which the record's win. `event_name`, `trace_flags`, `dropped_attributes_count`: attributes where they are set.
 """
@@ -16,8 +17,7 @@ Model". server/grpc_listener.py serves the same over gRPC.
 from dataclasses import replace
 from typing import Final
 
-from ingest import body as bodies
-from ingest import snappy
+from ingest.agent_records import opened
 from ingest.entries import decode_entries, entries_kernel
 from ingest.protocol import Answer, Call, Probe, Protocol, Refusal, Take
 from ingest.protocols.otlp import json_form
@@ -36,22 +36,13 @@ def decode(request: Request) -> Decoded:
         InvalidInput: the body is no ExportLogsServiceRequest.
         TooLarge: more than `max_records`.
     """
-    if is_json(request.head, request.body):
-        return json_form.decode(request)
-    return decode_entries(_KERNEL, request, lifted(request.identity), resolve_group)
-
-
-def inflate(body: bytes, head: Head, max_bytes: int) -> bytes:
-    """The body without its coding.
-
-    Raises:
-        InvalidInput: an unknown coding, or a damaged body.
-        TooLarge: more than `max_bytes`.
-    """
-    coding = head.headers.get("content-encoding", "").strip().lower()
-    if coding in ("snappy", "x-snappy-framed"):
-        return snappy.decompress(body, max_bytes)
-    return bodies.inflate(body, coding, max_bytes)
+    is_text = is_json(request.head, request.body)
+    decoded = (
+        json_form.decode(request)
+        if is_text
+        else decode_entries(_KERNEL, request, lifted(request.identity), resolve_group)
+    )
+    return replace(decoded, batch=opened(decoded.batch, request, are_records=False))
 
 
 def answer(request: Request, decoded: Decoded) -> Answer:
@@ -67,7 +58,7 @@ def _no_other_signals(head: Head, body: bytes) -> Answer:
     return failure(Refusal(404, told), is_json=is_json(head, body))
 
 
-TAKE: Final = Take(("POST",), ("/v1/logs",), decode, answer, inflate)
+TAKE: Final = Take(("POST",), ("/v1/logs",), decode, answer)
 OTHER_SIGNALS: Final = Probe(("POST",), ("/v1/traces", "/v1/metrics"), _no_other_signals)
 EXPORT: Final = Call(NAME, replace(TAKE, patterns=("/opentelemetry.proto.collector.logs.v1.LogsService/Export",)))
 PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse, (OTHER_SIGNALS,), ("", "/otlp", "/api/v1/otlp"))

@@ -111,7 +111,7 @@ class _Records:
             _time(record, attributes),
             _message(read_any(record.get("body"), 0), event),
             severity=severity or found.severity,
-            attributes=attributes,
+            attributes={**found.rest, **attributes},
             trace_id=_id(_get(record, "traceId", "trace_id"), _TRACE_ID_DIGITS) or found.trace_id,
             span_id=_id(_get(record, "spanId", "span_id"), _SPAN_ID_DIGITS) or found.span_id,
         )

@@ -5,7 +5,8 @@ Which framing a sender uses is told anew for each message, since relays mix them
 - Octet counting: `LEN SP MSG`. A message that begins with a number and a space is counted if `<` follows, as in all
   that have a PRI, or if the message before it was counted.
 - Else it ends at LF; or at NUL where the sender ends what it sends with one, as Python's SysLogHandler does, and LFs
-  belong to the message unless the next one begins after them.
+  belong to the message unless the next one begins after them. Of a sender that ends with LF a NUL belongs to the
+  message, unless the next one begins after it.
 
 Trailers, CR LF and NUL in any number, belong to no message; neither do spaces and trailers before one.
 """
@@ -25,6 +26,7 @@ _BETWEEN: Final = re.compile(rb"[\r\n\0 ]*+")
 _COUNT: Final = re.compile(rb"([1-9]\d{0,7}) ")
 _PERHAPS_COUNT: Final = re.compile(rb"[1-9]\d{0,7} ?\Z")
 _LF_BEFORE_MESSAGE: Final = re.compile(rb"\n(?=(?:[1-9]\d{0,7} )?<\d)")
+_NUL_BEFORE_MESSAGE: Final = re.compile(rb"\0(?=[\r\n\0 ]{0,8}+(?:(?:[1-9]\d{0,7} )?<\d|\Z))")
 
 
 class Framer:
@@ -130,11 +132,18 @@ class Framer:
         self._open_bytes = self._due_bytes = 0
 
     def _find_end(self, chunk: bytes, at: int) -> int:
-        nul = chunk.find(b"\0", at) if self._has_nul else -1
+        nul = self._find_nul(chunk, at)
         if nul < 0:
             return -1 if self._ends_with_nul else chunk.find(b"\n", at)
         line = _LF_BEFORE_MESSAGE.search(chunk, at, nul)
         return line.start() if line else nul
+
+    def _find_nul(self, chunk: bytes, at: int) -> int:
+        """Where a NUL ends the message."""
+        if not self._has_nul or self._ends_with_nul:
+            return chunk.find(b"\0", at) if self._has_nul else -1
+        found = _NUL_BEFORE_MESSAGE.search(chunk, at)
+        return found.start() if found else -1
 
 
 def of_datagram(datagram: bytes) -> bytes:
