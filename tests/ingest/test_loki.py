@@ -81,6 +81,7 @@ def test_protobuf_is_a_block_of_snappy_whatever_its_head_says(headers: dict[str,
     [
         ({"pod_name": "a", "docker_id": "x", "host": "n", "labels": '{"app":"w"}', "b": "1"}, {"app": "w"}, {"b": "1"}),
         ({"pod_name": "a", "docker_id": "x", "labels": "none", "host": "n"}, {}, {"labels": "none"}),
+        ({"pod_name": "a", "host": "n", "x": '"docker_id":"y"'}, None, {"host": "n", "x": '"docker_id":"y"'}),
         ({"docker_id": "x", "host": "n"}, None, {"docker_id": "x", "host": "n"}),
         ({"pod_name": "a", "host": "n", "labels": "{}"}, None, {"host": "n", "labels": "{}"}),
     ],

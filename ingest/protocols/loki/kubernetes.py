@@ -49,6 +49,8 @@ def _told(text: str, table: Table) -> tuple[dict[str, str], str | None]:
     """What the metadata says of the pod, and the rest of it."""
     metadata: dict[str, Any] = read_json(text.encode())
     kubernetes = {name: metadata[name] for name in _MEMBERS if isinstance(metadata.get(name), str)}
+    if "docker_id" not in kubernetes:
+        return {}, text
     if "labels" in kubernetes:
         kubernetes["labels"] = _object(kubernetes["labels"])
     found = resolve({"kubernetes": kubernetes}, table)
