@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore.errors import Busy, QueryTooExpensive
-from logstore.indexes import Indexes
 from logstore.store import Store
 from query import analyse, direct, frequent
 from query.answer import Answer, End, schema, shape
@@ -87,7 +86,7 @@ def run_parsed(
             if reading.grouped is not None:
                 return _patterns(session, reading.grouped, reading, planned.buffer, request, wanted)
             return _all_rows(
-                store.indexes, session, reading, planned.buffer, query, request, wanted, after, has_place=has_place
+                store, session, reading, planned.buffer, query, request, wanted, after, has_place=has_place
             )
 
         def read_all() -> Iterator[pa.RecordBatch]:
@@ -140,7 +139,7 @@ def _with_more_memory(session: Session, read: Callable[[], Iterator[pa.RecordBat
 
 
 def _all_rows(
-    indexes: Indexes,
+    store: Store,
     session: Session,
     reading: Reading,
     buffer: pa.Table,
@@ -156,7 +155,7 @@ def _all_rows(
         compiled = compiled_for(reading.query, request, wanted, after, with_place=has_place, stored=reading.stored)
     if is_count(query) and not reading.pieces and not buffer.num_rows:
         return iter([_counted(compiled, reading.counted)] if wanted != 0 else [])
-    parts = slices_of(indexes, session, query, compiled, reading, buffer, request, after, wanted)
+    parts = slices_of(store.indexes, session, query, compiled, reading, buffer, request, after, wanted)
     parts = growing(session, session.cost.walking(parts))
     if wanted and compiled.is_rowwise and compiled.ordered_by_time:
         parts = _narrowed(parts, session, reading, request, wanted, after, is_direct=direct.is_direct(query, compiled))
