@@ -85,9 +85,7 @@ def run_parsed(
         def read(reading: Reading) -> Iterator[pa.RecordBatch]:
             if reading.grouped is not None:
                 return _patterns(session, reading.grouped, reading, planned.buffer, request, wanted)
-            return _all_rows(
-                store, session, reading, planned.buffer, query, request, wanted, after, has_place=has_place
-            )
+            return _all_rows(store, session, reading, planned.buffer, query, request, wanted, after, has_place)
 
         def read_all() -> Iterator[pa.RecordBatch]:
             if merging is None:
@@ -147,7 +145,6 @@ def _all_rows(
     request: Request,
     wanted: int | None,
     after: Place | None,
-    *,
     has_place: bool,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of the query, at most as many as are wanted where it is row-wise."""
