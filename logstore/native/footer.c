@@ -133,18 +133,21 @@ static void read_file(struct walker *w, struct footer_result *result) {
 
 /* Refused if the bytes are no footer. */
 EXPORT int32_t kernel_footer_groups(const uint8_t *footer, int64_t length, struct footer_result *result) {
-    struct walker w = {.in = {.start = footer, .end = footer + length}};
-    w.groups.memory = w.chunks.memory = &w.memory;
-    int32_t status = KERNEL_OUT_OF_MEMORY;
-    if (setjmp(w.memory.exhausted) == 0) {
-        read_file(&w, result);
-        status = w.in.is_bad ? KERNEL_REFUSED : KERNEL_OK;
+    struct walker *w = calloc(1, sizeof *w);
+    if (!w) return KERNEL_OUT_OF_MEMORY;
+    w->in = (struct thrift){.start = footer, .end = footer + length};
+    w->groups.memory = w->chunks.memory = &w->memory;
+    volatile int32_t status = KERNEL_OUT_OF_MEMORY;
+    if (setjmp(w->memory.exhausted) == 0) {
+        read_file(w, result);
+        status = w->in.is_bad ? KERNEL_REFUSED : KERNEL_OK;
         if (status == KERNEL_OK) {
-            result->groups = buffer_hand_over(&w.groups);
-            result->chunks = buffer_hand_over(&w.chunks);
+            result->groups = buffer_hand_over(&w->groups);
+            result->chunks = buffer_hand_over(&w->chunks);
         }
     }
-    buffer_free(&w.groups);
-    buffer_free(&w.chunks);
+    buffer_free(&w->groups);
+    buffer_free(&w->chunks);
+    free(w);
     return status;
 }
