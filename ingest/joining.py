@@ -5,16 +5,17 @@ as where a line is rejected, each body is decoded by itself.
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Final, TypeVar
 
-from ingest.protocol import Join
+from ingest.protocol import Take
 from ingest.request import Decoded, Request
 
 JOINED_MAX: Final = 256
-"""Bodies that are decoded at once, each of which is small."""
+JOINED_MAX_BYTES: Final = 4 << 20
+"""Bodies that are decoded at once, each of which is small as it was sent, and what they may be inflated."""
 
 Item = TypeVar("Item")
 
@@ -30,13 +31,25 @@ def take_alike(waiting: deque[Item], kind: Callable[[Item], Hashable]) -> list[I
     return taken
 
 
-def decode_together(join: Join, requests: Sequence[Request]) -> tuple[Decoded, list[int]] | None:
+def small_enough(requests: Iterable[Request]) -> list[Request]:
+    """The requests; none of them where their bodies, inflated, are too large for that."""
+    found: list[Request] = []
+    size_bytes = 0
+    for request in requests:
+        size_bytes += len(request.body)
+        if size_bytes > JOINED_MAX_BYTES:
+            return []
+        found.append(request)
+    return found
+
+
+def decode_together(take: Take, requests: Sequence[Request]) -> tuple[Decoded, list[int]] | None:
     """The records of several requests as those of one, and how many of them are whose; None where that is not sure."""
-    joined = join.body([request.body for request in requests])
+    joined = take.join.body([request.body for request in requests]) if take.join and requests else None
     if joined is None:
         return None
     body, counts = joined
-    decoded = join.decode(replace(requests[0], body=body))
+    decoded = take.decode(replace(requests[0], body=body))
     if decoded.rejects or decoded.unread or decoded.batch.num_rows != sum(counts):
         return None
     return decoded, counts

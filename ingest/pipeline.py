@@ -15,13 +15,13 @@ import pyarrow as pa
 from ingest import body as bodies
 from ingest import lines
 from ingest.identity_table import Table, default_table
-from ingest.joining import decode_together, parts, shares, take_alike
+from ingest.joining import decode_together, parts, shares, small_enough, take_alike
 from ingest.lines_asked import LinesSettings
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
 from ingest.request import Decoded, Head, Limits, Reject, Request, Sender
 from ingest.rules import Rules
-from logstore.errors import Busy, CallerError, LogstoreError, Unavailable
+from logstore.errors import Busy, CallerError, Unavailable
 from logstore.keys import Ack, IdempotencyKey
 
 DIGEST_BYTES: Final = 32
@@ -155,6 +155,9 @@ class Pipeline:
                 return
             for one in running:
                 self._take_alone(one)
+        except Exception as error:
+            for one in running:
+                one.answer.set_exception(error)
         finally:
             for one in group:
                 self._release(one.arrival)
@@ -187,16 +190,17 @@ class Pipeline:
         appended.add_done_callback(lambda done: _resolve(answer, done, accepted))
 
     def _take_together(self, group: Sequence[_Waiting]) -> bool:
-        """False where each has to be taken alone, of which nothing was done then."""
+        """False where each has to be taken alone, of which nothing was done then. What it raises counts for all."""
         take = group[0].arrival.take
         try:
             asked = lines.asked(group[0].arrival.head, group[0].arrival.protocol, self._settings.lines)
-            requests = [self._request(one.arrival) for one in group]
-            is_plain = not asked.formats and not asked.languages
-            found = decode_together(take.join, requests) if take.join and is_plain else None
+            if asked.formats or asked.languages or self._closing.is_set():
+                return False
+            requests = small_enough(self._request(one.arrival) for one in group)
+            found = decode_together(take, requests)
         except CallerError:
             return False
-        if found is None or self._closing.is_set():
+        if found is None:
             return False
         decoded, counts = found
         batch = decoded.batch if self._rules is None else self._rules.apply(decoded.batch)
@@ -210,18 +214,12 @@ class Pipeline:
             for one, each in zip(group, accepted, strict=True):
                 one.answer.set_result(each)
             return
-        try:
-            appended = self._append(batch, b"", None, group[0].deadline_s)
-        except LogstoreError as error:
-            for one in group:
-                one.answer.set_exception(error)
-            return
 
         def resolve(done: Future[Ack]) -> None:
             for one, each in zip(group, accepted, strict=True):
                 _resolve(one.answer, done, each)
 
-        appended.add_done_callback(resolve)
+        self._append(batch, b"", None, group[0].deadline_s).add_done_callback(resolve)
 
     def _request(self, arrival: Arrival) -> Request:
         settings = self._settings

@@ -36,7 +36,6 @@ class Join:
     """Bodies of requests with the same one mean the same; None: no other body does."""
     body: Callable[[Sequence[bytes]], tuple[bytes, list[int]] | None]
     """The bodies as one, and how many records each has if nothing in it is rejected or skipped; None: they are none."""
-    decode: Decode
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,6 @@ def _explain(request: Request, reject: RawReject) -> Reject:
     return Reject(reject.line, sentences[reject.cause], _REASONS[reject.cause])
 
 
-TAKE: Final = Take(("POST",), ("/api/v1/logs",), decode, answer, keeps_answer=True, join=Join(_kind, _joined, decode))
+TAKE: Final = Take(("POST",), ("/api/v1/logs",), decode, answer, keeps_answer=True, join=Join(_kind, _joined))
 USAGE_PROBE: Final = Probe(("GET",), ("/api/v1/logs",), lambda _head, _body: _json(200, USAGE))
 PROTOCOL: Final = Protocol(NAME, (TAKE,), refuse, (USAGE_PROBE,))

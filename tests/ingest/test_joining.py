@@ -1,5 +1,6 @@
 """Small bodies that wait at the same time: what is stored and answered is what each would have had alone."""
 
+import gzip
 import json
 import threading
 from concurrent.futures import Future
@@ -45,10 +46,8 @@ def test_bodies_that_are_decoded_as_one_have_the_records_that_each_has_alone(
     bodies: list[tuple[list[str], str]],
 ) -> None:
     requests = [Request(("\n".join(lines) + end).encode(), NOW_NS) for lines, end in bodies]
-    join = native.TAKE.join
-    assert join is not None
     alone = [native.decode(request) for request in requests]
-    together = decode_together(join, requests)
+    together = decode_together(native.TAKE, requests)
     is_plain = all(request.body.startswith(b"{") for request in requests)
     has_all = all(
         not one.rejects and one.batch.num_rows == len(request.body.splitlines())
@@ -150,3 +149,12 @@ def test_requests_that_are_gone_are_not_stored() -> None:
     assert [one.result(TIMEOUT_S).records for one in (first, answers[0], answers[2])] == [1, 1, 1]
     pipeline.close()
     assert sink.messages == [["first"], ["a", "c"]] and pipeline.pending_bytes == 0
+
+
+def test_bodies_that_grow_too_large_when_they_are_inflated_are_taken_one_by_one() -> None:
+    large = gzip.compress(body(*["x" * 1_000] * 3_000))
+    gzipped = Head(headers={"content-encoding": "gzip"})
+    found, stored = queued([Arrival(large, gzipped), Arrival(large, gzipped)])
+    assert [one.records for one in found] == [3_000, 3_000] and len(stored) == 2
+    found, stored = queued([Arrival(gzip.compress(body("a")), gzipped), Arrival(gzip.compress(body("b")), gzipped)])
+    assert stored == [["a", "b"]]
