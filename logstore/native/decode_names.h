@@ -21,7 +21,7 @@ enum field {
 
 enum decode_metadata { METADATA_NO, METADATA_ALWAYS, METADATA_OBJECT, METADATA_TEXT, METADATA_WEAK };
 
-enum { LATE_RANK = 10 }; /* of names that come after the contract's, and above it */
+enum { LATE_RANK = 10 }; /* the first rank of names that come after the contract's */
 
 struct meaning {
     enum field field;
