@@ -14,9 +14,9 @@ frequent attributes under their own names (logstore/columns.py); `attributes` ha
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from logstore import attributes, index, pages
 from logstore.attributes import ARROW
 from logstore.catalog import Segment
+from logstore.chunks import Chunks, Read
 from logstore.columns import AttributeColumns
 from logstore.order import Ints
 from logstore.record import STORED
@@ -36,6 +37,7 @@ from logstore.words import may_hold
 
 FORMAT_VERSION: Final = 2
 TEMPLATE: Final = "_template"
+_CHUNKS: Final = Chunks()
 AT_ONCE_ROWS: Final = 2_048
 """Of so few records a column is read sooner than it is asked whether that is needed."""
 
@@ -141,37 +143,49 @@ def read_groups(
 def read_rows(segment: Segment, groups: Sequence[int], rows: Ints, names: Sequence[str]) -> pa.Table:
     """These columns of the stored schema, of the records that have these places (ascending) among those of these row
     groups."""
-    with _opened(segment) as file:
-        table = _read_rows(segment, file, groups, rows, _needed(segment, names))
+    with _reading(segment) as read:
+        table = _read_rows(segment, partial(_CHUNKS.read, segment.path, read), groups, rows, _needed(segment, names))
     return _stored(segment, table, names)
 
 
-def _read_rows(
-    segment: Segment, file: pq.ParquetFile, groups: Sequence[int], rows: Ints, needed: Collection[str]
-) -> pa.Table:
+def _read_rows(segment: Segment, read: Read, groups: Sequence[int], rows: Ints, needed: Collection[str]) -> pa.Table:
     """Those of these columns that the file has. Groups that have none of the rows are not read."""
-    sizes = np.array([file.metadata.row_group(group).num_rows for group in groups], np.int64)
+    metadata = _metadata(segment.path)
+    sizes = np.array([metadata.row_group(group).num_rows for group in groups], np.int64)
     if len(rows) == sizes.sum():
-        return _read(file, groups, needed)
+        return read(groups, needed)
     has_some, which, in_groups, places = pages.spread(sizes, rows)
     some = [groups[at] for at in has_some]
-    messages = _messages_at(segment, file, some, in_groups, which) if "message" in needed else None
+    messages = _messages_at(segment, some, in_groups, which) if "message" in needed else None
     if messages is None:
-        return _read(file, some, needed).take(places)
-    others = _read(file, some, set(needed).difference(["message"])).take(places)
+        return read(some, needed).take(places)
+    others = read(some, set(needed).difference(["message"])).take(places)
     return pa.table({**{name: others[name] for name in others.column_names}, "message": messages})
 
 
-def _messages_at(
-    segment: Segment, file: pq.ParquetFile, groups: Sequence[int], rows: Ints, which: Ints
-) -> pa.ChunkedArray | None:
+def _messages_at(segment: Segment, groups: Sequence[int], rows: Ints, which: Ints) -> pa.ChunkedArray | None:
     """The messages of these rows, each of the group at that position; None where they have to be read whole."""
+    metadata = _metadata(segment.path)
     with segment.path.open("rb", buffering=0) as content:
         found = [
-            pages.texts(content.fileno(), file.metadata, group, "message", rows[which == number])
+            pages.texts(content.fileno(), metadata, group, "message", rows[which == number])
             for number, group in enumerate(groups)
         ]
     return None if any(one is None for one in found) else pa.chunked_array(found, pa.string())
+
+
+@contextmanager
+def _reading(segment: Segment) -> Iterator[Read]:
+    """Reads of the segment's file, which is opened for the first."""
+    with ExitStack() as stack:
+        opened: list[pq.ParquetFile] = []
+
+        def read(groups: Sequence[int], names: Collection[str]) -> pa.Table:
+            if not opened:
+                opened.append(stack.enter_context(_opened(segment)))
+            return _read(opened[0], groups, names)
+
+        yield read
 
 
 @contextmanager
@@ -227,11 +241,11 @@ def _read_wanted(
         places = places[wanted.has_identity(told) & _is_between(told, between_ns)]
         known = dict(zip(told.column_names, told.take(places).columns, strict=True))
     if wanted.words:
-        messages = _read_rows(segment, file, groups, places, ["message"])["message"]
+        messages = _read_rows(segment, partial(_read, file), groups, places, ["message"])["message"]
         has_words = wanted.has_words(messages)
         places = places[has_words]
         known = {name: column.filter(pa.array(has_words)) for name, column in (known | {"message": messages}).items()}
-    rest = _read_rows(segment, file, groups, places, set(needed).difference(known))
+    rest = _read_rows(segment, partial(_read, file), groups, places, set(needed).difference(known))
     read = dict(zip(rest.column_names, rest.columns, strict=True))
     return pa.table({**read, **{name: column for name, column in known.items() if name in needed}})
 
@@ -247,8 +261,8 @@ def _is_between(table: pa.Table, between_ns: tuple[int, int] | None) -> npt.NDAr
 def read_facts(segment: Segment, groups: Sequence[int], identity: Collection[str] = ()) -> pa.Table:
     """Of the records of these row groups the template's id, the time, and those of these columns of identity that are
     not in the path."""
-    with _opened(segment) as file:
-        return _read(file, groups, {TEMPLATE, "time", *identity})
+    with _reading(segment) as read:
+        return _CHUNKS.read(segment.path, read, groups, {TEMPLATE, "time", *identity})
 
 
 def _needed(segment: Segment, names: Sequence[str]) -> set[str]:
@@ -284,10 +298,10 @@ def row_groups(segment: Segment) -> int:
     return int(_metadata(segment.path).num_row_groups)
 
 
-def footer_readings() -> dict[str, float]:
-    """The numbers of footers in memory, for /metrics."""
+def file_readings() -> dict[str, float]:
+    """The numbers of footers and column chunks in memory, for /metrics."""
     found = _footer.cache_info()
-    return {"footer_cache_segments": found.currsize, "footer_loads": found.misses}
+    return {"footer_cache_segments": found.currsize, "footer_loads": found.misses, **_CHUNKS.readings()}
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 from ingest.pipeline import Pipeline
 from ingest.rules import Rules
 from logstore.errors import LogstoreError
-from logstore.segment import footer_readings
+from logstore.segment import file_readings
 from logstore.store import Store
 from query.engine import Engine
 from query.execute import run
@@ -90,7 +90,7 @@ class Service:
             self.engine.answers.readings,
             self.engine.parts.readings,
             self.store.indexes.readings,
-            footer_readings,
+            file_readings,
             self._trimmer.readings,
         ):
             self.telemetry.add_layer(readings, HELP, GAUGES)

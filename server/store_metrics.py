@@ -8,6 +8,8 @@ HELP: Final[Mapping[str, str]] = {
     "busy": "Batches not taken because too much waited for the write-ahead log (pending_bytes).",
     "buffer_bytes": "Bytes of records in memory that are in no segment yet.",
     "buffer_full": "Times that writing waited because the buffer was full (buffer_bytes).",
+    "chunk_cache_bytes": "Bytes of column chunks in memory that were read for the newest records; at most 16 MiB.",
+    "chunk_loads": "Column chunks that were read for the newest (or oldest) records.",
     "compacted_bytes": "Bytes of segments that were merged into others.",
     "compacted_segments": "Segments that were merged into others.",
     "compactions": "Merges of small segments.",
@@ -43,6 +45,7 @@ HELP: Final[Mapping[str, str]] = {
 GAUGES: Final = frozenset(
     {
         "buffer_bytes",
+        "chunk_cache_bytes",
         "damaged_wal_ranges",
         "disk_free_bytes",
         "footer_cache_segments",
