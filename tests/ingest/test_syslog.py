@@ -103,6 +103,8 @@ def test_each_level_is_one_of_the_six_severities_and_none_is_lost(level: int, se
         (b"<13>1 2026-01-09T00:00:00+01:00 h app - - no structured data", "h", "app", "no structured data"),
         (b"1 2026-01-09T00:00:00Z h app - - - no priority", "h", "app", "no priority"),
         (b"<13>Jan  9 10:00:00 h app: x", "h", "app", "x"),
+        (b"<13>http: x", PEER, "http", "x"),
+        (b"<13>error: x", PEER, "", "error: x"),
         (b"<13>Jan  9 10:00:00 h app:x", "h", "", "app:x"),
         (b"<13>Jan  9 10:00:00 h app[7] x", "h", "app", "x"),
         (b"<13>Jan  9 10:00:00 h app[7]:x", "h", "app", "x"),

@@ -51,6 +51,8 @@ _TAG: Final = re.compile(
 _CUT_TAG: Final = re.compile(r"(?=[^\s:]{32}\ )(?P<app>[^\s:\[]+)(?:\[(?P<procid>)\d*\]?)?(?=\ )")
 _MNEMONIC: Final = re.compile(r"%([A-Z0-9_]+)(?:-[A-Z0-9_]+)*-[0-7]-\w+(?=:)", re.ASCII)
 _HOST: Final = re.compile(r"(?:Message\ forwarded\ from\ )?(?P<host>[\w.:%-]+(?<!:)):?\ +(?::\ +)?", re.ASCII)
+_PROGRAMS: Final = frozenset({"http", "log", "config", "success"})
+"""Words for a severity to some libraries, which stand for a program more often before a colon."""
 _LONE_TAG: Final = re.compile(r"(?P<app>[A-Za-z_][\w./-]{0,47})(?:\[(?P<procid>\d{1,10})\])?:\ ", re.ASCII)
 _EMPTY_TAG: Final = ": "
 
@@ -156,7 +158,7 @@ def _without_header(text: str) -> Parsed:
     if text.startswith(_EMPTY_TAG, at):
         return Parsed(priority, None, "", "", "", "", "", "", _without_bom(text[at + len(_EMPTY_TAG) :]))
     tag = _LONE_TAG.match(text, at)
-    if tag is None or severity_of(tag["app"]):
+    if tag is None or (severity_of(tag["app"]) and tag["app"].lower() not in _PROGRAMS):
         return Parsed(priority, None, "", "", "", "", "", "", _without_bom(text[at:]))
     return Parsed(priority, None, "", tag["app"], tag["procid"] or "", "", "", "", text[tag.end() :])
 
