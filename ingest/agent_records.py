@@ -34,6 +34,8 @@ from logstore.record import SCHEMA
 
 _KUBERNETES: Final = ('"kubernetes":{', '"kubernetes": {')
 _LOG: Final = ('"log":"', '"log": "', '"logtag":"', '"logtag": "')
+_BEGINNINGS: Final = ('"kubernetes"', '"log')
+"""What the former begin with, and the latter; most batches hold none of it, and are looked through less often."""
 _CHANGED: Final = (f'"{INGEST_ERROR}":', '"_escape":')
 """What attributes tell of a message that is not as its sender wrote it."""
 _OF_FILES: Final = frozenset({"stream", "time", "_p", "logtag", "attrs"})
@@ -45,6 +47,8 @@ _Choose = Callable[[str | None, str | None], str | None]
 
 def opened(batch: pa.RecordBatch, request: Request, *, are_records: bool) -> pa.RecordBatch:
     """The records, with what agents wrote into their lines; the same batch where no line is an agent's record."""
+    if not rows_holding(batch.column("message"), _BEGINNINGS if are_records else _BEGINNINGS[:1]).any():
+        return batch
     rows = np.flatnonzero(_perhaps(batch, (*_KUBERNETES, *_LOG) if are_records else _KUBERNETES))
     if not len(rows):
         return batch
