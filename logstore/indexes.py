@@ -27,6 +27,8 @@ TEXTS_MAX_BYTES: Final = 32 << 20
 """Texts of templates that are numbered at once; past it all are numbered anew."""
 ASKED_S: Final = 60.0
 """Indexes of new segments are loaded at once where some were asked for within so long."""
+FILTERS_MAX: Final = 16_384
+"""Segments whose filters' places are known, about a kilobyte each; the filters themselves are the file system's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,18 @@ class Known:
     index: Index
     entries: npt.NDArray[np.int32]
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The token filters of a segment's row groups, as `Index` has them: what is left of it once the rest is let go."""
+
+    content: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+
+    @property
+    def groups(self) -> int:
+        return len(self.offsets) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,7 @@ class Indexes:
         self._lock = threading.Lock()
         self._known: OrderedDict[int, Known] = OrderedDict()
         self._bytes = 0
+        self._filters: OrderedDict[int, Filters] = OrderedDict()
         self._generation = 0
         self._unreadable: dict[int, Segment] = {}
         self._numbers: dict[int, int] = {}
@@ -99,12 +114,20 @@ class Indexes:
                 self._texts = Texts(self._generation, self._version, tuple(self._chunks), ids, letters)
             return found, self._texts
 
+    def filters(self, segments: Sequence[Segment]) -> list[Filters | None]:
+        """The filters of each segment; None where it has no index that can be read. They take little memory, so that
+        there may be far more of them than of whole indexes."""
+        with self._lock:
+            self._asked_s = time.monotonic()
+            return [self._filters_of(segment) for segment in segments]
+
     def prepare(self, segments: Sequence[Segment]) -> None:
         """Loads the indexes of new segments where queries come, so that the next one need not."""
         for segment in segments:
             with self._lock:
                 if time.monotonic() - self._asked_s < ASKED_S:
                     self._of(segment)
+                    self._filters_of(segment)
 
     def load(self, segments: Sequence[Segment]) -> list[Index] | None:
         """All their indexes, not kept in memory; None where one cannot be read, which is noted."""
@@ -115,6 +138,7 @@ class Indexes:
     def forget(self, segments: Sequence[Segment]) -> None:
         with self._lock:
             for segment in segments:
+                self._filters.pop(segment.id, None)
                 gone = self._known.pop(segment.id, None)
                 self._bytes -= gone.index.bytes if gone else 0
 
@@ -142,6 +166,21 @@ class Indexes:
             _, gone = self._known.popitem(last=False)
             self._bytes -= gone.index.bytes
         return known
+
+    def _filters_of(self, segment: Segment) -> Filters | None:
+        found = self._filters.get(segment.id)
+        if found is not None:
+            self._filters.move_to_end(segment.id)
+            return found
+        known = self._known.get(segment.id)
+        loaded = known.index if known is not None else self._load(segment)
+        if loaded is None:
+            return None
+        # Copied, so as not to hold on to all that the index has.
+        found = self._filters[segment.id] = Filters(loaded.filters, loaded.filter_offsets.copy())
+        if len(self._filters) > FILTERS_MAX:
+            self._filters.popitem(last=False)
+        return found
 
     def _load(self, segment: Segment) -> Index | None:
         if not segment.has_index:

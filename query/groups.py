@@ -12,8 +12,7 @@ import pyarrow as pa
 from logstore import segment as segments
 from logstore import tokens
 from logstore.catalog import Catalog, Segment
-from logstore.index import Index
-from logstore.indexes import Known
+from logstore.indexes import Filters, Known
 from logstore.listing import Listing
 from logstore.order import Ints
 from logstore.pruning import Bounds
@@ -153,30 +152,28 @@ class Chosen:
             self.mask = self.mask & mask
 
 
-def having_words(
-    segments: Sequence[Segment], known: Sequence[Known | None], words: Sequence[frozenset[str]]
-) -> tuple[Flags, int]:
-    """The segments that may have a record with one of each of these words, those without an index among them; and how
-    many groups the others have. Asks their filters alone, so that a needle does not cost what all templates do."""
-    indexes = [k.index for k in known if k is not None]
-    has_all = np.ones(len(segments), np.bool_)
-    if not indexes or not words:
+def having_words(filters: Sequence[Filters | None], words: Sequence[frozenset[str]]) -> tuple[Flags, int]:
+    """Of segments with these filters (None: no index) those that may have a record with one of each of these words; and
+    how many groups the others have. So a needle does not cost what all templates do."""
+    has_all = np.ones(len(filters), np.bool_)
+    known = [one for one in filters if one is not None]
+    if not known or not words:
         return has_all, 0
-    addresses, sizes = _filters(indexes)
+    addresses, sizes = _places([(one.content, one.offsets) for one in known])
     found = np.ones(len(sizes), np.bool_)
     for alternatives in words:
         found[found] = _hold_one(addresses[found], sizes[found], alternatives)
-    counts = np.array([one.groups for one in indexes], np.int64)
+    counts = np.array([one.groups for one in known], np.int64)
     is_left = np.logical_or.reduceat(found, np.cumsum(counts) - counts)
-    has_all[[k is not None for k in known]] = is_left
+    has_all[[one is not None for one in filters]] = is_left
     return has_all, int(counts[~is_left].sum())
 
 
-def _filters(indexes: Sequence[Index]) -> tuple[Ints, Ints]:
+def _places(filters: Sequence[tuple[npt.NDArray[np.uint8], Ints]]) -> tuple[Ints, Ints]:
     """Where the token filter of each group is in memory, and its bytes."""
     return (
-        joined([one.filters.ctypes.data + one.filter_offsets[:-1] for one in indexes]),
-        joined([np.diff(one.filter_offsets) for one in indexes]),
+        joined([content.ctypes.data + offsets[:-1] for content, offsets in filters]),
+        joined([np.diff(offsets) for _, offsets in filters]),
     )
 
 
@@ -204,7 +201,7 @@ def groups_of(segments: Sequence[Segment], known: Sequence[Known | None]) -> Gro
         joined([one.presence_rows for one in indexes]),
         joined([one.min_times_ns for one in indexes]),
         joined([one.max_times_ns for one in indexes]),
-        *_filters(indexes),
+        *_places([(one.filters, one.filter_offsets) for one in indexes]),
     )
 
 

@@ -155,15 +155,15 @@ def _of_records(
     if not conditions and not has_patterns and not INSIDE.intersection(bounds.identity):
         return whole
     segments = [piece.segment for piece in planned.pieces]
+    words_of_records = tuple(words for one in conditions for words in required_words(one, stored.labels))
     with cost.stage(Stage.INDEXES):
+        has_words, gone = having_words(store.indexes.filters(segments) if words_of_records else [], words_of_records)
+        segments = list(compress(segments, has_words)) if words_of_records else segments
         known, texts = store.indexes.of(segments)
     with cost.stage(Stage.VERDICTS), engine.session(Size.TAIL) as session:
         verdicts = engine.verdicts.of(session, leaves(conditions), texts)
     with cost.stage(Stage.ROW_GROUPS):
-        words_of_records = tuple(words for one in conditions for words in required_words(one, stored.labels))
-        has_words, gone = having_words(segments, known, words_of_records)
-        groups = groups_of(list(compress(segments, has_words)), list(compress(known, has_words)))
-        told = _Told(groups, gone, words_of_records, texts, verdicts)
+        told = _Told(groups_of(segments, known), gone, words_of_records, texts, verdicts)
         return _narrowed(store, whole, conditions, bounds, told, only_counts=only_counts)
 
 
