@@ -56,6 +56,11 @@ def objects(body: bytes) -> Iterator[Found]:
         yield from _rest(text[at:])
 
 
+def on_one_line(text: bytes) -> bytes:
+    """What was found, without line ends: in JSON they stand between members only, and never in a text."""
+    return text.replace(b"\n", b" ").replace(b"\r", b" ")
+
+
 def _rest(text: bytes) -> Iterator[Found]:
     """The last object, or all from the first that did not end where it seemed to."""
     try:

@@ -12,6 +12,8 @@ import pyarrow as pa
 KEPT_BYTES: Final = 16 << 20
 LARGEST_SHARE: Final = 16
 """A chunk of more than this part of all is not kept."""
+_KEY_BYTES: Final = 256
+"""What a chunk counts for besides its values."""
 
 Read: TypeAlias = Callable[[Sequence[int], Collection[str]], pa.Table]
 """Those of these columns of a file, of these row groups, that there are."""
@@ -62,9 +64,6 @@ class Chunks:
             while self._bytes > self._max_bytes:
                 _, gone = self._kept.popitem(last=False)
                 self._bytes -= _bytes_of(gone)
-
-
-_KEY_BYTES: Final = 256
 
 
 def _bytes_of(chunk: pa.ChunkedArray | None) -> int:

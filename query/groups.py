@@ -157,7 +157,7 @@ def having_words(filters: Sequence[Filters | None], words: Sequence[frozenset[st
     how many groups the others have. So a needle does not cost what all templates do."""
     has_all = np.ones(len(filters), np.bool_)
     known = [one for one in filters if one is not None]
-    if not known or not words:
+    if not known:
         return has_all, 0
     addresses, sizes = _places([(one.content, one.offsets) for one in known])
     found = np.ones(len(sizes), np.bool_)

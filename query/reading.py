@@ -157,8 +157,10 @@ def _of_records(
     segments = [piece.segment for piece in planned.pieces]
     words_of_records = tuple(words for one in conditions for words in required_words(one, stored.labels))
     with cost.stage(Stage.INDEXES):
-        has_words, gone = having_words(store.indexes.filters(segments) if words_of_records else [], words_of_records)
-        segments = list(compress(segments, has_words)) if words_of_records else segments
+        gone = 0
+        if words_of_records:
+            has_words, gone = having_words(store.indexes.filters(segments), words_of_records)
+            segments = list(compress(segments, has_words))
         known, texts = store.indexes.of(segments)
     with cost.stage(Stage.VERDICTS), engine.session(Size.TAIL) as session:
         verdicts = engine.verdicts.of(session, leaves(conditions), texts)

@@ -17,7 +17,7 @@ from ingest import documents
 from ingest.decoding import Columns, Role
 from ingest.identity import resolve
 from ingest.identity_table import Table
-from ingest.json_objects import Unread, objects
+from ingest.json_objects import Unread, objects, on_one_line
 from ingest.json_text import to_json
 from ingest.placing import Number, members_text, place
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
@@ -75,7 +75,7 @@ def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded
     for number, (found, text) in enumerate(objects(request.body), 1):
         if isinstance(found, Unread):
             rejects.reject(number, found.error)
-            lines.append(_on_one_line(text))
+            lines.append(on_one_line(text))
         elif found:
             is_any_log = True
             lines.append(_line(found, text, defaults))
@@ -88,12 +88,8 @@ def _line(log: Mapping[str, Any], text: bytes, defaults: Mapping[str, str]) -> b
     if isinstance(message, dict) and isinstance(message.get("message"), str):
         text = to_json({**message, **log, "message": message["message"]}).encode("utf-8", "surrogateescape")
     unsaid = {name: value for name, value in defaults.items() if log.get(name) is None}
-    line = _on_one_line(text)
+    line = on_one_line(text)
     return line.rstrip()[:-1] + b"," + to_json(unsaid)[1:].encode() if unsaid else line
-
-
-def _on_one_line(text: bytes) -> bytes:
-    return text.replace(b"\n", b" ").replace(b"\r", b" ")
 
 
 def _with_tags(columns: Columns, table: Table) -> Columns:

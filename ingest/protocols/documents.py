@@ -19,7 +19,7 @@ import numpy as np
 
 from ingest import documents
 from ingest.decoding import Role
-from ingest.json_objects import Unread, objects
+from ingest.json_objects import Unread, objects, on_one_line
 from ingest.placing import Groups, place
 from ingest.protocol import Protocol, Take
 from ingest.protocols import native
@@ -90,7 +90,7 @@ def _lines(found: object, text: bytes, more: bytes = b"") -> list[bytes]:
     """A document on one line, with more members; what is none on the lines that it came on."""
     if isinstance(found, Unread):
         return text.split(b"\n")
-    line = text.replace(b"\n", b" ").replace(b"\r", b" ").rstrip()
+    line = on_one_line(text).rstrip()
     return [line.removesuffix(b"}") + more + b"}" if found and more else line]
 
 

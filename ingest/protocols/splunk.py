@@ -23,7 +23,7 @@ from ingest import documents
 from ingest.body import inflate
 from ingest.decoding import Envelope, Part, Role
 from ingest.identity import resolve
-from ingest.json_objects import Unread, objects
+from ingest.json_objects import Unread, objects, on_one_line
 from ingest.json_text import to_json
 from ingest.placing import place
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
@@ -183,7 +183,7 @@ def _code(found: dict[str, Any] | Unread) -> int:
 
 def _line(found: dict[str, Any] | Unread, text: bytes, defaults: Mapping[str, str]) -> bytes:
     """An event on one line, with the defaults that it may have overridden."""
-    line = text.replace(b"\n", b" ").replace(b"\r", b" ")
+    line = on_one_line(text)
     if isinstance(found, Unread):
         return line
     event = found.get("event")

@@ -22,7 +22,7 @@ def phrase(target: Value, node: ast.Phrase) -> Condition:
 def phrase_in_memory(target: Value, node: ast.Phrase) -> Condition:
     """The same by the function alone: nothing is set up for a statement, but Python is called once for some thousand
     texts that have the phrase."""
-    return _phrase(target, node, lambda _target, _node, by_function: by_function)
+    return _phrase(target, node, lambda _value, _node, by_function: by_function)
 
 
 def _phrase(target: Value, node: ast.Phrase, stands_free: Callable[[Sql, ast.Phrase, Sql], Sql]) -> Condition:
