@@ -149,7 +149,10 @@ class Pipeline:
         self._run(take_alike(self._small, _kind))
 
     def _run(self, group: Sequence[_Waiting]) -> None:
-        running = [one for one in group if one.answer.set_running_or_notify_cancel()]
+        for one in group:
+            if not one.answer.set_running_or_notify_cancel():
+                self._release(one.arrival)
+        running = [one for one in group if one.answer.running()]
         try:
             if len(running) > 1 and self._take_together(running):
                 return
@@ -159,7 +162,7 @@ class Pipeline:
             for one in running:
                 one.answer.set_exception(error)
         finally:
-            for one in group:
+            for one in running:
                 self._release(one.arrival)
 
     def _take_alone(self, waiting: _Waiting) -> None:
