@@ -210,13 +210,13 @@ static void refine_time(struct decoder *d, int64_t *time_ns) {
     line->is_dropped = 1;
 }
 
-/* The severity that a member tells; one that is not understood stays an attribute. */
+/* The severity that a member tells; one that is not understood, or says more, stays an attribute. */
 static enum severity read_severity(struct decoder *d, struct json_member *member) {
     if (!member) return SEVERITY_NONE;
     int is_word = member->value.kind == JSON_STRING || member->value.kind == JSON_NUMBER;
     struct span text = text_of(d, &member->value);
     enum severity severity = is_word ? severity_of_word(text.at, text.length) : SEVERITY_NONE;
-    if (severity == SEVERITY_NONE && text.length > 0) member->is_dropped = 0;
+    if (text.length > 0 && !severity_is_plain(text.at, text.length)) member->is_dropped = 0;
     return severity;
 }
 

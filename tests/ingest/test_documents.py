@@ -192,7 +192,7 @@ def test_a_document_without_a_message_says_what_is_its_own() -> None:
         "severity": "error",
         "message": "from the journal",
         "labels": {"node": "n"},
-        "attributes": {"_SYSTEMD_UNIT": "a.service"},
+        "attributes": {"_SYSTEMD_UNIT": "a.service", "PRIORITY": "3"},
     }
 
 
