@@ -3,6 +3,7 @@
 The words are those of logstore/native/severity.c, which reads them out of JSON bodies and lines.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -32,12 +33,14 @@ _OF_WORD: Final[Mapping[str, str]] = {
     **{str(level): severity for level, severity in enumerate(_SYSLOG)},
     **{str(10 * rank): severity for rank, severity in enumerate(SEVERITIES, 1)},
 }
+_STEP: Final = re.compile(r"(?<=[a-z])[+-]?[0-9]+\Z")
 _IS_PLAIN: Final = frozenset(word for words in _PLAIN.values() for word in words)
 
 
 def severity_of(word: str) -> str:
-    """Of a word in any case, or of a number's text: 0-7 as syslog counts, 10-60 as pino and bunyan do."""
-    return _OF_WORD.get(word) or _OF_WORD.get(word.lower(), "")
+    """Of a word in any case, perhaps with a step after it (DEBUG-4 of Go's slog, D2 of MongoDB), or of a number's text:
+    0-7 as syslog counts, 10-60 as pino and bunyan do."""
+    return _OF_WORD.get(word) or _OF_WORD.get(_STEP.sub("", word.lower()), "")
 
 
 def says_more(word: str) -> bool:

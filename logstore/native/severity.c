@@ -48,10 +48,18 @@ static enum severity of_number(const uint8_t *text, size_t length) {
     return SEVERITY_NONE;
 }
 
+/* The length of a word without a step that follows it: DEBUG-4, ERROR+2 (Go's slog), D2 (MongoDB), DEBUG5 (PostgreSQL), WARN2. */
+static size_t without_step(const uint8_t *word, size_t length) {
+    size_t end = length;
+    while (end > 1 && word[end - 1] >= '0' && word[end - 1] <= '9') end--;
+    if (end == length) return length;
+    return end > 1 && (word[end - 1] == '+' || word[end - 1] == '-') ? end - 1 : end;
+}
+
 enum severity severity_of_word(const uint8_t *word, size_t length) {
     if (length == 0) return SEVERITY_NONE;
     if (!is_letter(word[0])) return of_number(word, length);
-    const struct name *name = find_name(word, length);
+    const struct name *name = find_name(word, without_step(word, length));
     return name ? (enum severity)name->severity : SEVERITY_NONE;
 }
 

@@ -27,6 +27,7 @@ LEVELS = {
     "error": ("error err e", "severe"),
     "fatal": ("fatal ftl f", "critical crit panic dpanic emerg emergency alert"),
 }
+STEPPED = re.compile(r"^([a-z]+)[+-]?[0-9]+\Z")
 PLAIN = {word for plain, _ in LEVELS.values() for word in plain.split()}
 SEVERITY_OF = {word: severity for severity, words in LEVELS.items() for word in " ".join(words).split()}
 SEVERITY_OF |= dict(zip("01234567", ("fatal", "fatal", "fatal", "error", "warn", "info", "info", "debug"), strict=True))
@@ -202,7 +203,9 @@ def clean(value: Any) -> Any:
 
 
 def severity_of(value: Any) -> str:
-    return SEVERITY_OF.get(value.lower(), "") if isinstance(value, str) and value.isascii() else ""
+    if not isinstance(value, str) or not value.isascii():
+        return ""
+    return SEVERITY_OF.get(value.lower(), "") or SEVERITY_OF.get(STEPPED.sub(r"\1", value.lower()), "")
 
 
 # JSON
