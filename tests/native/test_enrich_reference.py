@@ -116,7 +116,7 @@ def test_a_slice_is_read_like_the_whole() -> None:
 
 _LEVELS = st.sampled_from(["info", "W", "D2", "ERROR+2", "x", "a.go:3", "", 5, 30, True, None])
 _TELLING = st.sampled_from(
-    [*reference.LEVEL_KEYS, *"t s @t @l record log level name levelStr $date caller v err".split()]
+    [*reference.LEVEL_KEYS, "t", "s", "@t", "record", "log", "name", "levelStr", "$date", "caller", "v", "err"]
 )
 _TOLD = st.recursive(_LEVELS, lambda inner: st.dictionaries(_TELLING, inner, max_size=3), max_leaves=6)
 _OBJECTS = st.dictionaries(_TELLING, _TOLD, max_size=5)
