@@ -15,7 +15,7 @@ from ingest.decoding import WORD_COLUMNS, Columns
 from ingest.identity import resolve
 from ingest.identity_table import Table
 from ingest.request import Request
-from ingest.rows import Source, within_limits
+from ingest.rows import Source, dictionary, within_limits, words_of
 from logstore.attributes import prepend
 from logstore.record import SCHEMA, SEVERITIES
 
@@ -76,14 +76,7 @@ def _rebuilt(
 ) -> pa.RecordBatch:
     """The records with what `which` says of each is its own."""
     arrays = dict(zip(SCHEMA.names, batch.columns, strict=True))
-    default = {"cluster": request.default_cluster, "namespace": request.default_namespace}
-    sources = [one.source for one in placed]
-    for name in WORD_COLUMNS:
-        if word := request.head.override(name):
-            arrays[name] = dictionary([word], np.zeros(batch.num_rows, np.int32))
-        else:
-            instead = default.get(name, "")
-            arrays[name] = dictionary([word or instead for word in map(attrgetter(name), sources)], which)
+    arrays |= words_of([one.source for one in placed], which, request)
     arrays["labels"] = dictionary([one.labels for one in placed], which)
     arrays["severity"] = _severities(batch.column("severity"), [one.severity for one in placed], which)
     for name in ("trace_id", "span_id"):
@@ -165,15 +158,6 @@ def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) ->
 
 
 _remembered: Final = lru_cache(maxsize=_MEMO_ENTRIES)(_placed)
-
-
-def dictionary(words: Sequence[str | None], which: Codes) -> pa.DictionaryArray:
-    """A column of words, of which `which` tells each row its own; None is null."""
-    distinct = [word for word in dict.fromkeys(words) if word is not None]
-    code_of: dict[str | None, int] = {None: -1, **dict(zip(distinct, range(len(distinct)), strict=True))}
-    codes = np.fromiter(map(code_of.__getitem__, words), np.int32, len(words))[which]
-    indices = pa.array(codes, mask=codes < 0) if None in words else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(distinct, pa.string()), safe=False)
 
 
 def _severities(column: pa.DictionaryArray, told: Sequence[str], which: Codes) -> pa.DictionaryArray:

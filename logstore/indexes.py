@@ -1,9 +1,8 @@
 """The indexes of live segments, in memory: loaded when first asked for, the least used let go past a bound."""
 
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +19,8 @@ from logstore.numbering import Numbering, Texts
 
 log = structlog.get_logger("logstore.indexes")
 
-ASKED_S: Final = 60.0
-"""Indexes of new segments are loaded at once where some were asked for within so long."""
+FILLED_SHARE: Final = 0.75
+"""Of the memory for indexes, what those may take that nobody asked for yet."""
 FILTERS_MAX: Final = 16_384
 """Segments whose filters' places are known, about a kilobyte each; the filters themselves are the file system's."""
 
@@ -63,7 +62,6 @@ class Indexes:
         self._numbering = Numbering()
         self._unreadable: dict[int, Segment] = {}
         self._loads = 0
-        self._asked_s = -ASKED_S
 
     def readings(self) -> dict[str, float]:
         """The numbers for /metrics."""
@@ -77,7 +75,6 @@ class Indexes:
     def of(self, segments: Sequence[Segment]) -> tuple[list[Known | None], Texts]:
         """The index of each segment (None where it has none that can be read), and the texts of all their templates."""
         with self._lock:
-            self._asked_s = time.monotonic()
             generation = self._numbering.generation
             found = [self._of(segment) for segment in segments]
             if self._numbering.generation != generation:  # numbered anew on the way
@@ -91,16 +88,21 @@ class Indexes:
         """The filters of each segment; None where it has no index that can be read. They take little memory, so that
         there may be far more of them than of whole indexes."""
         with self._lock:
-            self._asked_s = time.monotonic()
             return [self._filters_of(segment) for segment in segments]
 
     def prepare(self, segments: Sequence[Segment]) -> None:
-        """Loads the indexes of new segments where queries come, so that the next one need not."""
+        """Loads the indexes of new segments, so that the next query need not."""
         for segment in segments:
             with self._lock:
-                if time.monotonic() - self._asked_s < ASKED_S:
-                    self._of(segment)
-                    self._filters_of(segment)
+                self._of(segment)
+                self._filters_of(segment)
+
+    def fill(self, segments: Iterable[Segment]) -> None:
+        """Loads indexes in this order while there is room for them, so that a first query need not."""
+        for segment in segments:
+            if self._bytes > self._max_bytes * FILLED_SHARE:
+                return
+            self.prepare([segment])
 
     def load(self, segments: Sequence[Segment]) -> list[Index] | None:
         """All their indexes, not kept in memory; None where one cannot be read, which is noted."""
