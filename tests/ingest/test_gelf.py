@@ -262,8 +262,23 @@ def test_json_that_is_nearly_json_is_read() -> None:
     found = records(
         b'{"host":"h","short_message":"a\nb\tc","_x":NaN}', b'{"host":"h","short_message":"caf\xe9 \\ud800"}'
     )
-    assert [row["message"] for row in found] == ["a\nb\tc", "caf\ufffd \ufffd"]
-    assert found[0]["attributes"] == {"x": "NaN"}
+    assert [row["message"] for row in found] == ["a\nb\tc", "caf\\xe9 \ufffd"]
+    assert [row["attributes"] for row in found] == [{"x": "NaN"}, {"_escape": "backslash"}]
+
+
+def test_bytes_that_are_not_utf8_can_be_restored_from_a_message() -> None:
+    found = records('{"host":"h","short_message":"é \\\\ '.encode() + b'\xe9\x80","_user":"a\xff","_ok":"\xc3\xa9"}')
+    assert found[0]["message"] == "é \\\\ \\xe9\\x80"
+    assert found[0]["attributes"] == {"user": "a\ufffd", "ok": "é", "_escape": "backslash"}
+
+
+def test_what_cannot_be_read_in_an_array_is_kept_alone_with_all_digits_of_its_neighbours() -> None:
+    good = b'{"host":"h","short_message":"b","timestamp":1760000000.123456789}, {"host":"h","short_message":"c"}'
+    found = rows_of(post(b'[{"a":1},7,' + good + b"]"))
+    assert [row["message"] for row in found] == ['{"a":1}', "7", "b", "c"]
+    assert found[2]["time"] == 1_760_000_000_123_456_789
+    many = rows_of(post(b'[{"short_message":""}' + b',{"a":1}' * 20_000 + b"]"))
+    assert [row["message"] for row in many[1:]] == ['{"a":1}'] * 20_000
 
 
 def chunked(document: bytes, name: bytes, size: int) -> list[bytes]:
