@@ -71,7 +71,7 @@ def decode(lines: bytes, request: Request, groups: Groups | None = None, shape: 
     """The documents as records, in their order; blank lines are none. The codes of `groups` are one for each line.
 
     Raises:
-        TooLarge: more than `max_records` documents, or lines that are none.
+        TooLarge: more than `max_records` documents, or `max_singles` lines that are none.
     """
     columns = _read(lines, request, shape)
     if not columns.rejects:
@@ -90,8 +90,8 @@ def _read(lines: bytes, request: Request, shape: Shape, form: Form = Form.LINES)
         envelope=shape.envelope,
     )
     if columns.rejected > len(columns.rejects):
-        limit = request.limits.max_records
-        raise TooLarge(f"the body has more than {limit:,} lines that are no documents (max_records)")
+        limit = min(request.limits.max_records, request.limits.max_singles)
+        raise TooLarge(f"the body has more than {limit:,} lines that are no documents; send smaller batches")
     return shape.finish(columns, request.identity)
 
 

@@ -21,6 +21,8 @@ class Limits:
     max_body_bytes: int = 64 << 20
     max_line_bytes: int = 16 << 20
     max_records: int = 2_000_000
+    max_singles: int = 400_000
+    """Records that are not as they usually are, each of which is read by itself and takes far more memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,16 +81,15 @@ class Rows:
         """One record; `severity` is one of the six words or ''. A message over `max_line` is rejected.
 
         Raises:
-            TooLarge: more than `max_records`.
+            TooLarge: more than `max_singles`.
         """
         extra: dict[str, object] = {}
         if isinstance(message, bytes):
             message = text_of(message, extra)
         if len(message) > self._request.limits.max_line_bytes // 4 and self._is_too_long(message):
             return
-        if len(self._messages) >= self._request.limits.max_records:
-            limit = self._request.limits.max_records
-            raise TooLarge(f"the body has more than {limit:,} records (max_records); send smaller batches")
+        if len(self._messages) >= (limit := min(self._request.limits.max_records, self._request.limits.max_singles)):
+            raise TooLarge(f"the body has more than {limit:,} records of an unusual form; send smaller batches")
         if time_ns is None:
             time_ns = self._request.now_ns
         elif not TIME_MIN_NS <= time_ns <= TIME_MAX_NS or time_ns > self._latest_ns:

@@ -19,7 +19,7 @@ from ingest.protocols.gelf.decode import decode_any
 from ingest.protocols.gelf.framing import Framer
 from ingest.protocols.gelf.usual import decode_usual
 from ingest.request import Decoded, Head, Limits, Request
-from logstore.errors import InvalidInput
+from logstore.errors import InvalidInput, TooLarge
 
 NOW = 1_768_000_000 * 10**9
 PEER = "10.9.8.7"
@@ -408,6 +408,15 @@ def test_over_http_several_documents_are_lines_or_an_array() -> None:
     mixed = rows_of(post(one + b"\nbad\n" + two))
     assert [row["message"] for row in mixed] == ["a", "bad", "b"]
     assert mixed[1]["attributes"] == {"_ingest_error": "not a JSON object"}
+
+
+def test_documents_that_are_read_one_by_one_have_a_bound() -> None:
+    limits = Limits(max_singles=4)
+    usual = b'{"host":"h","short_message":"a"}\n' * 9
+    assert len(TAKE.decode(Request(usual, NOW, Head(path="/gelf"), limits)).batch) == 9
+    for unusual in (b"{}\n" * 5, b'[{"short_message":"a"}' + b",1" * 4 + b"]"):
+        with pytest.raises(TooLarge, match="more than 4 records of an unusual form"):
+            TAKE.decode(Request(unusual, NOW, Head(path="/gelf"), limits))
 
 
 JSON = st.recursive(
