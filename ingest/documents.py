@@ -24,7 +24,7 @@ from ingest.document_names import names_of
 from ingest.identity_table import Table
 from ingest.order import in_order
 from ingest.placing import Groups, members_text, place
-from ingest.request import Decoded, Reject, Request
+from ingest.request import Decoded, Limits, Reject, Request
 from ingest.rows import INGEST_ERROR
 from logstore.attributes import prepend
 from logstore.errors import TooLarge
@@ -101,6 +101,26 @@ def _of_lines(groups: Groups | None, lines: bytes, columns: Columns) -> Groups |
         return groups
     kept = [place for place, line in enumerate(lines.split(b"\n")) if line.strip(_SPACE)]
     return Groups(groups.codes[kept], groups.attributes)
+
+
+@dataclass(slots=True)
+class Lines:
+    """Documents put on lines one by one, with what the request says of all of them."""
+
+    limits: Limits
+    texts: list[bytes] = field(default_factory=list)
+    _size_bytes: int = 0
+
+    def append(self, line: bytes) -> None:
+        """Raises TooLarge: they are more than a body may have, and as much again."""
+        self._size_bytes += len(line) + 1
+        if self._size_bytes > 2 * self.limits.max_body_bytes:
+            raise TooLarge("with what the request says of all its records they are too large (max_body); send fewer")
+        self.texts.append(line)
+
+    @property
+    def body(self) -> bytes:
+        return b"\n".join(self.texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,8 @@ def _rebuilt(batch: pa.RecordBatch, placed: Sequence[Placed], which: Codes, requ
         if any(getattr(one, name) for one in placed):
             arrays[name] = pc.coalesce(arrays[name], pa.array([getattr(one, name) for one in placed]).take(which))
     if any(one.members for one in placed):
+        sizes = np.array([len(one.members or "") for one in placed], np.int64)
+        request.limits.check_text(int(sizes[which].sum()))
         members = pa.array([one.members for one in placed], pa.string())
         arrays["attributes"] = prepend(members, pa.array(which), arrays["attributes"])
     return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)

@@ -58,6 +58,7 @@ class Rows:
         self._rejects: list[Reject] = []
         self._untold = 0
         self._unread = 0
+        self._text_bytes = 0
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -81,7 +82,7 @@ class Rows:
         """One record; `severity` is one of the six words or ''. A message over `max_line` is rejected.
 
         Raises:
-            TooLarge: more than `max_singles`.
+            TooLarge: more than `max_singles`, or too much text.
         """
         extra: dict[str, object] = {}
         if isinstance(message, bytes):
@@ -99,11 +100,14 @@ class Rows:
             attributes = {**(attributes or {}), **extra}
         if attributes and INGEST_ERROR in attributes:
             self._unread += 1
+        text = to_json(attributes) if attributes else None
+        self._text_bytes += len(message) + len(text or "")
+        self._request.limits.check_text(self._text_bytes)
         self._group.append(group)
         self._times.append(time_ns)
         self._severities.append(SEVERITY_CODES[severity])
         self._messages.append(message[:-1] if message.endswith("\n") else message)
-        self._attributes.append(to_json(attributes) if attributes else None)
+        self._attributes.append(text)
         self._trace_ids.append(trace_id)
         self._span_ids.append(span_id)
 
