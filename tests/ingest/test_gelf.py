@@ -351,7 +351,7 @@ def test_no_datagram_breaks_what_puts_them_together(datagrams: list[bytes]) -> N
 )
 def test_a_stream_is_cut_into_documents_however_it_arrives(stream: bytes, expected: list[bytes]) -> None:
     for size in (len(stream), 5, 1):
-        framer = Framer()
+        framer = Framer(1 << 20)
         pieces = [framer.feed(stream[at : at + size]) for at in range(0, len(stream), size)]
         assert [message.content for _, message in unpack(b"".join(pieces) + framer.finish())] == expected
         assert framer.held_bytes == 0
@@ -369,7 +369,7 @@ def test_a_document_that_is_too_long_is_cut_and_the_next_one_is_whole() -> None:
 
 
 def test_connections_give_what_the_decoder_takes() -> None:
-    talk = conversation("::ffff:10.0.0.1")
+    talk = conversation("::ffff:10.0.0.1", 1 << 20)
     documents = b'{"short_message":"a"}\0{"short_message":"b"}\n{"short_message":"c"}\0{"short_message":"d"}'
     bodies = [frame.body for frame in [*talk.feed(documents), *talk.end()] if not isinstance(frame, bytes)]
     found = rows_of(decode_messages(Request(b"".join(bodies), NOW)))
