@@ -26,9 +26,9 @@ from ingest import documents
 from ingest.decoding import WORD_COLUMNS, Envelope, Part
 from ingest.lines_kernels import Mask, rows_holding
 from ingest.order import in_order
-from ingest.placing import dictionary, indices
+from ingest.placing import indices
 from ingest.request import Request
-from ingest.rows import INGEST_ERROR
+from ingest.rows import INGEST_ERROR, dictionary
 from logstore.attributes import prepend
 from logstore.record import SCHEMA
 

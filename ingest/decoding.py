@@ -81,6 +81,11 @@ class Role(IntEnum):
     TRACE_ID = 9
     SPAN_ID = 10
     LATE_TIME = 11
+    """After the names of the contract, and if it is a time of these years; else it stays an attribute."""
+    BODY = 12
+    """An object that is walked, or a string that is the message."""
+    EVENT = 13
+    """Likewise, but a string only if the record has a severity: structlog's."""
 
 
 class Part(IntEnum):

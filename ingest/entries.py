@@ -8,6 +8,7 @@ import ctypes
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -129,7 +130,7 @@ def decode_most(run: Kernel, request: Request, lifted: bytes, resolve: Resolve, 
         "span_id": result.span_id.to_array(rows),
         "attributes": result.attributes.to_array(rows),
     }
-    bases = result.base_texts.to_array(result.bases)
+    bases = result.base_texts.to_array(result.bases).to_pylist()
     groups = result.group_texts.to_array(result.groups).to_pylist()
     group_of_row = np.frombuffer(result.group.take(), np.int32)
     told = np.frombuffer(result.rejects.take_bytes(), np.int64).reshape(-1, 2)
@@ -172,12 +173,12 @@ def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
     return result
 
 
-def _resolve(groups: list[str], bases: pa.StringArray, resolve: Callable[[str, str], Resolved]) -> list[Resolved]:
+def _resolve(groups: list[str], bases: list[str], resolve: Callable[[str, str], Resolved]) -> list[Resolved]:
     resolved: list[Resolved] = []
     size_bytes = 0
     for group in groups:
         number, _, lifted = group.partition("\n")
-        base = bases[int(number)].as_py()
+        base = bases[int(number)]
         size_bytes += len(base) + len(lifted)
         if size_bytes > LABELS_MAX_BYTES:
             raise TooLarge(f"the streams of the body have more than {LABELS_MAX_BYTES:,} bytes of labels")
@@ -193,7 +194,7 @@ def _fill_in(columns: dict[str, Any], resolved: list[Resolved], groups: Any) -> 
         codes = np.where(codes == 0, of_group[groups], codes)
     columns["severity"] = pa.DictionaryArray.from_arrays(pa.array(codes), SEVERITY_WORDS)
     for name in ("trace_id", "span_id"):
-        ids = [getattr(found, name) for found in resolved]
+        ids = list(map(attrgetter(name), resolved))
         if any(ids):
             columns[name] = pc.coalesce(columns[name], pa.array(ids, pa.string()).take(pa.array(groups)))
     rest = [to_json(found.rest)[1:-1] if found.rest else None for found in resolved]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ingest.identity_table import UNIT, WORDS, Table, default_table, normal
 from ingest.rows import Source
-from ingest.severity import severity_of
+from ingest.severity import says_more, severity_of
 from logstore.record import NODE_NAMESPACE
 
 _PATTERN_TEXT_MAX: Final = 4096
@@ -130,13 +130,13 @@ def _name_node(chosen: dict[str, _Clue]) -> None:
 
 
 def _used(clues: Mapping[str, list[_Clue]], chosen: Mapping[str, _Clue]) -> set[Trail]:
-    """The chosen values, and those that say the same again."""
+    """The chosen values, and those that say the same again; but words that say more than a severity's name stay."""
     return {
         clue.trail
         for target, found in clues.items()
         if target in chosen
         for clue in found
-        if clue.text == chosen[target].text
+        if clue.text == chosen[target].text and not (target == "severity" and says_more(clue.text))
     }
 
 

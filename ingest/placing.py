@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from ingest.decoding import WORD_COLUMNS, Columns
 from ingest.identity import resolve
 from ingest.identity_table import Table
 from ingest.request import Request
-from ingest.rows import Source, within_limits
+from ingest.rows import Source, dictionary, within_limits, words_of
 from logstore.attributes import prepend
 from logstore.record import SCHEMA, SEVERITIES
 
@@ -62,28 +63,30 @@ def place(columns: Columns, request: Request, groups: Groups | None = None) -> p
     _, first, which = np.unique(combined, return_index=True, return_inverse=True)
     which = which.astype(np.int32) if len(combined) == batch.num_rows else np.zeros(batch.num_rows, np.int32)
     rows = zip(*(_values(part, first) for part in parts), strict=True)
-    placed = [_place(request.identity, metadata or "", labels or "", words) for metadata, labels, *words in rows]
+    placed = [_place(request.identity, row[0] or "", row[1] or "", row[2:]) for row in rows]
+    members = [one.members for one in placed]
     if groups:
         texts = [members_text(attributes) for attributes in groups.attributes]
-        placed = [_with_members(one, texts[groups.codes[row]]) for one, row in zip(placed, first, strict=True)]
-    return _rebuilt(batch, placed, which, request)
+        members = [_joined(texts[code], own) for code, own in zip(groups.codes[first].tolist(), members, strict=True)]
+    return _rebuilt(batch, placed, members, which, request)
 
 
-def _rebuilt(batch: pa.RecordBatch, placed: Sequence[Placed], which: Codes, request: Request) -> pa.RecordBatch:
+def _rebuilt(
+    batch: pa.RecordBatch, placed: Sequence[Placed], members: Sequence[str | None], which: Codes, request: Request
+) -> pa.RecordBatch:
     """The records with what `which` says of each is its own."""
     arrays = dict(zip(SCHEMA.names, batch.columns, strict=True))
-    for name in WORD_COLUMNS:
-        arrays[name] = dictionary([_word(one.source, name, request) for one in placed], which)
+    arrays |= words_of([one.source for one in placed], which, request)
     arrays["labels"] = dictionary([one.labels for one in placed], which)
     arrays["severity"] = _severities(batch.column("severity"), [one.severity for one in placed], which)
     for name in ("trace_id", "span_id"):
-        if any(getattr(one, name) for one in placed):
-            arrays[name] = pc.coalesce(arrays[name], pa.array([getattr(one, name) for one in placed]).take(which))
-    if any(one.members for one in placed):
-        sizes = np.array([len(one.members or "") for one in placed], np.int64)
+        ids = list(map(attrgetter(name), placed))
+        if any(ids):
+            arrays[name] = pc.coalesce(arrays[name], pa.array(ids).take(which))
+    if any(members):
+        sizes = np.array([len(member or "") for member in members], np.int64)
         request.limits.check_text(int(sizes[which].sum()))
-        members = pa.array([one.members for one in placed], pa.string())
-        arrays["attributes"] = prepend(members, pa.array(which), arrays["attributes"])
+        arrays["attributes"] = prepend(pa.array(members, pa.string()), pa.array(which), arrays["attributes"])
     return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
@@ -107,8 +110,10 @@ def indices(column: pa.DictionaryArray) -> "np.ndarray[Any, np.dtype[np.int32]]"
 
 
 def _values(column: pa.DictionaryArray, rows: Codes) -> list[str | None]:
-    words: list[str | None] = [*column.dictionary.to_pylist(), None]
-    return [words[code] for code in indices(column)[rows]]
+    words = np.full(len(column.dictionary) + 1, None)
+    words[:-1] = column.dictionary.to_numpy(zero_copy_only=False)
+    found: list[str | None] = words[indices(column)[rows]].tolist()
+    return found
 
 
 def _combined(columns: Sequence[Codes]) -> Codes:
@@ -127,15 +132,13 @@ def _combined(columns: Sequence[Codes]) -> Codes:
     return combined
 
 
-def _place(table: Table, metadata: str, labels: str, words: Sequence[str]) -> Placed:
+def _place(table: Table, metadata: str, labels: str, words: tuple[str, ...]) -> Placed:
     is_short = len(metadata) + len(labels) <= _MEMO_TEXT_MAX
-    return (_remembered if is_short else _placed)(table, metadata, labels, tuple(words))
+    return (_remembered if is_short else _placed)(table, metadata, labels, words)
 
 
-def _with_members(placed: Placed, members: str | None) -> Placed:
-    if members is None:
-        return placed
-    return replace(placed, members=members if placed.members is None else f"{members},{placed.members}")
+def _joined(first: str | None, second: str | None) -> str | None:
+    return f"{first},{second}" if first and second else first or second
 
 
 def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) -> Placed:
@@ -157,19 +160,6 @@ def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) ->
 
 
 _remembered: Final = lru_cache(maxsize=_MEMO_ENTRIES)(_placed)
-
-
-def _word(source: Source, name: str, request: Request) -> str:
-    default = {"cluster": request.default_cluster, "namespace": request.default_namespace}
-    return request.head.override(name) or getattr(source, name) or default.get(name, "")
-
-
-def dictionary(words: Sequence[str | None], which: Codes) -> pa.DictionaryArray:
-    """A column of words, of which `which` tells each row its own; None is null."""
-    distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
-    codes = np.array([-1 if word is None else distinct[word] for word in words], np.int32)[which]
-    indices = pa.array(codes, mask=codes < 0) if None in words else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()), safe=False)
 
 
 def _severities(column: pa.DictionaryArray, told: Sequence[str], which: Codes) -> pa.DictionaryArray:

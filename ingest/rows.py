@@ -6,6 +6,7 @@ identity are made from codes.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +25,10 @@ LABELS_MAX_BYTES: Final = 64 << 20
 """Of all groups of one request: labels are told once a group, however many of them a few bytes make."""
 INGEST_ERROR: Final = "_ingest_error"
 """Attribute of a record that could not be read and is stored as it came: why."""
+Groups = np.ndarray[Any, np.dtype[np.integer[Any]]]
+"""Of each record, the place of what it has in common with others."""
 _WORDS: Final = (*IDENTITY, "stream")
+_identity_of: Final = attrgetter(*IDENTITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ class Rows:
 def batch_of(
     request: Request,
     sources: Sequence[Source],
-    groups: "np.ndarray[Any, np.dtype[np.int32]]",
+    groups: Groups,
     columns: Mapping[str, pa.Array],
 ) -> pa.RecordBatch:
     """The batch of records whose sources are told by number; `columns` are all others of the schema.
@@ -154,12 +158,22 @@ def batch_of(
         TooLarge: the groups have more than `LABELS_MAX_BYTES` of labels.
     """
     cut = [within_limits(source) for source in sources]
-    arrays = {**columns, "labels": _by_group(groups, _label_texts(cut))}
-    defaults = {"cluster": request.default_cluster, "namespace": request.default_namespace}
-    for name in _WORDS:
-        override, default = request.head.override(name), defaults.get(name, "")
-        arrays[name] = _by_group(groups, [override or getattr(source, name) or default for source in cut])
+    arrays = {**columns, **words_of(cut, groups, request), "labels": dictionary(_label_texts(cut), groups)}
     return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def words_of(sources: Sequence[Source], groups: Groups, request: Request) -> dict[str, pa.DictionaryArray]:
+    """The columns of identity, and `stream`, of records whose sources are told by number. What the request's head says
+    counts most, the defaults least."""
+    defaults = {"cluster": request.default_cluster, "namespace": request.default_namespace}
+    columns = {}
+    for name in _WORDS:
+        if word := request.head.override(name):
+            columns[name] = dictionary([word], np.zeros(len(groups), np.int32))
+        else:
+            default = defaults.get(name, "")
+            columns[name] = dictionary([word or default for word in map(attrgetter(name), sources)], groups)
+    return columns
 
 
 def _label_texts(sources: Iterable[Source]) -> list[str | None]:
@@ -178,6 +192,8 @@ def _label_texts(sources: Iterable[Source]) -> list[str | None]:
 
 def within_limits(source: Source) -> Source:
     """Identity has at most 253 bytes; what was cut stands whole in the labels."""
+    if max(map(len, _identity_of(source))) * 4 <= IDENTITY_MAX_BYTES:
+        return source
     long = {name: word for name in IDENTITY if len(word := getattr(source, name)) * 4 > IDENTITY_MAX_BYTES}
     cut = {name: _first_bytes(word) for name, word in long.items() if _first_bytes(word) != word}
     if not cut:
@@ -198,10 +214,13 @@ def text_of(message: bytes, extra: dict[str, object]) -> str:
     return message.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
-def _by_group(groups: "np.ndarray[Any, np.dtype[np.int32]]", words: list[str | None]) -> pa.DictionaryArray:
-    distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
-    codes = np.array([-1 if word is None else distinct[word] for word in words] or [0], np.int32)[groups]
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), _texts(list(distinct)))
+def dictionary(words: Sequence[str | None], groups: Groups) -> pa.DictionaryArray:
+    """A column of words, of which `groups` tells each row its own; None is null."""
+    distinct = [word for word in dict.fromkeys(words) if word is not None]
+    code_of: dict[str | None, int] = {None: -1, **dict(zip(distinct, range(len(distinct)), strict=True))}
+    codes = np.fromiter(map(code_of.__getitem__, words), np.int32, len(words))[groups]
+    indices = pa.array(codes, mask=codes < 0) if None in words else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(indices, _texts(distinct), safe=False)
 
 
 def _texts(texts: Sequence[str | None]) -> pa.StringArray:

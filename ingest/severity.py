@@ -3,32 +3,49 @@
 The words are those of logstore/native/severity.c, which reads them out of JSON bodies and lines.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from logstore.record import SEVERITIES
 
-_WORDS: Final = {
-    "trace": ("trace", "trc", "verbose", "finest", "finer", "silly", "t"),
-    "debug": ("debug", "dbg", "fine", "config", "http", "d"),
-    "info": ("info", "information", "informational", "inf", "notice", "success", "log", "i"),
+_PLAIN: Final = {
+    "trace": ("trace", "trc", "t"),
+    "debug": ("debug", "dbg", "d"),
+    "info": ("info", "information", "informational", "inf", "i"),
     "warn": ("warn", "warning", "wrn", "w"),
-    "error": ("error", "err", "severe", "e"),
-    "fatal": ("fatal", "ftl", "critical", "crit", "panic", "dpanic", "emerg", "emergency", "alert", "f"),
+    "error": ("error", "err", "e"),
+    "fatal": ("fatal", "ftl", "f"),
+}
+"""Words that say no more than the severity."""
+_TELLING: Final = {
+    "trace": ("verbose", "finest", "finer", "silly"),
+    "debug": ("fine", "config", "http"),
+    "info": ("notice", "success", "log"),
+    "error": ("severe",),
+    "fatal": ("critical", "crit", "panic", "dpanic", "emerg", "emergency", "alert"),
 }
 _SYSLOG: Final = ("fatal", "fatal", "fatal", "error", "warn", "info", "info", "debug")
 _OTEL_STEP: Final = 4
 _OTEL_MAX: Final = 24
 _OF_WORD: Final[Mapping[str, str]] = {
-    **{word: severity for severity, words in _WORDS.items() for word in words},
+    **{word: severity for words in (_PLAIN, _TELLING) for severity, some in words.items() for word in some},
     **{str(level): severity for level, severity in enumerate(_SYSLOG)},
     **{str(10 * rank): severity for rank, severity in enumerate(SEVERITIES, 1)},
 }
+_STEP: Final = re.compile(r"(?<=[a-z])[+-]?[0-9]+\Z")
+_IS_PLAIN: Final = frozenset(word for words in _PLAIN.values() for word in words)
 
 
 def severity_of(word: str) -> str:
-    """Of a word in any case, or of a number's text: 0-7 as syslog counts, 10-60 as pino and bunyan do."""
-    return _OF_WORD.get(word) or _OF_WORD.get(word.lower(), "")
+    """Of a word in any case, perhaps with a step after it (DEBUG-4 of Go's slog, D2 of MongoDB), or of a number's text:
+    0-7 as syslog counts, 10-60 as pino and bunyan do."""
+    return _OF_WORD.get(word) or _OF_WORD.get(_STEP.sub("", word.lower()), "")
+
+
+def says_more(word: str) -> bool:
+    """Does it say more than the severity it means, as NOTICE, CRITICAL and numbers do? It stays an attribute then."""
+    return word.lower() not in _IS_PLAIN
 
 
 def severity_of_number(otel_number: int) -> str:

@@ -14,7 +14,8 @@ _UNITS: Final = ((10**11, 9), (10**14, 6), (10**17, 3))
 """An epoch number below this counts in units of ten to the minus so many nanoseconds; larger ones in nanoseconds."""
 _EPOCH: Final = re.compile(r"(-?)(\d{1,40})(?:\.(\d{0,40}))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
 _RFC3339: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:[Zz]|([+-])(\d\d):?(\d\d))?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?\ ?(?:[Zz]|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?)?",
+    re.ASCII,
 )
 
 
@@ -39,7 +40,7 @@ def _scaled(number: int, power: int) -> int:
 
 
 def rfc3339_ns(text: str) -> int | None:
-    """Of a date and time with any offset, UTC where it names none. None: no such time."""
+    """Of a date and time with any offset, UTC where it names none; a space may stand before it. None: no such time."""
     found = _RFC3339.fullmatch(text.strip())
     if not found:
         return None
@@ -49,7 +50,7 @@ def rfc3339_ns(text: str) -> int | None:
         return None
     seconds = days * 86_400 + int(hour) * 3_600 + int(minute) * 60 + int(second)
     if sign:
-        offset_s = int(offset_hours) * 3_600 + int(offset_minutes) * 60
+        offset_s = int(offset_hours) * 3_600 + int(offset_minutes or 0) * 60
         seconds += -offset_s if sign == "+" else offset_s
     return seconds * NS_PER_S + int(((fraction or "") + "000000000")[:9])
 

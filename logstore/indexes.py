@@ -1,18 +1,13 @@
-"""The indexes of live segments, in memory: loaded when first asked for, the least used let go past a bound.
-
-The templates of all loaded indexes get small numbers, so that what a condition says of a template is worked out once.
-"""
+"""The indexes of live segments, in memory: loaded when first asked for, the least used let go past a bound."""
 
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import structlog
 
 from logstore import index
@@ -20,13 +15,12 @@ from logstore.catalog import Segment
 from logstore.errors import Damaged
 from logstore.files import DataDirectory
 from logstore.index import Index
+from logstore.numbering import Numbering, Texts
 
 log = structlog.get_logger("logstore.indexes")
 
-TEXTS_MAX_BYTES: Final = 32 << 20
-"""Texts of templates that are numbered at once; past it all are numbered anew."""
-ASKED_S: Final = 60.0
-"""Indexes of new segments are loaded at once where some were asked for within so long."""
+FILLED_SHARE: Final = 0.75
+"""Of the memory for indexes, what those may take that nobody asked for yet."""
 FILTERS_MAX: Final = 16_384
 """Segments whose filters' places are known, about a kilobyte each; the filters themselves are the file system's."""
 
@@ -55,19 +49,6 @@ class Filters:
         return len(self.offsets) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The texts of numbered templates; a text's position is its number."""
-
-    generation: int
-    version: int
-    """Rises whenever `letters` of texts that were there already change."""
-    chunks: tuple[pa.StringArray, ...]
-    ids: npt.NDArray[np.int64]
-    letters: npt.NDArray[np.int64]
-    """Of each, the letters that words have which are wildcards in it, in any segment."""
-
-
 class Indexes:
     """All methods are safe in any thread."""
 
@@ -78,18 +59,9 @@ class Indexes:
         self._known: OrderedDict[int, Known] = OrderedDict()
         self._bytes = 0
         self._filters: OrderedDict[int, Filters] = OrderedDict()
-        self._generation = 0
+        self._numbering = Numbering()
         self._unreadable: dict[int, Segment] = {}
-        self._numbers: dict[int, int] = {}
-        self._chunks: list[pa.StringArray] = []
-        self._ids: list[int] = []
-        self._letters: list[int] = []
-        self._version = 0
-        self._texts: Texts | None = None
-        """Of what is numbered now; None until it is asked for again."""
-        self._text_bytes = 0
         self._loads = 0
-        self._asked_s = -ASKED_S
 
     def readings(self) -> dict[str, float]:
         """The numbers for /metrics."""
@@ -103,31 +75,34 @@ class Indexes:
     def of(self, segments: Sequence[Segment]) -> tuple[list[Known | None], Texts]:
         """The index of each segment (None where it has none that can be read), and the texts of all their templates."""
         with self._lock:
-            self._asked_s = time.monotonic()
-            generation = self._generation
+            generation = self._numbering.generation
             found = [self._of(segment) for segment in segments]
-            if self._generation != generation:  # numbered anew on the way
+            if self._numbering.generation != generation:  # numbered anew on the way
                 found = [self._of(segment) for segment in segments]
-            found = [known if known is not None and known.generation == self._generation else None for known in found]
-            if self._texts is None:
-                ids, letters = np.array(self._ids, np.int64), np.array(self._letters, np.int64)
-                self._texts = Texts(self._generation, self._version, tuple(self._chunks), ids, letters)
-            return found, self._texts
+            texts = self._numbering.texts
+            return [
+                known if known is not None and known.generation == texts.generation else None for known in found
+            ], texts
 
     def filters(self, segments: Sequence[Segment]) -> list[Filters | None]:
         """The filters of each segment; None where it has no index that can be read. They take little memory, so that
         there may be far more of them than of whole indexes."""
         with self._lock:
-            self._asked_s = time.monotonic()
             return [self._filters_of(segment) for segment in segments]
 
     def prepare(self, segments: Sequence[Segment]) -> None:
-        """Loads the indexes of new segments where queries come, so that the next one need not."""
+        """Loads the indexes of new segments, so that the next query need not."""
         for segment in segments:
             with self._lock:
-                if time.monotonic() - self._asked_s < ASKED_S:
-                    self._of(segment)
-                    self._filters_of(segment)
+                self._of(segment)
+                self._filters_of(segment)
+
+    def fill(self, segments: Iterable[Segment]) -> None:
+        """Loads indexes in this order while there is room for them, so that a first query need not."""
+        for segment in segments:
+            if self._bytes > self._max_bytes * FILLED_SHARE:
+                return
+            self.prepare([segment])
 
     def load(self, segments: Sequence[Segment]) -> list[Index] | None:
         """All their indexes, not kept in memory; None where one cannot be read, which is noted."""
@@ -155,12 +130,14 @@ class Indexes:
             if loaded is None:
                 return None
             self._bytes += loaded.bytes
-        elif known.generation == self._generation:
+        elif known.generation == self._numbering.generation:
             self._known.move_to_end(segment.id)
             return known
         else:
             loaded = known.index
-        known = Known(loaded, np.append(self._number(loaded), np.int32(-1))[loaded.presence], self._generation)
+        numbers = self._numbering.number(loaded.templates, loaded.texts, loaded.letters)
+        entries = np.append(numbers, np.int32(-1))[loaded.presence]
+        known = Known(loaded, entries, self._numbering.generation)
         self._known[segment.id] = known
         while self._bytes > self._max_bytes and len(self._known) > 1:
             _, gone = self._known.popitem(last=False)
@@ -194,29 +171,3 @@ class Indexes:
                 log.warning("an index is built again", path=str(path), error=str(error), until_then="all is read")
                 self._unreadable[segment.id] = segment
             return None
-
-    def _number(self, loaded: Index) -> npt.NDArray[np.int32]:
-        if self._text_bytes + loaded.texts.nbytes > TEXTS_MAX_BYTES and self._numbers:
-            self._generation += 1
-            self._numbers, self._chunks, self._ids, self._letters, self._text_bytes = {}, [], [], [], 0
-        self._texts = None
-        numbers = np.empty(len(loaded.templates), np.int32)
-        new: list[int] = []
-        for position, (template, letters) in enumerate(
-            zip(loaded.templates.tolist(), loaded.letters.tolist(), strict=True)
-        ):
-            number = self._numbers.get(template)
-            if number is None:
-                number = self._numbers[template] = len(self._ids)
-                self._ids.append(template)
-                self._letters.append(letters)
-                new.append(position)
-            elif letters & ~self._letters[number]:
-                self._letters[number] |= letters
-                self._version += 1
-            numbers[position] = number
-        if new:
-            texts = loaded.texts.take(pa.array(new))
-            self._chunks.append(texts)
-            self._text_bytes += texts.nbytes
-        return numbers

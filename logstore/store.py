@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import numpy as np
 import pyarrow as pa
 import structlog
 
@@ -241,6 +242,8 @@ class Store:
                 self._stopping.wait(_RETRY_S)
 
     def _tend_forever(self) -> None:
+        segments = self._live.segments
+        self.indexes.fill(segments.take(np.argsort(-segments.max_time_ns)))
         while not self._stopping.wait(self.settings.compact_interval_s):
             for duty in (self.compact, self.retain, self.rebuild_indexes, self._sweep):
                 try:

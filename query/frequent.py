@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from logstore import segment as segments
 from logstore.catalog import Segment
-from logstore.indexes import Texts
+from logstore.numbering import Texts
 from logstore.order import Ints, run_starts
 from logstore.templates import WILDCARD
 from query import ast, sql

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from logstore.cells import By
-from logstore.indexes import Texts
 from logstore.listing import Listing
+from logstore.numbering import Texts
 from logstore.pruning import Bounds
 from logstore.segment import Wanted
 from logstore.snapshot import Snapshot

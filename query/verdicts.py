@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore.indexes import Texts
+from logstore.numbering import Texts
 from query import ast
 from query.sql.verdicts import Leaf, leaf
 from query.walk import children

@@ -37,7 +37,7 @@ ACK_ID_BITS: Final = 53
 """Ids are numbers that every JSON reader keeps exactly."""
 _META: Final = ("host", "source", "sourcetype", "index")
 _STREAMS: Final = ("stdout", "stderr")
-_UNUSUAL: Final = re.compile(rb'"line"\s*:|"message"\s*:\s*\{')
+_UNUSUAL: Final = {b'"line"': re.compile(rb'"line"\s*:'), b'"message"': re.compile(rb'"message"\s*:\s*\{')}
 """Docker's events, and those of Splunk's libraries for Node, which put what was logged into `message`."""
 _MESSAGES: Final = ("message", "msg", "log")
 _SHAPE: Final = documents.Shape(
@@ -89,7 +89,8 @@ def decode_events(request: Request) -> Decoded:
         TooLarge: more records than `limits.max_records`.
     """
     defaults = {name: value for name in _META if (value := request.head.params.get(name))}
-    if not defaults and not _UNUSUAL.search(request.body):
+    is_unusual = any(name in request.body and member.search(request.body) for name, member in _UNUSUAL.items())
+    if not defaults and not is_unusual:
         columns = documents.decode_at_once(request.body, request, _SHAPE)
         if columns is not None:
             return Decoded(place(columns, request), items=Outcome(0 if columns.batch.num_rows else 5))

@@ -18,6 +18,7 @@ struct words {
 
 enum { WALKED_MAX = 32, WALK_PATH_MAX = 128, WEAK_MAX = 16, ENVELOPE_RANK = -2 };
 enum { MILLISECOND_NS = 1000000, MICROSECOND_NS = 1000 };
+#define YEAR_1990_NS (INT64_C(631152000) * NS_PER_S)
 
 struct decoder {
     struct memory memory;
@@ -88,6 +89,62 @@ static int suits(enum field field, const struct json_value *value) {
     }
 }
 
+/* A value of an object that was scanned before; false if it has none of that name. */
+static int read_inner(struct decoder *d, const struct json_value *object, const char *key, struct json_value *found) {
+    size_t length = strlen(key);
+    const uint8_t *end = object->text + object->length, *at = json_skip_space(object->text + 1, end);
+    while (*at != '}') {
+        struct json_value name;
+        at = json_scan_key(&d->reader, at, &name);
+        at = json_scan(&d->reader, at, 0, found);
+        if (name.length - 2 == length && memcmp(name.text + 1, key, length) == 0) return 1;
+        at = json_scan_separator(&d->reader, at);
+    }
+    return 0;
+}
+
+/* A whole number below 10^9, also as a string; or -1. */
+static int64_t nanoseconds_of(struct decoder *d, const struct json_value *value) {
+    if (value->kind != JSON_NUMBER && value->kind != JSON_STRING) return -1;
+    struct span text = text_of(d, value);
+    int64_t number = text.length && text.length <= 9 ? 0 : -1;
+    for (size_t i = 0; i < text.length && number >= 0; i++) {
+        number = text.at[i] >= '0' && text.at[i] <= '9' ? number * 10 + (text.at[i] - '0') : -1;
+    }
+    return number;
+}
+
+/* {"epochSecond": 1, "nanoOfSecond": 2} of Log4j, {"seconds": 1, "nanos": 2} of Protocol Buffers. */
+static enum time_status read_parts_of_time(struct decoder *d, const struct json_value *object, int64_t *time_ns) {
+    static const char *const names[][2] = {{"epochSecond", "nanoOfSecond"}, {"seconds", "nanos"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct json_value seconds, rest;
+        if (!read_inner(d, object, names[i][0], &seconds) || !is_scalar(&seconds)) continue;
+        struct span text = text_of(d, &seconds);
+        enum time_status status = time_parse_epoch(text.at, text.length, time_ns);
+        int64_t nanoseconds = read_inner(d, object, names[i][1], &rest) ? nanoseconds_of(d, &rest) : 0;
+        if (nanoseconds < 0) return TIME_UNREADABLE;
+        if (status == TIME_OK) *time_ns += nanoseconds;
+        return status;
+    }
+    return TIME_UNREADABLE;
+}
+
+static enum time_status read_time(struct decoder *d, const struct json_value *value, int64_t *time_ns) {
+    int is_of_contract = d->request->name_count == 0;
+    if (value->kind == JSON_NUMBER) return time_parse_epoch(value->text, value->length, time_ns);
+    if (value->kind == JSON_OBJECT && !is_of_contract) return read_parts_of_time(d, value, time_ns);
+    if (value->kind != JSON_STRING) return TIME_UNREADABLE;
+    struct span text = text_of(d, value);
+    return (is_of_contract ? time_parse : time_parse_loosely)(text.at, text.length, time_ns);
+}
+
+/* From 1990 to a day from now: under a name that may have another meaning too. */
+static int is_time_of_these_years(struct decoder *d, const struct json_value *value) {
+    int64_t time_ns;
+    return read_time(d, value, &time_ns) == TIME_OK && time_ns >= YEAR_1990_NS && time_ns - DAY_NS <= d->request->now_ns;
+}
+
 /* What the members of a record say about its fields. */
 struct fields {
     struct json_member *of[FIELD_COUNT];
@@ -96,7 +153,7 @@ struct fields {
 
 /* Gives the member to its field and drops it from the attributes, unless a better one is there; false if it can be no
  * field's. Nulls say nothing, but for a message. */
-static int offer(struct fields *fields, struct json_member *member, struct meaning meaning) {
+static int offer(struct decoder *d, struct fields *fields, struct json_member *member, struct meaning meaning) {
     enum field field = meaning.field;
     if (field == FIELD_NONE) return 0;
     if (member->value.kind == JSON_NULL && field != FIELD_MESSAGE) {
@@ -104,14 +161,21 @@ static int offer(struct fields *fields, struct json_member *member, struct meani
         return 1;
     }
     if (!suits(field, &member->value)) return 0;
-    if (field == FIELD_TIME && meaning.rank >= LATE_RANK && !is_scalar(&member->value)) return 0;
     struct json_member *chosen = fields->of[field];
     if (chosen && fields->ranks[field] < meaning.rank) return 1;
+    if (field == FIELD_TIME && meaning.rank >= LATE_RANK && !is_time_of_these_years(d, &member->value)) return 0;
+    if (field == FIELD_MESSAGE && meaning.is_walked && member->value.kind != JSON_STRING) return 0;
     if (chosen) chosen->is_dropped = 0;
     member->is_dropped = 1;
     fields->of[field] = member;
     fields->ranks[field] = meaning.rank;
     return 1;
+}
+
+/* The field has none, and its member stays an attribute. */
+static void give_back(struct fields *fields, enum field field) {
+    fields->of[field]->is_dropped = 0;
+    fields->of[field] = NULL;
 }
 
 static void begin_gathered(struct decoder *d) { buffer_byte(&d->gathered, d->gathered.length ? ',' : '{'); }
@@ -142,7 +206,7 @@ static void visit(struct decoder *d, struct fields *fields, const struct json_va
     } else if (meaning.field != FIELD_NONE && d->walked_count < WALKED_MAX) {
         struct json_member *member = &d->walked[d->walked_count++];
         *member = (struct json_member){.value = *value};
-        offer(fields, member, meaning);
+        offer(d, fields, member, meaning);
     }
 }
 
@@ -168,33 +232,29 @@ static void choose_fields(struct decoder *d, struct fields *fields) {
     uint8_t path[WALK_PATH_MAX];
     struct json_member *weak[WEAK_MAX];
     int weak_count = 0;
+    const struct json_member *event = NULL;
     *fields = (struct fields){{NULL}, {0}};
     d->walked_count = 0;
     d->gathered.length = 0;
-    if (d->envelope_time) offer(fields, d->envelope_time, (struct meaning){.field = FIELD_TIME, .rank = ENVELOPE_RANK});
+    if (d->envelope_time) offer(d, fields, d->envelope_time, (struct meaning){.field = FIELD_TIME, .rank = ENVELOPE_RANK});
     for (int32_t i = 0; i < d->members.count; i++) {
         struct json_member *member = &d->members.items[i];
         struct meaning meaning = decode_names_of(&d->names, i, member);
+        if (meaning.wants_severity) event = member;
         if (meaning.is_walked && is_object(&member->value) && member->key_length + 1 < WALK_PATH_MAX) {
             memcpy(path, member->key, member->key_length);
             walk(d, fields, &member->value, path, member->key_length);
-        } else if (!offer(fields, member, meaning) && decode_names_admit(&d->names, meaning.metadata, &member->value)) {
+        } else if (!offer(d, fields, member, meaning) && decode_names_admit(&d->names, meaning.metadata, &member->value)) {
             int is_weak = meaning.metadata == METADATA_WEAK && !is_object(&member->value);
             if (!is_weak) gather(d, member);
             else if (weak_count < WEAK_MAX) weak[weak_count++] = member;
         }
     }
+    if (event && fields->of[FIELD_MESSAGE] == event && !fields->of[FIELD_SEVERITY]) give_back(fields, FIELD_MESSAGE);
     if (!d->gathered.length) {
         for (int i = 0; i < weak_count; i++) gather(d, weak[i]);
     }
     if (d->gathered.length) buffer_byte(&d->gathered, '}');
-}
-
-static enum time_status read_time(struct decoder *d, const struct json_value *value, int64_t *time_ns) {
-    if (value->kind == JSON_NUMBER) return time_parse_epoch(value->text, value->length, time_ns);
-    if (value->kind != JSON_STRING) return TIME_UNREADABLE;
-    struct span text = text_of(d, value);
-    return (d->request->name_count ? time_parse_loosely : time_parse)(text.at, text.length, time_ns);
 }
 
 /* A document's `@timestamp`, or the time of its envelope, may be the `time` of its line cut to milliseconds, or rounded to
@@ -210,13 +270,26 @@ static void refine_time(struct decoder *d, int64_t *time_ns) {
     line->is_dropped = 1;
 }
 
-/* The severity that a member tells; one that is not understood stays an attribute. */
+/* A time in seconds or milliseconds, of which a member has the nanoseconds of the second: `timestampSeconds` and
+ * `timestampNanos` of Google's agents, `timestamp` and `nanoseconds` of Logback. */
+static void add_nanoseconds(struct decoder *d, const struct json_member *time, int64_t *time_ns) {
+    int is_in_seconds = time->key_length == 16 && memcmp(time->key, "timestampSeconds", 16) == 0;
+    const char *key = is_in_seconds ? "timestampNanos" : "nanoseconds";
+    struct json_member *rest = json_members_find(&d->members, (const uint8_t *)key, strlen(key));
+    int64_t unit_ns = is_in_seconds ? NS_PER_S : MILLISECOND_NS;
+    int64_t nanoseconds = rest ? nanoseconds_of(d, &rest->value) : -1;
+    if (nanoseconds < 0 || *time_ns < 0 || *time_ns % unit_ns || *time_ns % NS_PER_S != nanoseconds / unit_ns * unit_ns) return;
+    *time_ns += nanoseconds % unit_ns;
+    rest->is_dropped = 1;
+}
+
+/* The severity that a member tells; one that is not understood, or says more, stays an attribute. */
 static enum severity read_severity(struct decoder *d, struct json_member *member) {
     if (!member) return SEVERITY_NONE;
     int is_word = member->value.kind == JSON_STRING || member->value.kind == JSON_NUMBER;
     struct span text = text_of(d, &member->value);
     enum severity severity = is_word ? severity_of_word(text.at, text.length) : SEVERITY_NONE;
-    if (severity == SEVERITY_NONE && text.length > 0) member->is_dropped = 0;
+    if (text.length > 0 && !severity_is_plain(text.at, text.length)) member->is_dropped = 0;
     return severity;
 }
 
@@ -265,12 +338,41 @@ static int end_message(struct decoder *d, size_t from) {
     return is_escaped;
 }
 
+/* Bytes as numbers, as journalctl writes a text that has control characters or is not UTF-8; false if they are none. */
+static int append_bytes(struct decoder *d, const struct json_value *array) {
+    struct buffer *text = &d->message.text;
+    size_t from = text->length;
+    const uint8_t *at = array->text + 1, *end = array->text + array->length - 1;
+    while ((at = json_skip_space(at, end)) < end) {
+        unsigned byte = 0;
+        const uint8_t *first = at;
+        while (at < end && at - first < 3 && *at >= '0' && *at <= '9') byte = byte * 10 + (unsigned)(*at++ - '0');
+        if (at == first || byte > UINT8_MAX) break;
+        buffer_byte(text, (uint8_t)byte);
+        at = json_skip_space(at, end);
+        if (at < end && *at++ != ',') break;
+        if (at == end) {
+            d->reader.is_valid_utf8 = 0;
+            return 1;
+        }
+    }
+    text->length = from;
+    return 0;
+}
+
+static int is_of_journal(const struct decoder *d, const struct json_member *member) {
+    return d->request->name_count && member->value.kind == JSON_ARRAY && member->key_length == 7 &&
+           memcmp(member->key, "MESSAGE", 7) == 0;
+}
+
 static int append_message(struct decoder *d, const struct json_member *member, const uint8_t *start,
                           const uint8_t *end) {
     struct buffer *text = &d->message.text;
     size_t from = text->length;
     if (!member) {
         buffer_append(text, start, (size_t)(end - start));
+    } else if (is_of_journal(d, member) && append_bytes(d, &member->value)) {
+        return end_message(d, from);
     } else if (member->value.kind != JSON_STRING) {
         buffer_append(text, member->value.text, member->value.length);
     } else if (!member->value.has_backslash) {
@@ -294,6 +396,18 @@ static void append_optional_text(struct decoder *d, struct text_builder *column,
     struct span text = member ? text_of(d, &member->value) : (struct span){NULL, 0};
     buffer_append(&column->text, text.at, text.length);
     text_end_row(column, text.length > 0);
+}
+
+/* Of a document's `projects/shop/traces/0af7651916cd43dd8448eb211c80319c`, as Google names it, the last part. */
+static void append_trace_id(struct decoder *d, const struct json_member *member) {
+    struct span text = member ? text_of(d, &member->value) : (struct span){NULL, 0};
+    for (size_t at = text.length; d->request->name_count && at > 0; at--) {
+        if (text.at[at - 1] != '/') continue;
+        text = (struct span){text.at + at, text.length - at};
+        break;
+    }
+    buffer_append(&d->trace_id.text, text.at, text.length);
+    text_end_row(&d->trace_id, text.length > 0);
 }
 
 /* Appends the members that are no field's as one object, null if there are none. */
@@ -362,6 +476,8 @@ static void take_record(struct decoder *d, int64_t line, const uint8_t *start, c
             sent_time = value;
         } else if (chosen.ranks[FIELD_TIME] < 0) {
             refine_time(d, &time_ns);
+        } else if (d->request->name_count) {
+            add_nanoseconds(d, fields[FIELD_TIME], &time_ns);
         }
     }
     struct span words[WORD_COLUMNS] = {{NULL, 0}};
@@ -387,7 +503,7 @@ static void take_record(struct decoder *d, int64_t line, const uint8_t *start, c
     int is_escaped = is_own ? 0 : append_message(d, fields[FIELD_MESSAGE], start, end);
     append_label_code(d, label_code(d, fields[FIELD_LABELS]));
     append_metadata_code(d);
-    append_optional_text(d, &d->trace_id, fields[FIELD_TRACE_ID]);
+    append_trace_id(d, fields[FIELD_TRACE_ID]);
     append_optional_text(d, &d->span_id, fields[FIELD_SPAN_ID]);
     size_t attributes_at = d->attributes.text.length;
     if (fields[FIELD_ATTRIBUTES] || sent_time || is_escaped) {

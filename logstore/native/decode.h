@@ -20,7 +20,9 @@ enum decode_role {
     ROLE_SEVERITY,
     ROLE_TRACE_ID,
     ROLE_SPAN_ID,
-    ROLE_LATE_TIME, /* comes after the contract's names */
+    ROLE_LATE_TIME, /* comes after the contract's names, and counts if it is a time of these years */
+    ROLE_BODY,      /* an object that is walked, or a string that is the message */
+    ROLE_EVENT,     /* likewise, but a string only if the record has a severity */
 };
 
 struct decode_name {

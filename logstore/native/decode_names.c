@@ -3,8 +3,8 @@
 static int is_name(const uint8_t *key, const char *name, size_t length) { return memcmp(key, name, length) == 0; }
 
 static struct meaning of_contract(const uint8_t *key, size_t length) {
-#define NAME(text, field, rank) \
-    if (is_name(key, text, sizeof text - 1)) return (struct meaning){field, rank, 0, METADATA_NO}
+#define NAME(text, its_field, its_rank) \
+    if (is_name(key, text, sizeof text - 1)) return (struct meaning){.field = its_field, .rank = its_rank}
     switch (length) {
     case 2: NAME("ts", FIELD_TIME, 2); break;
     case 3:
@@ -29,7 +29,7 @@ static struct meaning of_contract(const uint8_t *key, size_t length) {
     case 10: NAME("@timestamp", FIELD_TIME, 4); NAME("attributes", FIELD_ATTRIBUTES, 0); break;
     }
 #undef NAME
-    return (struct meaning){FIELD_NONE, 0, 0, METADATA_NO};
+    return (struct meaning){.field = FIELD_NONE};
 }
 
 static int has_prefix(const struct decode_names *names, const uint8_t *key, size_t length) {
@@ -59,9 +59,11 @@ static struct meaning look_up(struct decode_names *names, const uint8_t *key, si
     case ROLE_TEXT: meaning.metadata = METADATA_TEXT; break;
     case ROLE_WEAK: meaning.metadata = METADATA_WEAK; break;
     case ROLE_WALK: meaning.is_walked = 1; break;
+    case ROLE_EVENT: meaning.wants_severity = 1; /* fall through */
+    case ROLE_BODY: meaning.is_walked = 1; /* fall through */
+    case ROLE_MESSAGE: give(&meaning, FIELD_MESSAGE, LATE_RANK + place); break;
     case ROLE_TIME: give(&meaning, FIELD_TIME, -1); break;
     case ROLE_LATE_TIME: give(&meaning, FIELD_TIME, LATE_RANK + place); break;
-    case ROLE_MESSAGE: give(&meaning, FIELD_MESSAGE, LATE_RANK + place); break;
     case ROLE_SEVERITY: give(&meaning, FIELD_SEVERITY, LATE_RANK + place); break;
     case ROLE_TRACE_ID: give(&meaning, FIELD_TRACE_ID, LATE_RANK + place); break;
     case ROLE_SPAN_ID: give(&meaning, FIELD_SPAN_ID, LATE_RANK + place); break;
@@ -70,7 +72,7 @@ static struct meaning look_up(struct decode_names *names, const uint8_t *key, si
 }
 
 struct meaning decode_names_of_path(struct decode_names *names, const uint8_t *path, size_t length) {
-    return look_up(names, path, length, (struct meaning){FIELD_NONE, 0, 0, METADATA_NO});
+    return look_up(names, path, length, (struct meaning){.field = FIELD_NONE});
 }
 
 struct meaning decode_names_of(struct decode_names *names, int32_t place, const struct json_member *member) {

@@ -27,6 +27,7 @@ struct meaning {
     enum field field;
     int rank; /* of a field's several names the lowest rank counts */
     int is_walked;
+    int wants_severity; /* it is the field's if the record has a severity */
     enum decode_metadata metadata;
 };
 

@@ -4,6 +4,7 @@
 
 #include "columns.h"
 #include "lines.h"
+#include "member_severity.h"
 
 struct enricher {
     struct memory memory;
@@ -48,29 +49,6 @@ static enum line_kind note_error(struct enricher *e, const char *text) {
     note.value = (struct json_value){.text = (const uint8_t *)text, .length = (uint32_t)strlen(text)};
     json_members_put(&e->line, &note);
     return LINE_UNSURE;
-}
-
-static enum severity severity_of_value(struct enricher *e, const struct json_value *value) {
-    if (value->kind == JSON_NUMBER) return severity_of_word(value->text, value->length);
-    if (!value->has_backslash) return severity_of_word(value->text + 1, value->length - 2);
-    uint8_t *text = arena_take(&e->reader.arena, value->length);
-    return severity_of_word(text, (size_t)(json_unescape(value, text) - text));
-}
-
-static enum severity severity_of_members(struct enricher *e) {
-    static const char *const keys[] = {"severity", "level",    "lvl",    "loglevel", "log.level",    "levelname",    "level_name",
-                                       "Level",    "LogLevel", "@level", "@l",       "severityText", "severity_text"};
-    if (!e->pushed.count && !e->line.count) return SEVERITY_NONE;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const uint8_t *key = (const uint8_t *)keys[i];
-        size_t length = strlen(keys[i]);
-        const struct json_member *member = json_members_find(&e->pushed, key, length);
-        if (!member) member = json_members_find(&e->line, key, length);
-        if (!member || (member->value.kind != JSON_STRING && member->value.kind != JSON_NUMBER)) continue;
-        enum severity severity = severity_of_value(e, &member->value);
-        if (severity != SEVERITY_NONE) return severity;
-    }
-    return SEVERITY_NONE;
 }
 
 /* The pushed attributes, and after them those of the line that they do not have. */
@@ -137,7 +115,7 @@ static void enrich_row(struct enricher *e, int64_t row) {
         kind = note_error(e, "\"the pushed attributes are no JSON object\"");
         pushed = (struct json_text){NULL, NULL};
     }
-    if (severity == SEVERITY_NONE) severity = severity_of_members(e);
+    if (severity == SEVERITY_NONE) severity = severity_of_members(&e->reader, &e->pushed, &e->line);
     if (severity == SEVERITY_NONE) severity = klog;
     if (severity == SEVERITY_NONE && (kind == LINE_PLAIN || kind == LINE_KLOG)) {
         severity = severity_of_line(message.at, (size_t)(message.end - message.at));

@@ -46,7 +46,7 @@ static enum severity read_severity(struct entries *e, const struct otlp_record *
     struct span text = record->severity_text;
     enum severity of_text = text.length ? severity_of_word(text.at, text.length) : SEVERITY_NONE;
     enum severity severity = is_known ? (enum severity)((number - 1) / NUMBERS_A_SEVERITY + 1) : of_text;
-    if (text.length && (of_text != severity || of_text == SEVERITY_NONE)) append_word(e, "severity_text", text);
+    if (text.length && (of_text != severity || !severity_is_plain(text.at, text.length))) append_word(e, "severity_text", text);
     if (number && (!is_known || (number - 1) % NUMBERS_A_SEVERITY)) append_number(e, "severity_number", number);
     return severity;
 }

@@ -8,23 +8,23 @@ struct name {
     char word[WORD_MAX + 1];
     uint8_t severity;
     uint8_t is_clear; /* means a severity in running text too */
+    uint8_t is_plain; /* says no more than the severity */
 };
 
 static const struct name names[] = {
-    {"info", SEVERITY_INFO, 1},       {"warn", SEVERITY_WARN, 1},         {"error", SEVERITY_ERROR, 1},
-    {"warning", SEVERITY_WARN, 1},    {"debug", SEVERITY_DEBUG, 1},       {"notice", SEVERITY_INFO, 1},
-    {"err", SEVERITY_ERROR, 1},       {"fatal", SEVERITY_FATAL, 1},       {"trace", SEVERITY_TRACE, 1},
-    {"critical", SEVERITY_FATAL, 1},  {"crit", SEVERITY_FATAL, 1},        {"panic", SEVERITY_FATAL, 1},
-    {"emerg", SEVERITY_FATAL, 1},     {"emergency", SEVERITY_FATAL, 0},   {"alert", SEVERITY_FATAL, 0},
-    {"severe", SEVERITY_ERROR, 1},    {"inf", SEVERITY_INFO, 1},          {"wrn", SEVERITY_WARN, 1},
-    {"dbg", SEVERITY_DEBUG, 1},       {"trc", SEVERITY_TRACE, 1},         {"ftl", SEVERITY_FATAL, 1},
-    {"dpanic", SEVERITY_FATAL, 1},    {"information", SEVERITY_INFO, 0},  {"informational", SEVERITY_INFO, 0},
-    {"verbose", SEVERITY_TRACE, 0},   {"finest", SEVERITY_TRACE, 0},      {"finer", SEVERITY_TRACE, 0},
-    {"silly", SEVERITY_TRACE, 0},     {"config", SEVERITY_DEBUG, 0},      {"http", SEVERITY_DEBUG, 0},
-    {"success", SEVERITY_INFO, 0},    {"log", SEVERITY_INFO, 0},
-    {"fine", SEVERITY_DEBUG, 0},      {"t", SEVERITY_TRACE, 0},           {"d", SEVERITY_DEBUG, 0},
-    {"i", SEVERITY_INFO, 0},          {"w", SEVERITY_WARN, 0},            {"e", SEVERITY_ERROR, 0},
-    {"f", SEVERITY_FATAL, 0},
+    {"info", SEVERITY_INFO, 1, 1},      {"warn", SEVERITY_WARN, 1, 1},        {"error", SEVERITY_ERROR, 1, 1},
+    {"warning", SEVERITY_WARN, 1, 1},   {"debug", SEVERITY_DEBUG, 1, 1},      {"notice", SEVERITY_INFO, 1, 0},
+    {"err", SEVERITY_ERROR, 1, 1},      {"fatal", SEVERITY_FATAL, 1, 1},      {"trace", SEVERITY_TRACE, 1, 1},
+    {"critical", SEVERITY_FATAL, 1, 0}, {"crit", SEVERITY_FATAL, 1, 0},       {"panic", SEVERITY_FATAL, 1, 0},
+    {"emerg", SEVERITY_FATAL, 1, 0},    {"emergency", SEVERITY_FATAL, 0, 0},  {"alert", SEVERITY_FATAL, 0, 0},
+    {"severe", SEVERITY_ERROR, 1, 0},   {"inf", SEVERITY_INFO, 1, 1},         {"wrn", SEVERITY_WARN, 1, 1},
+    {"dbg", SEVERITY_DEBUG, 1, 1},      {"trc", SEVERITY_TRACE, 1, 1},        {"ftl", SEVERITY_FATAL, 1, 1},
+    {"dpanic", SEVERITY_FATAL, 1, 0},   {"information", SEVERITY_INFO, 0, 1}, {"informational", SEVERITY_INFO, 0, 1},
+    {"verbose", SEVERITY_TRACE, 0, 0},  {"finest", SEVERITY_TRACE, 0, 0},     {"finer", SEVERITY_TRACE, 0, 0},
+    {"silly", SEVERITY_TRACE, 0, 0},    {"config", SEVERITY_DEBUG, 0, 0},     {"http", SEVERITY_DEBUG, 0, 0},
+    {"success", SEVERITY_INFO, 0, 0},   {"log", SEVERITY_INFO, 0, 0},         {"fine", SEVERITY_DEBUG, 0, 0},
+    {"t", SEVERITY_TRACE, 0, 1},        {"d", SEVERITY_DEBUG, 0, 1},          {"i", SEVERITY_INFO, 0, 1},
+    {"w", SEVERITY_WARN, 0, 1},         {"e", SEVERITY_ERROR, 0, 1},          {"f", SEVERITY_FATAL, 0, 1},
 };
 
 static int is_upper(uint8_t byte) { return byte >= 'A' && byte <= 'Z'; }
@@ -48,11 +48,24 @@ static enum severity of_number(const uint8_t *text, size_t length) {
     return SEVERITY_NONE;
 }
 
+/* The length of a word without a step that follows it: DEBUG-4, ERROR+2 (Go's slog), D2 (MongoDB), DEBUG5 (PostgreSQL), WARN2. */
+static size_t without_step(const uint8_t *word, size_t length) {
+    size_t end = length;
+    while (end > 1 && word[end - 1] >= '0' && word[end - 1] <= '9') end--;
+    if (end == length) return length;
+    return end > 1 && (word[end - 1] == '+' || word[end - 1] == '-') ? end - 1 : end;
+}
+
 enum severity severity_of_word(const uint8_t *word, size_t length) {
     if (length == 0) return SEVERITY_NONE;
     if (!is_letter(word[0])) return of_number(word, length);
-    const struct name *name = find_name(word, length);
+    const struct name *name = find_name(word, without_step(word, length));
     return name ? (enum severity)name->severity : SEVERITY_NONE;
+}
+
+int severity_is_plain(const uint8_t *word, size_t length) {
+    const struct name *name = find_name(word, length);
+    return name && name->is_plain;
 }
 
 static int opens(uint8_t byte) { return byte == ' ' || byte == '\t' || byte == '[' || byte == '(' || byte == '<' || byte == '|'; }

@@ -1,5 +1,7 @@
 #include "timestamp.h"
 
+#include <string.h>
+
 #include "memory.h"
 
 static int is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
@@ -86,12 +88,43 @@ static enum time_status parse_rfc3339(const uint8_t *at, const uint8_t *end, int
     return in_range(read.seconds - offset, read.nanoseconds, time_ns);
 }
 
+/* Of a zone as loggers write it: nothing and UTC are UTC; the hours of an offset alone; a space may stand before. */
+static int32_t loose_offset_seconds(const uint8_t *at, const uint8_t *end) {
+    if (at < end && *at == ' ') at++;
+    if (at == end) return 0;
+    if (end - at == 3 && (memcmp(at, "UTC", 3) == 0 || memcmp(at, "GMT", 3) == 0)) return 0;
+    if (end - at == 3 && (*at == '+' || *at == '-')) {
+        int hours = two_digits(at + 1);
+        return hours < 0 || hours > 23 ? INT32_MIN : (*at == '-' ? -hours : hours) * 3600;
+    }
+    return offset_seconds(at, end);
+}
+
 static enum time_status parse_iso8601(const uint8_t *at, const uint8_t *end, int64_t *time_ns) {
     struct clock_time read;
     at = read_clock(at, end, ',', &read);
-    int32_t offset = !at ? INT32_MIN : at == end ? 0 : offset_seconds(at, end);
+    int32_t offset = at ? loose_offset_seconds(at, end) : INT32_MIN;
     if (offset == INT32_MIN) return TIME_UNREADABLE;
     return in_range(read.seconds - offset, read.nanoseconds, time_ns);
+}
+
+static int month_of(const uint8_t *name) {
+    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    for (int month = 1; month <= 12; month++) {
+        if (memcmp(names + 3 * (month - 1), name, 3) == 0) return month;
+    }
+    return 0;
+}
+
+/* 01/Mar/2026:12:00:00 +0000, perhaps in brackets, as access logs have it. */
+static enum time_status parse_access_time(const uint8_t *at, const uint8_t *end, int64_t *time_ns) {
+    if (end - at == 28 && at[0] == '[' && end[-1] == ']') at++, end--;
+    if (end - at != 26 || at[2] != '/' || at[6] != '/' || at[11] != ':' || at[20] != ' ') return TIME_UNREADABLE;
+    int day = two_digits(at), month = month_of(at + 3), century = two_digits(at + 7), year = two_digits(at + 9);
+    int32_t offset = offset_seconds(at + 21, end);
+    if (day < 0 || century < 0 || year < 0 || offset == INT32_MIN) return TIME_UNREADABLE;
+    int64_t seconds = time_of_clock(century * 100 + year, month, day, at + 12);
+    return seconds == INT64_MIN ? TIME_UNREADABLE : in_range(seconds - offset, 0, time_ns);
 }
 
 /* A decimal number as its digits (leading zeros gone) and the place of its point: 0.DIGITS * 10^point. */
@@ -174,8 +207,8 @@ enum time_status time_parse(const uint8_t *text, size_t length, int64_t *time_ns
 
 enum time_status time_parse_loosely(const uint8_t *text, size_t length, int64_t *time_ns) {
     enum time_status status = time_parse(text, length, time_ns);
-    if (status != TIME_UNREADABLE || length < 5 || text[4] != '-') return status;
-    return parse_iso8601(text, text + length, time_ns);
+    if (status != TIME_UNREADABLE || length < 5) return status;
+    return (text[4] == '-' ? parse_iso8601 : parse_access_time)(text, text + length, time_ns);
 }
 
 EXPORT int32_t kernel_time_parse(const uint8_t *text, int64_t length, int64_t *time_ns) {

@@ -15,7 +15,8 @@ enum time_status { TIME_OK, TIME_UNREADABLE, TIME_OUT_OF_RANGE };
  * next minute's first), or an epoch number. Digits beyond the nanosecond are cut. */
 enum time_status time_parse(const uint8_t *text, size_t length, int64_t *time_ns);
 
-/* The same, and ISO 8601's date and time of day without an offset, which is then UTC; a fraction may follow a comma. */
+/* The same, and what loggers write besides: no offset, which is then UTC; an offset of hours alone; a space before the
+ * offset, or the words UTC and GMT; a fraction after a comma; and the times of access logs, 01/Mar/2026:12:00:00 +0000. */
 enum time_status time_parse_loosely(const uint8_t *text, size_t length, int64_t *time_ns);
 
 /* An epoch number -?\d+(\.\d+)?([eE][+-]?\d+)?: seconds below 10^11, milliseconds below 10^14, microseconds

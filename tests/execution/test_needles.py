@@ -37,9 +37,7 @@ def asked(store: Store, engine: Engine, text: str) -> tuple[list[str], int]:
 
 
 def test_only_the_indexes_of_segments_that_may_have_it_are_loaded(store: Store, engine: Engine) -> None:
-    found, loads = asked(store, engine, "h3x7")
-    assert found == ["request h3x7 done"] and loads >= SEGMENTS
-    for number in (5, 9, 5):
+    for number in (3, 5, 9, 5):
         found, loads = asked(store, engine, f"h{number}x1")
         assert found == [f"request h{number}x1 done"] and loads <= 3
 

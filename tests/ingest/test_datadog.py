@@ -136,12 +136,17 @@ def test_times(log: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "severity"), [('"emergency"', "fatal"), ('"ok"', None), ("3", "error"), ('"Info"', "info")]
+    ("status", "severity", "rest"),
+    [
+        ("emergency", "fatal", {"status": "emergency"}),
+        ("ok", None, {"status": "ok"}),
+        (3, "error", {"status": 3}),
+        ("Info", "info", None),
+    ],
 )
-def test_the_status_is_the_severity(status: str, severity: str | None) -> None:
-    [record] = logs(f'{{"message":"x","status":{status}}}')
-    assert record.get("severity") == severity
-    assert ("attributes" in record) == (severity is None)
+def test_the_status_is_the_severity(status: str | int, severity: str | None, rest: dict[str, object] | None) -> None:
+    [record] = logs(json.dumps({"message": "x", "status": status}))
+    assert (record.get("severity"), record.get("attributes")) == (severity, rest)
 
 
 def test_messages_of_all_kinds() -> None:

@@ -154,7 +154,7 @@ def test_the_request_says_more_than_its_documents() -> None:
         ({"@timestamp": "2026-03-01T12:00"}, NOW_NS, {"_time": "2026-03-01T12:00"}),
         ({"datetime": "2026-03-01T12:00:00.123456+00:00"}, 1_772_366_400_123_456_000, {}),
         ({"datetime": "noon", "ts": 5}, 5_000_000_000, {"datetime": "noon"}),
-        ({"datetime": "noon"}, NOW_NS, {"_time": "noon"}),
+        ({"datetime": "noon"}, NOW_NS, {"datetime": "noon"}),
         ({"datetime": {"date": "noon"}}, NOW_NS, {"datetime": {"date": "noon"}}),
         ({"Timestamp": "2026-03-01T12:00:00.5Z"}, 1_772_366_400_500_000_000, {}),
         ({"ts": "noon"}, NOW_NS, {"_time": "noon"}),
@@ -192,7 +192,7 @@ def test_a_document_without_a_message_says_what_is_its_own() -> None:
         "severity": "error",
         "message": "from the journal",
         "labels": {"node": "n"},
-        "attributes": {"_SYSTEMD_UNIT": "a.service"},
+        "attributes": {"_SYSTEMD_UNIT": "a.service", "PRIORITY": "3"},
     }
 
 

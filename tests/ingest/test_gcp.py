@@ -169,6 +169,16 @@ def test_severities_by_name_and_number(severity: Any, expected: str | None) -> N
 
 
 @pytest.mark.parametrize(
+    ("severity", "kept"),
+    [("NOTICE", "NOTICE"), (600, "CRITICAL"), ("800", "EMERGENCY"), ("LOUD", "LOUD"), (10**9, "1000000000")],
+)
+def test_a_severity_that_is_no_plain_word_for_ours_is_an_attribute_too(severity: Any, kept: str) -> None:
+    assert one(textPayload="x", severity=severity)["attributes"] == {"severity": kept}
+    assert "attributes" not in one(textPayload="x", severity="WARNING")
+    assert "attributes" not in one(textPayload="x", severity="DEFAULT")
+
+
+@pytest.mark.parametrize(
     ("entry", "message"),
     [
         ({"textPayload": "text\n"}, "text"),

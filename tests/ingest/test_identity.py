@@ -180,6 +180,14 @@ def test_severity_and_trace() -> None:
     assert resolve({"severity": "odd", "level": "warn"}).severity == "warn"
 
 
+def test_a_word_that_says_more_than_the_severity_stays() -> None:
+    resolved = resolve({"level": "NOTICE", "severity_text": "NOTICE", "detected_level": "info"})
+    assert (resolved.severity, resolved.rest) == (
+        "info",
+        {"level": "NOTICE", "severity_text": "NOTICE", "detected_level": "info"},
+    )
+
+
 def test_a_pods_label_does_not_hide_where_it_runs() -> None:
     labels = resolve({"kubernetes": {"host": "n", "labels": {"node": "mine", "tier": 1}}}).source.labels
     assert labels == {"node": "n", "pod_label.node": "mine", "tier": "1"}

@@ -18,6 +18,7 @@ from ingest.rules_file import ACTIONS, rules_of
 from ingest.rules_mask import DETECTORS
 from ingest.rules_where import Place
 from logstore.enrich import enrich, whole
+from tests.native.test_enrich_reference import enriched
 
 DOCS = Path(__file__).parents[2] / "docs"
 LINES, RULES = (DOCS / "lines.md").read_text(), (DOCS / "rules.md").read_text()
@@ -55,6 +56,12 @@ def test_lines_become_what_the_page_says(words: str, body: str, expected: str) -
     head = Head(params=dict([words.split("=")]), headers={"content-type": "text/plain"})
     wanted = asked(head, native.NAME, LinesSettings())
     compare(lines(decoded(body, head), wanted, now_ns=NOW_NS, max_line_bytes=1 << 24), expected)
+
+
+def test_lines_tell_the_severity_that_the_page_says() -> None:
+    [(said, expected)] = re.findall(r"^```said\n(.*?)\n```\n\n```json\n(.*?)^```$", LINES, re.MULTILINE | re.DOTALL)
+    told = [json.loads(line)["severity"] for line in expected.splitlines()]
+    assert [severity for _, severity in enriched([(line, None, "") for line in said.splitlines()])] == told
 
 
 @pytest.mark.parametrize(("rules", "body", "expected"), OF_RULES)

@@ -76,6 +76,17 @@ def test_protobuf_is_a_block_of_snappy_whatever_its_head_says(headers: dict[str,
     assert (third["pod"], third["severity"], third["labels"]) == ("web-1", "error", {"job": "other"})
 
 
+@pytest.mark.parametrize("is_json", [True, False])
+def test_a_level_that_says_more_than_the_severity_stays_a_label_or_metadata(is_json: bool) -> None:
+    entries = (Entry(TIME_NS, b"of its stream"), Entry(TIME_NS, b"of its own", {"level": "CRITICAL"}))
+    listed = [[str(TIME_NS), "of its stream"], [str(TIME_NS), "of its own", {"level": "CRITICAL"}]]
+    labels = {"job": "api", "level": "NOTICE"}
+    body = values(*listed, **labels) if is_json else snappy(push(Stream('{job="api", level="NOTICE"}', entries)))
+    first, second = records(body, JSON if is_json else PROTOBUF)
+    assert (first["severity"], first["labels"]) == ("info", labels)
+    assert (second["severity"], second["labels"], second["attributes"]) == ("fatal", labels, {"level": "CRITICAL"})
+
+
 @pytest.mark.parametrize(
     ("metadata", "labels", "attributes"),
     [

@@ -144,14 +144,26 @@ def test_equal_label_sets_are_one_text_and_one_code() -> None:
 @pytest.mark.parametrize(
     ("sent", "severity"),
     [
-        ('"WARNING"', "warn"), ('"Err"', "error"), ('"critical"', "fatal"), ('"panic"', "fatal"), ('"notice"', "info"),
-        ("3", "error"), ("30", "info"), ('"7"', "debug"), ('"TRACE"', "trace"), ('"E"', "error"),
+        ('"WARNING"', "warn"), ('"Err"', "error"), ('"TRACE"', "trace"), ('"E"', "error"), ('"ftl"', "fatal"),
+        ('"Informational"', "info"), ('"dbg"', "debug"),
     ],
 )  # fmt: skip
 def test_common_words_of_severity(sent: str, severity: str) -> None:
     record = one(f'{{"message":"x","level":{sent}}}')
     assert record["severity"] == severity
     assert "attributes" not in record
+
+
+@pytest.mark.parametrize(
+    ("sent", "severity"),
+    [
+        ('"critical"', "fatal"), ('"PANIC"', "fatal"), ('"notice"', "info"), ('"SEVERE"', "error"),
+        ('"finest"', "trace"), ('"http"', "debug"), ("3", "error"), ("30", "info"), ('"7"', "debug"),
+    ],
+)  # fmt: skip
+def test_a_word_that_says_more_than_the_severity_is_an_attribute_too(sent: str, severity: str) -> None:
+    record = one(f'{{"message":"x","level":{sent}}}')
+    assert (record["severity"], record["attributes"]) == (severity, f'{{"level":{sent}}}')
 
 
 def test_a_severity_that_is_not_understood_stays_as_an_attribute() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.protocols.native import decode
 from ingest.request import Request
-from ingest.severity import severity_of, severity_of_number, severity_of_syslog
+from ingest.severity import says_more, severity_of, severity_of_number, severity_of_syslog
 
 KERNEL = Path(__file__).parents[2] / "logstore" / "native" / "severity.c"
 WORDS = re.findall(r'\{"(\w+)", SEVERITY_', KERNEL.read_text())
@@ -26,6 +26,13 @@ def test_words_and_numbers_mean_what_they_mean_in_the_kernel() -> None:
     cases = [*WORDS, *map(str.upper, WORDS), *map(str.title, WORDS), *NUMBERS, "", "other", "3.0", " info"]
     assert [severity_of(word) for word in cases] == as_the_kernel_reads(cases)
     assert "" not in {severity_of(word) for word in WORDS}
+
+
+def test_words_and_numbers_that_say_more_are_those_that_the_kernel_keeps() -> None:
+    cases = [*WORDS, *map(str.upper, WORDS), *NUMBERS, "other"]
+    body = "\n".join(json.dumps({"message": "m", "level": word}) for word in cases)
+    kept = decode(Request(body.encode(), 0)).batch.column("attributes").to_pylist()
+    assert [says_more(word) for word in cases] == [text is not None for text in kept]
 
 
 @pytest.mark.parametrize(

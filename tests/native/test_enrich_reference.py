@@ -112,3 +112,18 @@ def test_a_slice_is_read_like_the_whole() -> None:
     together = enrich(batch)
     for start, length in ((0, 1), (3, 17), (8, 8), (49, 1), (50, 0), (13, 37)):
         assert enrich(batch.slice(start, length)) == together.slice(start, length)
+
+
+_LEVELS = st.sampled_from(["info", "W", "D2", "ERROR+2", "x", "a.go:3", "", 5, 30, True, None])
+_TELLING = st.sampled_from(
+    [*reference.LEVEL_KEYS, "t", "s", "@t", "record", "log", "name", "levelStr", "$date", "caller", "v", "err"]
+)
+_TOLD = st.recursive(_LEVELS, lambda inner: st.dictionaries(_TELLING, inner, max_size=3), max_leaves=6)
+_OBJECTS = st.dictionaries(_TELLING, _TOLD, max_size=5)
+
+
+@given(_OBJECTS, st.none() | _OBJECTS)
+def test_members_tell_a_severity_in_the_ways_of_all_loggers(
+    line: dict[str, Any], pushed: dict[str, Any] | None
+) -> None:
+    check([(json.dumps(line), json.dumps(pushed) if pushed else None, "")])

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from logstore.indexes import Texts
+from logstore.numbering import Texts
 from query.engine import Engine
 from query.parser import parse
 from query.settings import Size

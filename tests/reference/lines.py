@@ -30,7 +30,9 @@ _LOGFMT = re.compile(rb"(?:" + _PAIR + rb"[ \t]+)+" + _PAIR, re.DOTALL)
 _ONE_PAIR = re.compile(_PAIR, re.DOTALL)
 KLOG_SEVERITY = {"I": "info", "W": "warn", "E": "error", "F": "fatal"}
 LEVEL_KEYS = ("severity", "level", "lvl", "loglevel", "log.level", "levelname", "level_name", "Level", "LogLevel")
-LEVEL_KEYS += ("@level", "@l", "severityText", "severity_text")
+LEVEL_KEYS += ("@level", "@l", "severityText", "severity_text", "SeverityText", "Severity", "sev", "error_severity")
+LEVEL_KEYS += ("syslogseverity", "syslogseverity-text")
+LEVEL_PATHS = (("log", "level"), ("level", "levelStr"), ("level", "name"), ("record", "level", "name"))
 
 
 def enrich(message: str, pushed: dict[str, Any] | None, severity: str) -> tuple[dict[str, Any] | None, str]:
@@ -43,9 +45,28 @@ def enrich(message: str, pushed: dict[str, Any] | None, severity: str) -> tuple[
         value = attributes.get(key)
         if found := severity_of(value):
             return attributes or None, found
+    if found := severity_of_shape(attributes):
+        return attributes, found
     if letter:
         return attributes, KLOG_SEVERITY[letter]
     return attributes or None, severity_of_line(message.encode()) if kind == "plain" else ""
+
+
+def severity_of_shape(attributes: dict[str, Any]) -> str:
+    for head, *keys in LEVEL_PATHS:
+        value = attributes.get(head)
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        if found := severity_of(value):
+            return found
+    if isinstance(attributes.get("t"), dict) and "$date" in attributes["t"] and severity_of(attributes.get("s")):
+        return severity_of(attributes["s"])
+    if "@t" in attributes and "@l" not in attributes:
+        return "info"
+    caller, verbosity = attributes.get("caller"), attributes.get("v", "")
+    if not isinstance(caller, str) or isinstance(caller, Number) or ".go:" not in caller:
+        return ""
+    return "info" if isinstance(verbosity, Number) else "error" if "v" not in attributes and "err" in attributes else ""
 
 
 def read_line(line: bytes) -> tuple[str, dict[str, Any], str]:

@@ -20,14 +20,16 @@ NAMES = {
     "severity": ("severity", "level"),
 }
 LEVELS = {
-    "trace": "trace trc finest finer verbose silly t",
-    "debug": "debug dbg fine config http d",
-    "info": "info information informational inf notice success log i",
-    "warn": "warn warning wrn w",
-    "error": "error err severe e",
-    "fatal": "fatal ftl critical crit panic dpanic emerg emergency alert f",
+    "trace": ("trace trc t", "finest finer verbose silly"),
+    "debug": ("debug dbg d", "fine config http"),
+    "info": ("info information informational inf i", "notice success log"),
+    "warn": ("warn warning wrn w", ""),
+    "error": ("error err e", "severe"),
+    "fatal": ("fatal ftl f", "critical crit panic dpanic emerg emergency alert"),
 }
-SEVERITY_OF = {word: severity for severity, words in LEVELS.items() for word in words.split()}
+STEPPED = re.compile(r"^([a-z]+)[+-]?[0-9]+\Z")
+PLAIN = {word for plain, _ in LEVELS.values() for word in plain.split()}
+SEVERITY_OF = {word: severity for severity, words in LEVELS.items() for word in " ".join(words).split()}
 SEVERITY_OF |= dict(zip("01234567", ("fatal", "fatal", "fatal", "error", "warn", "info", "info", "debug"), strict=True))
 SEVERITY_OF |= {str(10 * (i + 1)): severity for i, severity in enumerate(LEVELS)}
 
@@ -138,7 +140,7 @@ def record_of(members: dict[str, Any], spans: dict[str, Any], own: bytes, settin
     for name in NAMES["severity"]:
         if name in rest:
             record["severity"] = severity_of(rest[name])
-            if record["severity"] or rest[name] == "":
+            if rest[name] == "" or (record["severity"] and rest[name].lower() in PLAIN):
                 del rest[name]
             break
 
@@ -201,7 +203,9 @@ def clean(value: Any) -> Any:
 
 
 def severity_of(value: Any) -> str:
-    return SEVERITY_OF.get(value.lower(), "") if isinstance(value, str) and value.isascii() else ""
+    if not isinstance(value, str) or not value.isascii():
+        return ""
+    return SEVERITY_OF.get(value.lower(), "") or SEVERITY_OF.get(STEPPED.sub(r"\1", value.lower()), "")
 
 
 # JSON

@@ -111,6 +111,15 @@ def test_metrics_tell_what_is_held_of_segments_and_how_often_it_was_read(shared:
     assert "logstore_footer_cache_segments" in again
 
 
+def test_indexes_are_in_memory_before_anything_is_asked(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data") as server:
+        server.post(b'{"message":"request 4711"}')
+        server.flush()
+        server.await_metric("logstore_index_cache_segments 1.0")
+    with ServerProcess(tmp_path / "data") as server:
+        server.await_metric("logstore_index_cache_segments 1.0")
+
+
 def test_metrics_tell_which_segments_were_not_read_again(shared: ServerProcess) -> None:
     shared.post(b'{"message":"thrice"}')
     shared.flush()

@@ -14,7 +14,7 @@ from ingest.json_text import to_json
 from ingest.protocols.gcp.protobuf import Unread
 from ingest.request import Decoded, Request
 from ingest.rows import INGEST_ERROR, Rows, Source
-from ingest.severity import severity_of
+from ingest.severity import says_more, severity_of
 from ingest.times import NS_PER_S, time_ns
 from logstore.record import NODE_NAMESPACE
 
@@ -22,7 +22,7 @@ _RAW_MAX: Final = 1 << 20
 """What is kept of an entry that is none."""
 _MESSAGE: Final = ("message", "msg", "log", "MESSAGE")
 _PAYLOADS: Final = ("textPayload", "jsonPayload", "protoPayload")
-_SEVERITIES: Final = ("", "debug", "info", "info", "warn", "error", "fatal", "fatal", "fatal")
+_SEVERITIES: Final = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 """Of LogSeverity's numbers, by hundreds."""
 _STREAMS: Final = ("stdout", "stderr")
 _OF_AGENTS: Final = "kubernetes"
@@ -90,6 +90,9 @@ class _Writer:
         group, left = self._group(entry, about, told)
         rest = {name: value for name, value in entry.items() if name not in _ELSEWHERE}
         attributes = {**own, **rest, **left, **payload}
+        severity = _severity(entry.get("severity") or "DEFAULT")
+        if says_more(severity) and severity != "DEFAULT":
+            attributes["severity"] = severity
         when_ns = _time(entry.get("timestamp"))
         if when_ns is None and entry.get("timestamp") is not None:
             attributes["_time"] = entry["timestamp"]
@@ -98,7 +101,7 @@ class _Writer:
             group,
             when_ns,
             message,
-            severity=_severity(entry.get("severity")),
+            severity=severity_of(severity),
             attributes=attributes,
             trace_id=trace or None,
             span_id=_text(entry.get("spanId") or "") or None,
@@ -188,12 +191,10 @@ def _payload(entry: Mapping[str, Any]) -> tuple[str | bytes, dict[str, Any]]:
 
 
 def _severity(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        hundreds = value // 100
-        return _SEVERITIES[hundreds] if 0 <= hundreds < len(_SEVERITIES) else ""
-    if isinstance(value, str):
-        return _severity(int(value)) if value.isascii() and value.isdecimal() and len(value) < 5 else severity_of(value)
-    return ""
+    """The word of a severity; numbers have one too."""
+    text = _text(value)
+    hundreds = int(text) // 100 if text.isascii() and text.isdecimal() and len(text) < 5 else len(_SEVERITIES)
+    return _SEVERITIES[hundreds] if hundreds < len(_SEVERITIES) else text
 
 
 def _time(value: Any) -> int | None:

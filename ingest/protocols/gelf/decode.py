@@ -29,7 +29,7 @@ from ingest.protocols.gelf.timestamp import time_ns
 from ingest.protocols.gelf.usual import decode_usual
 from ingest.request import Decoded, Limits, Request, Sender
 from ingest.rows import INGEST_ERROR, Rows, Source
-from ingest.severity import severity_of, severity_of_syslog
+from ingest.severity import says_more, severity_of, severity_of_syslog
 from logstore.errors import InvalidInput, TooLarge
 
 _UNTOLD: Final = {0: "emerg", 1: "alert", 2: "crit", 5: "notice"}
@@ -205,7 +205,7 @@ def _own_attributes(document: Document, message: str, level: int, fields: Sorted
         attributes["gelf.message" if "message" in fields.attributes else "message"] = document["message"]
     if word := _UNTOLD.get(level):
         attributes["syslog_severity"] = word
-    elif level < 0 and (unread := document.get("level")) is not None:
+    elif level < 0 and (unread := document.get("level")) is not None and says_more(_word(unread)):
         attributes["gelf.level" if "level" in fields.attributes else "level"] = unread
     return attributes
 

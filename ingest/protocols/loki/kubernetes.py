@@ -15,7 +15,8 @@ from ingest.identity_table import Table
 from ingest.json_body import read_json
 from ingest.json_text import to_json
 from ingest.lines_kernels import rows_holding
-from ingest.placing import dictionary, indices
+from ingest.placing import indices
+from ingest.rows import dictionary
 from logstore.errors import InvalidInput
 
 _SIGN: Final = ('"docker_id":"',)

@@ -18,7 +18,7 @@ from ingest.protocols.otlp.any_value import DEPTH_MAX, TooDeep, read_any, read_i
 from ingest.protocols.otlp.resource import is_lifted, lifted, resolve_group
 from ingest.request import Decoded, Request
 from ingest.rows import Rows
-from ingest.severity import severity_of, severity_of_number
+from ingest.severity import says_more, severity_of, severity_of_number
 from logstore.errors import InvalidInput
 
 _KERNEL: Final = entries_kernel("kernel_otlp_json")
@@ -137,7 +137,7 @@ def _severity(record: Mapping[str, Any], attributes: dict[str, Any]) -> str:
     severity = severity_of_number(number) if isinstance(number, int) else ""
     is_known = bool(severity)
     severity = severity or of_text
-    if text and (of_text != severity or not of_text):
+    if text and (of_text != severity or not isinstance(text, str) or says_more(text)):
         attributes["severity_text"] = text
     if number and (not is_known or (number - 1) % _NUMBERS_A_SEVERITY):
         attributes["severity_number"] = number

@@ -51,6 +51,12 @@ def _of_streams(table: Table) -> Iterator[str]:
 
 def resolve_group(resource: str, attributes: str, table: Table) -> Resolved:
     """Of a resource's attributes and of what was lifted out of a record's, both JSON objects; the second may be ''."""
+    is_short = len(resource) + len(attributes) <= _CACHED_MAX_CHARACTERS
+    return (_of_both if is_short else _of_both.__wrapped__)(resource, attributes, table)
+
+
+@lru_cache(_CACHED)
+def _of_both(resource: str, attributes: str, table: Table) -> Resolved:
     base = (_of_resource if len(resource) <= _CACHED_MAX_CHARACTERS else _of_resource.__wrapped__)(resource, table)
     return over(base, attributes, table)
 

@@ -158,7 +158,7 @@ def _without_header(text: str) -> Parsed:
     if text.startswith(_EMPTY_TAG, at):
         return Parsed(priority, None, "", "", "", "", "", "", _without_bom(text[at + len(_EMPTY_TAG) :]))
     tag = _LONE_TAG.match(text, at)
-    if tag is None or (severity_of(tag["app"]) and tag["app"].lower() not in _PROGRAMS):
+    if tag is None or (tag["app"].isalpha() and severity_of(tag["app"]) and tag["app"].lower() not in _PROGRAMS):
         return Parsed(priority, None, "", "", "", "", "", "", _without_bom(text[at:]))
     return Parsed(priority, None, "", tag["app"], tag["procid"] or "", "", "", "", text[tag.end() :])
 
