@@ -105,7 +105,7 @@ class ServeSettings(BaseSettings):
     ingest_memory: Size | None = setting(
         "Ingest",
         None,
-        "request bodies in memory at once; further ones wait, and one that comes at less than 64 KiB/s gives way to them;"
+        "request bodies in memory at once; further ones wait, and one slower than 64 KiB/s gives way to them;"
         " default: 1/8 of --memory, at least --max-body",
     )
     ingest_threads: int = Field(
