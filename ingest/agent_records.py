@@ -7,7 +7,8 @@ line is an agent's record if
 
 - it has an object `kubernetes` that tells a pod or a container, and nothing else told the pod;
 - or its sender is one that writes records (`are_records`), and it has such an object, or its members are a text (`log`,
-  or `message` beside `logtag`) and nothing but what the parsers of container files add.
+  or `message` beside `logtag`, which is left out where a line is empty) and nothing but what the parsers of container
+  files add.
 
 Any other line stays as it is, to the byte.
 """
@@ -116,6 +117,8 @@ def _is_of_file(text: str) -> bool:
         members = orjson.loads(text)
     except ValueError:
         return False
+    if "logtag" in members and members.keys() <= _OF_FILES:
+        return True
     name = "message" if "logtag" in members and "message" in members else "log"
     return isinstance(members.get(name), str) and members.keys() <= {name, *_OF_FILES}
 

@@ -173,7 +173,7 @@ class _Share:
         return body
 
     async def _take(self, size_bytes: int) -> None:
-        await self._bodies.acquire(size_bytes, self._limits.wait_s)
+        await self._bodies.acquire(size_bytes, self._limits.wait_s, self._taken_bytes)
         self._taken_bytes += size_bytes
 
     async def _receive(self, messages: AsyncIterator[bytes]) -> bytes:

@@ -105,7 +105,8 @@ class ServeSettings(BaseSettings):
     ingest_memory: Size | None = setting(
         "Ingest",
         None,
-        "request bodies in memory at once; further ones wait; default: 1/8 of --memory, at least --max-body",
+        "request bodies in memory at once; further ones wait, and one slower than 64 KiB/s gives way to them;"
+        " default: 1/8 of --memory, at least --max-body",
     )
     ingest_threads: int = Field(
         default=2,

@@ -136,7 +136,7 @@ class _Served:
         if greeting := self._conversation.greeting():
             await self._send(greeting)
         while received := await self._read():
-            await self._bodies.acquire(len(received), self._settings.receive_timeout)
+            await self._bodies.acquire(len(received), self._settings.receive_timeout, self._share_bytes)
             self._share_bytes += len(received)
             await self._pass_on(self._conversation.feed(received))
         await self._pass_on(self._conversation.end())

@@ -384,11 +384,24 @@ static int append_message(struct decoder *d, const struct json_member *member, c
     return end_message(d, from);
 }
 
+/* Has the document nothing but what Fluent Bit's and Fluentd's parsers of CRI leave of a line without text? */
+static int is_empty_line(const struct decoder *d) {
+    int has_tag = 0;
+    for (int32_t i = 0; i < d->members.count; i++) {
+        const struct json_member *member = &d->members.items[i];
+        if (member->is_dropped) continue;
+        int is_tag = member->key_length == 6 && memcmp(member->key, "logtag", 6) == 0;
+        if (!is_tag && !(member->key_length == 4 && memcmp(member->key, "time", 4) == 0)) return 0;
+        has_tag |= is_tag;
+    }
+    return has_tag;
+}
+
 /* A document without a message: what it says besides its metadata is the message. */
 static void append_own_message(struct decoder *d, size_t attributes_at) {
     const struct buffer *attributes = &d->attributes.text;
     size_t from = d->message.text.length;
-    buffer_append(&d->message.text, attributes->data + attributes_at, attributes->length - attributes_at);
+    if (!is_empty_line(d)) buffer_append(&d->message.text, attributes->data + attributes_at, attributes->length - attributes_at);
     end_message(d, from);
 }
 

@@ -124,6 +124,8 @@ void read_told(struct json_members *attributes, int64_t formats, struct wrapped 
     } else if (formats & UNWRAP_DOCKER && says(attributes, "CONTAINER_PARTIAL_MESSAGE", "true")) {
         found->kind = WRAPPED_TOLD;
         found->is_partial = !says(attributes, "CONTAINER_PARTIAL_LAST", "true");
+    } else if (formats & UNWRAP_DOCKER && member_of(attributes, "CONTAINER_ID", JSON_STRING)) {
+        found->kind = WRAPPED_TOLD; /* Podman's journald driver says nothing of the last piece, nor of a whole line */
     }
 }
 

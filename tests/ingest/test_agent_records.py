@@ -107,6 +107,12 @@ def test_an_apps_line_about_pods_stays_where_labels_tell_its_own() -> None:
     assert (record["message"], record["pod"]) == (line, "controller-0")
 
 
+def test_a_line_without_text_is_empty() -> None:
+    """Parsers of CRI leave the message out where there is none."""
+    [record] = pushed('{"time":"2026-05-28T20:26:40.123456789Z","stream":"stderr","logtag":"F"}', job="fluent-bit")
+    assert (record.get("message", ""), record["stream"]) == ("", "stderr")
+
+
 def test_neighbours_keep_their_order() -> None:
     agents = json.dumps({"log": "opened", "kubernetes": KUBERNETES})
     lines = ["plain", agents, '{"kubernetes":{"pod_name":oops}}', agents, '{"a": 1}']

@@ -180,6 +180,13 @@ def test_fields_may_hold_an_agents_words_or_an_applications() -> None:
     )
 
 
+@pytest.mark.parametrize("more", [{}, {"time": "12:00"}, {"kubernetes": {"pod_name": "web-0"}}])
+def test_a_document_of_a_line_without_text_has_an_empty_message(more: dict[str, Any]) -> None:
+    """Fluent Bit's and Fluentd's parsers of CRI leave the message out."""
+    assert "message" not in one({"stream": "stdout", "logtag": "F"} | more)
+    assert one({"stream": "stdout", "logtag": "F", "n": 7})["message"] == '{"logtag":"F","n":7}'
+
+
 def test_a_document_without_a_message_says_what_is_its_own() -> None:
     row = one({"@timestamp": "2026-03-01T12:00:00Z", "event_id": 7, "ok": True, **AGENTS["Vector"]})
     assert row["message"] == '{"event_id":7,"ok":true}'

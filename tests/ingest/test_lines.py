@@ -185,6 +185,17 @@ def test_pieces_that_dockers_drivers_tell_of_are_joined() -> None:
     assert (messages(found), attributes(found)) == (["ab", "c"], [{}, {}])
 
 
+def test_pieces_of_podmans_journald_driver_are_joined_though_the_last_says_nothing() -> None:
+    def piece(text: str, priority: int, **told_so: str) -> dict[str, object]:
+        return {"msg": text, "stream": f"of {priority}", "CONTAINER_ID": "c", "PRIORITY": priority, **told_so}
+
+    partial = {"CONTAINER_PARTIAL_MESSAGE": "true"}
+    batch = told(piece("a", 6, **partial), piece("err", 3), piece("b", 6, **partial), piece("c", 6), piece("d", 6))
+    found = taken(batch)
+    assert messages(found) == ["abc", "err", "d"]
+    assert attributes(found) == [{"CONTAINER_ID": "c", "PRIORITY": number} for number in (6, 3, 6)]
+
+
 def test_a_line_whose_rest_is_in_the_next_request_says_so() -> None:
     first = taken(decoded(f"{TIME} stdout F whole\n{TIME} stdout P begin".encode()))
     second = taken(decoded(f"{TIME} stdout P ning\n{TIME} stdout F  end".encode()))

@@ -73,6 +73,62 @@ def test_bodies_wait_for_memory_and_then_are_refused(server: Start) -> None:
     assert count(process) == 1
 
 
+CHUNKED = b"POST /api/v1/logs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Sending:
+    """A request in chunks, each of so many blanks, and its answer."""
+
+    def __init__(self, server: ServerProcess, head: bytes = CHUNKED) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", server.port), 20)
+        self._socket.sendall(head)
+
+    def chunk(self, size_bytes: int) -> None:
+        self._socket.sendall(b"%x\r\n%b\r\n" % (size_bytes, b" " * size_bytes))
+
+    def end(self) -> None:
+        self._socket.sendall(b'13\r\n{"message":"whole"}\r\n0\r\n\r\n')
+
+    def status(self) -> int:
+        return int(self._socket.recv(12)[-3:])
+
+
+def test_bodies_that_hold_each_other_up_are_told_apart_at_once(server: Start) -> None:
+    process = server(max_body="4MiB", ingest_memory="4MiB", ingest_wait="60s")
+    one, other = Sending(process), Sending(process)
+    for sending in (one, other):
+        sending.chunk(2 << 20)
+    process.await_metric("logstore_ingest_held_bytes 4.194304e+06")
+    one.chunk(1 << 20)
+    other.chunk(1 << 20)
+    assert other.status() == 429
+    one.end()
+    assert one.status() == 200
+    assert count(process) == 1
+
+
+def test_a_body_that_has_begun_comes_before_those_that_have_not(server: Start) -> None:
+    process = server(max_body="4MiB", ingest_memory="4MiB", ingest_wait="60s")
+    begun = Sending(process)
+    begun.chunk(1 << 20)
+    process.await_metric("logstore_ingest_held_bytes 1.048576e+06")
+    large = Sending(process, CHUNKED.replace(b"Transfer-Encoding: chunked", b"Content-Length: 4194304"))
+    begun.chunk(1 << 20)
+    begun.end()
+    assert begun.status() == 200
+    large.chunk((4 << 20) - 10)
+    assert large.status() == 400
+
+
+def test_a_body_that_hardly_comes_gives_way_to_those_that_wait(server: Start) -> None:
+    process = server(max_body="1MiB", ingest_memory="1MiB", ingest_wait="60s")
+    slow = Sending(process, CHUNKED.replace(b"Transfer-Encoding: chunked", b"Content-Length: 1048576"))
+    process.await_metric("logstore_ingest_held_bytes 1.048576e+06")
+    assert process.post(b'{"message":"waits for it"}').status_code == 200
+    assert slow.status() == 429
+    assert count(process) == 1
+
+
 def test_queries_over_the_limit_are_a_429(server: Start) -> None:
     process = server(query_concurrency=1, query_memory="1GiB")
     body = b"".join(b'{"message":"%s"}\n' % (b"x" * 1000) for _ in range(20_000))

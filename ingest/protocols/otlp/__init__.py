@@ -42,7 +42,7 @@ def decode(request: Request) -> Decoded:
         if is_text
         else decode_entries(_KERNEL, request, lifted(request.identity), resolve_group)
     )
-    return replace(decoded, batch=opened(decoded.batch, request, are_records=False))
+    return replace(decoded, batch=opened(decoded.batch, request, are_records=request.head.is_of_fluent_bit))
 
 
 def answer(request: Request, decoded: Decoded) -> Answer:
