@@ -39,6 +39,7 @@ from logstore.settings import StoreSettings
 from logstore.snapshot import Snapshot
 from logstore.streams import stream_totals
 from logstore.wal import KeyedReceipt
+from logstore.yielding import yield_to_others
 
 log = structlog.get_logger("logstore.store")
 
@@ -242,6 +243,7 @@ class Store:
                 self._stopping.wait(_RETRY_S)
 
     def _tend_forever(self) -> None:
+        yield_to_others()
         segments = self._live.segments
         self.indexes.fill(segments.take(np.argsort(-segments.max_time_ns)))
         while not self._stopping.wait(self.settings.compact_interval_s):
