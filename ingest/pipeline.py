@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 from ingest import body as bodies
-from ingest import lines
+from ingest import label_limits, lines
 from ingest.identity_table import Table, default_table
 from ingest.joining import decode_together, parts, shares, small_enough, take_alike
 from ingest.lines_asked import LinesSettings
@@ -248,6 +248,7 @@ class Pipeline:
         self, batch: pa.RecordBatch, receipt: bytes, key: IdempotencyKey | None, deadline_s: float
     ) -> Future[Ack]:
         """Waits for room in the store, which says Busy at once but not when it has room again."""
+        batch = label_limits.within_limits(batch)
         while True:
             try:
                 return self._sink.append(batch, receipt, key)

@@ -177,15 +177,12 @@ def _source(told: Mapping[str, str], table: Table) -> Source:
 
 def _tags(text: Any) -> dict[str, str]:
     """`a:1,b:2` or a list of such; of a tag that is repeated all values, with commas between them."""
-    tags: dict[str, str] = {}
+    tags: dict[str, dict[str, None]] = {}
     for tag in text if isinstance(text, list) else _text(text).split(","):
         name, _, value = _text(tag).strip().partition(":")
-        name = _TAG_TO_PATH.get(name, name)
-        if name and value not in tags.get(name, "").split(","):
-            tags[name] = f"{tags[name]},{value}" if tags.get(name) else value
-        elif name:
-            tags.setdefault(name, value)
-    return tags
+        if name:
+            tags.setdefault(_TAG_TO_PATH.get(name, name), {})[value] = None
+    return {name: ",".join(filter(None, values)) for name, values in tags.items()}
 
 
 def _take_text(log: dict[str, Any], name: str) -> str:

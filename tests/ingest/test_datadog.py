@@ -135,6 +135,13 @@ def test_times(log: str, expected: int) -> None:
     assert record["time"] == expected
 
 
+def test_a_tag_that_is_repeated_very_often_takes_no_longer_than_others() -> None:
+    values = [str(number) for number in range(100_000)]
+    text = ",".join(f"shard:{value}" for value in [*values, "7", ""])
+    [record] = logs(json.dumps({"message": "x", "ddtags": text}))
+    assert record["labels"]["shard"] == ",".join(values)
+
+
 @pytest.mark.parametrize(
     ("status", "severity", "rest"),
     [
