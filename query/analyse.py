@@ -90,7 +90,7 @@ def _own_columns(query: ast.Query) -> set[str]:
 
 def is_exact_bound(condition: ast.Expression) -> bool:
     """Whether this condition is one on the time, or on the cluster or namespace alone, so that bounds say all of it."""
-    if _is_time_bound(condition):
+    if is_time_bound(condition):
         return True
     values = _identity_of(condition)
     return values is not None and values[0] in ("cluster", "namespace")
@@ -101,7 +101,8 @@ def is_identity(condition: ast.Expression) -> bool:
     return _identity_of(condition) is not None
 
 
-def _is_time_bound(condition: ast.Expression) -> bool:
+def is_time_bound(condition: ast.Expression) -> bool:
+    """Whether this condition is one on the time alone, so that bounds of time say all of it."""
     found = _bounds_of(condition, 0)
     return found.start_ns is not None or found.end_ns is not None
 
@@ -117,7 +118,7 @@ def without_time_bounds(query: ast.Query) -> ast.Query:
 
 
 def _without_time_bounds(condition: ast.Expression) -> ast.Expression:
-    kept = tuple(part for part in parts_of(condition) if not _is_time_bound(part))
+    kept = tuple(part for part in parts_of(condition) if not is_time_bound(part))
     if not kept:
         return ast.All()
     return kept[0] if len(kept) == 1 else ast.And(kept)

@@ -16,6 +16,7 @@ from typing import Final
 from logstore.yielding import yielding
 from query.extension import NO_SECRET
 from query.instance import Instance, Limits
+from query.misses import Misses
 from query.parts import Parts
 from query.remembered import Answers
 from query.session import Room, Session
@@ -47,6 +48,7 @@ class Engine:
         self._readers = ThreadPoolExecutor(self.settings.threads, "query-read")
         self.verdicts = Verdicts()
         self.answers = Answers()
+        self.misses = Misses()
         self.parts = Parts()
 
     def _start(self, size: Size, segments: Path, spill: Path) -> Instance:

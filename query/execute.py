@@ -20,6 +20,7 @@ from query.ast import Extend, Fields, Name, Query, Where
 from query.cost import Cost, Stage, Trial
 from query.engine import Engine
 from query.merging import merged, merging_of
+from query.misses import search_of
 from query.narrowing import Times
 from query.parser import parse
 from query.place import cursor_after, place_of
@@ -66,8 +67,7 @@ def run_parsed(
         with cost.stage(Stage.CATALOG):
             planned = plan(snapshot.segments, snapshot.buffer, limits)
         key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
-        known = engine.answers.get(key) if trial is None else None
-        if known is not None:
+        if trial is None and (known := engine.answers.get(key)) is not None:
             return _known(known, Answer(first.columns, is_grouped(query)), resources)
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
@@ -79,18 +79,18 @@ def run_parsed(
         after = place_of(session, snapshot.segments, snapshot.buffer, request.cursor, first)
         if trial is None:
             snapshot.let_go_of_buffer()
-        has_place = is_default and first.is_rowwise
         wanted = None if limit is None else limit + is_default
+        search = search_of(query, planned, limits, wanted, request.order) if after is None and trial is None else None
 
         def read(reading: Reading) -> Iterator[pa.RecordBatch]:
             if reading.grouped is not None:
                 return _patterns(session, reading.grouped, reading, planned.buffer, request, wanted)
             if after is None and direct.is_direct(query, first):
-                names = direct.names_of(first, with_place=has_place)
+                names = direct.names_of(first, with_place=first.is_rowwise)
                 found = few.rows_of(session, reading, planned.buffer, query, names, request.order)
                 if found is not None:
                     return iter([found.slice(0, wanted)])
-            return _all_rows(store, session, reading, planned.buffer, query, request, wanted, after, has_place)
+            return _all_rows(store, session, reading, planned.buffer, query, request, wanted, after, first.is_rowwise)
 
         def read_all() -> Iterator[pa.RecordBatch]:
             if merging is None:
@@ -101,8 +101,9 @@ def run_parsed(
             return read(prepare(store, engine, snapshot, query, planned, limits, cost))
 
         rows = _with_more_memory(session, read_all)
+        rows = rows if search is None else search.noting(engine.misses, rows)
         answer = Answer(first.columns, is_grouped(query), session)
-        shaped = _paged(answer, rows, limit, has_place) if is_default else _shaped(answer, rows)
+        shaped = _paged(answer, rows, limit, first.is_rowwise) if is_default else _shaped(answer, rows)
         noted = engine.answers.noting(key, answer, shaped) if trial is None else shaped
         answer.begin(noted, resources.pop_all())
     return answer

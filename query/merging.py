@@ -18,8 +18,8 @@ from query.answer import schema, shape
 from query.digest import digest
 from query.groups import Piece, Whole
 from query.parts import Parts, State
-from query.plan import Plan
-from query.reading import Reading, counts_alone, lies_within
+from query.plan import Plan, lies_within
+from query.reading import Reading, counts_alone
 from query.session import Session
 from query.sql.parts import SEGMENT, split
 from query.view import define_records

@@ -11,6 +11,7 @@ from logstore.listing import Listing
 from logstore.order import Ints
 from logstore.pruning import Bounds, prune
 from query.groups import Whole, bytes_of, plain_bytes_of
+from query.verdicts import Flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,22 @@ def _within(buffer: pa.Table, bounds: Bounds) -> pa.Table:
     if bounds.end_ns is not None:
         is_in &= first_ns < bounds.end_ns
     return pa.Table.from_batches(compress(buffer.to_batches(), is_in.tolist()), schema=buffer.schema)
+
+
+def is_inside(segments: Listing, bounds: Bounds) -> Flags:
+    """Which segments' records all lie within the bounds of time."""
+    inside = np.ones(len(segments), np.bool_)
+    if bounds.start_ns is not None:
+        inside &= segments.min_time_ns >= bounds.start_ns
+    if bounds.end_ns is not None:
+        inside &= segments.max_time_ns < bounds.end_ns
+    return inside
+
+
+def lies_within(segments: Listing, bounds: Bounds) -> Flags:
+    """Which segments' records all lie within the bounds of time and number."""
+    inside = is_inside(segments, bounds)
+    return inside if bounds.up_to_seq is None else inside & (segments.max_seq <= bounds.up_to_seq)
 
 
 def time_span(buffer: pa.Table) -> tuple[int, int] | None:

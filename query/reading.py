@@ -39,7 +39,7 @@ from query.groups import (
     rows_that_must,
 )
 from query.narrowing import Certain
-from query.plan import Plan
+from query.plan import Plan, is_inside, lies_within
 from query.required import Words, required_words, words_of_message
 from query.settings import Size
 from query.sql.fields import Stored, attribute_paths
@@ -84,6 +84,8 @@ class Reading:
     bounds: Bounds = field(default_factory=Bounds)
     certain: Certain | None = None
     """Records that match whatever is read of them."""
+    missed: int = 0
+    """Segments in which nothing that is asked for was found before."""
     of_cells: int = 0
     """How many of the pieces, which are the first, are read as cells."""
 
@@ -100,7 +102,22 @@ class Reading:
 def prepare(
     store: Store, engine: Engine, snapshot: Snapshot, query: ast.Query, planned: Plan, bounds: Bounds, cost: Cost
 ) -> Reading:
-    """Narrows a plan by what the segments' indexes tell."""
+    """Narrows a plan by where nothing matched before, and by what the segments' indexes tell."""
+    left = engine.misses.without(planned.pieces.segments, query)
+    missed = len(planned.pieces) - len(left)
+    if missed:
+        planned = replace(planned, pieces=Whole(left))
+    reading = _indexed(store, engine, snapshot, query, planned, bounds, cost)
+    is_rare = reading.is_rare or bool(
+        reading.asked is not None and reading.asked.words and missed >= RARE_TIMES * len(reading.pieces)
+    )
+    return replace(reading, missed=missed, is_rare=is_rare)
+
+
+def _indexed(
+    store: Store, engine: Engine, snapshot: Snapshot, query: ast.Query, planned: Plan, bounds: Bounds, cost: Cost
+) -> Reading:
+    """The plan as the segments' indexes narrow it."""
     by = None if analyse.has_subquery(query) or counts_alone(query) else cells_for(query)
     if by is None:
         return _of_records(store, engine, snapshot, query, planned, bounds, cost)
@@ -251,22 +268,6 @@ def _counted_whole(whole: Reading, segments: Listing, bounds: Bounds) -> Reading
         return whole
     inside = is_inside(segments, bounds)
     return replace(whole, pieces=Whole(segments.take(~inside)), counted=int(segments.rows[inside].sum()))
-
-
-def is_inside(segments: Listing, bounds: Bounds) -> Flags:
-    """Which segments' records all lie within the bounds of time."""
-    inside = np.ones(len(segments), np.bool_)
-    if bounds.start_ns is not None:
-        inside &= segments.min_time_ns >= bounds.start_ns
-    if bounds.end_ns is not None:
-        inside &= segments.max_time_ns < bounds.end_ns
-    return inside
-
-
-def lies_within(segments: Listing, bounds: Bounds) -> Flags:
-    """Which segments' records all lie within the bounds of time and number."""
-    inside = is_inside(segments, bounds)
-    return inside if bounds.up_to_seq is None else inside & (segments.max_seq <= bounds.up_to_seq)
 
 
 def is_count(query: ast.Query) -> bool:

@@ -75,9 +75,11 @@ def stages(
 
 
 def catalog_skipped(planned: Plan, reading: Reading) -> dict[str, int]:
-    """Segments that the catalog leaves out by what the query asks for, and those that it counts itself."""
-    counted = len(planned.pieces) - len(reading.pieces) if reading.asked is None else 0
-    return {**planned.skipped, **({"counted": counted} if counted else {})}
+    """Segments that are left out by what the query asks for, those in which a search found nothing of it before, and
+    those that the catalog counts itself."""
+    counted = len(planned.pieces) - reading.missed - len(reading.pieces) if reading.asked is None else 0
+    skipped = {"nothing_matched": reading.missed, "counted": counted}
+    return {**planned.skipped, **{reason: count for reason, count in skipped.items() if count}}
 
 
 def _catalog(reading: Reading, bounds: Bounds) -> str:

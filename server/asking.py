@@ -23,6 +23,7 @@ class CancellableEngine(Engine):
         self.verdicts = engine.verdicts
         self.answers = engine.answers
         self.parts = engine.parts
+        self.misses = engine.misses
         self._sessions: list[Session] = []
         self._is_cancelled = False
 

@@ -93,6 +93,7 @@ class Service:
             self.engine.readings,
             self.engine.answers.readings,
             self.engine.parts.readings,
+            self.engine.misses.readings,
             self.store.indexes.readings,
             self.namespaces.readings,
             file_readings,
