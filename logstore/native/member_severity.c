@@ -55,10 +55,10 @@ static enum severity of_names(const struct said *said) {
     return severity;
 }
 
-/* Of Elastic's nested names, log4js and Loguru. */
+/* Of Elastic's nested names, log4js, Loguru, and Logstash's first format. */
 static enum severity of_objects(const struct said *said) {
     static const char *const paths[][3] = {
-        {"log", "level"}, {"level", "levelStr"}, {"level", "name"}, {"record", "level", "name"},
+        {"log", "level"}, {"level", "levelStr"}, {"level", "name"}, {"record", "level", "name"}, {"@fields", "levelname"},
     };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         const struct json_value *value = value_of(said, paths[i][0]);

@@ -33,6 +33,7 @@ LEVEL_KEYS = ("severity", "level", "lvl", "loglevel", "log.level", "levelname", 
 LEVEL_KEYS += ("@level", "@l", "severityText", "severity_text", "SeverityText", "Severity", "sev", "error_severity")
 LEVEL_KEYS += ("syslogseverity", "syslogseverity-text")
 LEVEL_PATHS = (("log", "level"), ("level", "levelStr"), ("level", "name"), ("record", "level", "name"))
+LEVEL_PATHS += (("@fields", "levelname"),)
 
 
 def enrich(message: str, pushed: dict[str, Any] | None, severity: str) -> tuple[dict[str, Any] | None, str]:

@@ -35,6 +35,8 @@ from logstore.errors import InvalidInput, TooLarge
 _UNTOLD: Final = {0: "emerg", 1: "alert", 2: "crit", 5: "notice"}
 _MAPPED: Final = "::ffff:"
 _OTHER_TIMES: Final = ("@timestamp", "datetime")
+_OLD_MESSAGE: Final = "@message"
+"""As Logstash's format had it before its version 1, in which python-logstash writes unless told otherwise."""
 
 
 def decode_messages(request: Request) -> Decoded:
@@ -152,10 +154,12 @@ class _Gelf:
     def _add(self, document: Document, message: str, text: bytes, peer: str) -> None:
         fields = self._fields.sort(document)
         level = _level(document.get("level"))
-        host = _word(document.get("host")) or peer
+        host = _word(document.get("host")) or _word(document.get("@source_host")) or peer
         self.sent[Sender.at(peer, host)] += 1
         found = self._origins.of(fields.told, host, level)
         attributes = {**fields.attributes, **found.rest, **_own_attributes(document, message, level, fields)}
+        if _OLD_MESSAGE in attributes and attributes[_OLD_MESSAGE] == message:
+            del attributes[_OLD_MESSAGE]
         timestamp = document.get("timestamp")
         happened_ns = time_ns(timestamp, text)
         if happened_ns is None and isinstance(timestamp, str):
@@ -181,7 +185,7 @@ class _Gelf:
 
 
 def _message(document: Document) -> str | None:
-    for name in ("short_message", "message", "full_message"):
+    for name in ("short_message", "message", "full_message", _OLD_MESSAGE):
         if value := document.get(name):
             return value if isinstance(value, str) else to_json({"": value})[4:-1]
     return "" if "short_message" in document else None
