@@ -283,10 +283,19 @@ static void add_nanoseconds(struct decoder *d, const struct json_member *time, i
     rest->is_dropped = 1;
 }
 
+static int has_level_name(struct decoder *d) {
+    return json_members_find(&d->members, (const uint8_t *)"level_name", 10) ||
+           json_members_find(&d->members, (const uint8_t *)"levelname", 9);
+}
+
 /* The severity that a member tells; one that is not understood, or says more, stays an attribute. */
 static enum severity read_severity(struct decoder *d, struct json_member *member) {
     if (!member) return SEVERITY_NONE;
     int is_word = member->value.kind == JSON_STRING || member->value.kind == JSON_NUMBER;
+    if (member->value.kind == JSON_NUMBER && d->request->name_count && has_level_name(d)) {
+        member->is_dropped = 0; /* the word tells it, as of any other line (member_severity.c) */
+        return SEVERITY_NONE;
+    }
     struct span text = text_of(d, &member->value);
     enum severity severity = is_word ? severity_of_word(text.at, text.length) : SEVERITY_NONE;
     if (text.length > 0 && !severity_is_plain(text.at, text.length)) member->is_dropped = 0;

@@ -134,6 +134,13 @@ def test_json_lines_of_logstashs_first_format() -> None:
     assert found["attributes"] == {"@source_host": "h", "@tags": [], "@fields": {"levelname": "WARNING"}}
 
 
+def test_json_lines_of_pino_and_bunyan() -> None:
+    """As pino-socket writes them."""
+    found = record({"level": 50, "time": 1_767_952_800_123, "pid": 7, "hostname": "h", "msg": "hello"})
+    assert (found["time"], found["message"], found["pod"]) == (1_767_952_800_123_000_000, "hello", "h")
+    assert (found["severity"], found["attributes"]) == ("error", {"pid": 7, "hostname": "h", "level": 50})
+
+
 @pytest.mark.parametrize(
     ("level", "severity", "attributes"),
     [

@@ -42,8 +42,8 @@ def enrich(message: str, pushed: dict[str, Any] | None, severity: str) -> tuple[
     attributes = said | (pushed or {})
     if severity:
         return attributes or None, severity
-    for key in LEVEL_KEYS:
-        value = attributes.get(key)
+    values = [attributes.get(key) for key in LEVEL_KEYS]
+    for value in sorted(values, key=lambda value: isinstance(value, Number)):
         if found := severity_of(value):
             return attributes or None, found
     if found := severity_of_shape(attributes):
