@@ -24,7 +24,7 @@ from ingest.document_names import names_of
 from ingest.identity_table import Table
 from ingest.order import in_order
 from ingest.placing import Groups, members_text, place
-from ingest.request import Decoded, Reject, Request
+from ingest.request import Decoded, Limits, Reject, Request
 from ingest.rows import INGEST_ERROR
 from logstore.attributes import prepend
 from logstore.errors import TooLarge
@@ -71,7 +71,7 @@ def decode(lines: bytes, request: Request, groups: Groups | None = None, shape: 
     """The documents as records, in their order; blank lines are none. The codes of `groups` are one for each line.
 
     Raises:
-        TooLarge: more than `max_records` documents, or lines that are none.
+        TooLarge: more than `max_records` documents, or `max_singles` lines that are none.
     """
     columns = _read(lines, request, shape)
     if not columns.rejects:
@@ -90,8 +90,8 @@ def _read(lines: bytes, request: Request, shape: Shape, form: Form = Form.LINES)
         envelope=shape.envelope,
     )
     if columns.rejected > len(columns.rejects):
-        limit = request.limits.max_records
-        raise TooLarge(f"the body has more than {limit:,} lines that are no documents (max_records)")
+        limit = min(request.limits.max_records, request.limits.max_singles)
+        raise TooLarge(f"the body has more than {limit:,} lines that are no documents; send smaller batches")
     return shape.finish(columns, request.identity)
 
 
@@ -101,6 +101,26 @@ def _of_lines(groups: Groups | None, lines: bytes, columns: Columns) -> Groups |
         return groups
     kept = [place for place, line in enumerate(lines.split(b"\n")) if line.strip(_SPACE)]
     return Groups(groups.codes[kept], groups.attributes)
+
+
+@dataclass(slots=True)
+class Lines:
+    """Documents put on lines one by one, with what the request says of all of them."""
+
+    limits: Limits
+    texts: list[bytes] = field(default_factory=list)
+    _size_bytes: int = 0
+
+    def append(self, line: bytes) -> None:
+        """Raises TooLarge: they are more than a body may have, and as much again."""
+        self._size_bytes += len(line) + 1
+        if self._size_bytes > 2 * self.limits.max_body_bytes:
+            raise TooLarge("with what the request says of all its records they are too large (max_body); send fewer")
+        self.texts.append(line)
+
+    @property
+    def body(self) -> bytes:
+        return b"\n".join(self.texts)
 
 
 @dataclass(frozen=True, slots=True)

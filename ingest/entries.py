@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from ingest.identity import Resolved
 from ingest.identity_table import Table, normal
 from ingest.json_text import to_json
-from ingest.request import Decoded, Limits, Reject, Request, Sender, all_told
+from ingest.request import Decoded, Reject, Request, Sender, all_told
 from ingest.rows import LABELS_MAX_BYTES, SEVERITY_CODES, SEVERITY_WORDS, batch_of
 from logstore.attributes import prepend
 from logstore.errors import InvalidInput, TooLarge
@@ -31,9 +31,6 @@ from logstore.native import (
     kernel,
 )
 
-TEXT_MAX_BYTES: Final = 500 << 20
-"""Of messages and attributes of one request: offsets into a column's text are 32 bits wide."""
-_TEXT_OF_BODY: Final = 4
 _MALFORMED, _TOO_LARGE, _UNSURE = 16, 17, 18
 _LEFT: Final = -1
 
@@ -149,11 +146,6 @@ def decode_most(run: Kernel, request: Request, lifted: bytes, resolve: Resolve, 
     return Most(Decoded(batch, rejects, unread=result.broken, senders=senders), left)
 
 
-def text_max_bytes(limits: Limits) -> int:
-    """Of messages and attributes of one request."""
-    return min(TEXT_MAX_BYTES, _TEXT_OF_BODY * limits.max_body_bytes)
-
-
 def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
     limits = request.limits
     asked = _Request(
@@ -162,7 +154,7 @@ def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
         request.now_ns,
         limits.max_line_bytes,
         limits.max_records,
-        text_max_bytes(limits),
+        limits.max_text_bytes,
         lifted,
         len(lifted),
     )

@@ -17,6 +17,7 @@ from ingest import label_limits, lines
 from ingest.identity_table import Table, default_table
 from ingest.joining import decode_together, parts, shares, small_enough, take_alike
 from ingest.lines_asked import LinesSettings
+from ingest.namespaces import Namespaces
 from ingest.protocol import Answer, Take
 from ingest.protocols import native
 from ingest.request import Decoded, Head, Limits, Reject, Request, Sender
@@ -96,11 +97,13 @@ class Pipeline:
         settings: PipelineSettings | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
         rules: Rules | None = None,
+        namespaces: Namespaces | None = None,
     ) -> None:
         self._sink = sink
         self._settings = settings or PipelineSettings()
         self._clock_ns = clock_ns
         self._rules = rules
+        self._namespaces = namespaces
         self._threads = ThreadPoolExecutor(self._settings.threads, "ingest")
         self._small = deque[_Waiting]()
         self._small_threads = ThreadPoolExecutor(1, "ingest-small")
@@ -180,8 +183,7 @@ class Pipeline:
         request = self._request(arrival)
         decoded = arrival.take.decode(request)
         batch = lines.lines(decoded.batch, asked, now_ns=request.now_ns, max_line_bytes=settings.limits.max_line_bytes)
-        if self._rules is not None:
-            batch = self._rules.apply(batch)
+        batch = self._governed(batch)
         answered = arrival.take.answer(request, decoded)
         accepted = Accepted(answered, batch.num_rows, decoded.rejects, decoded.unread, decoded.senders)
         if not accepted.records:
@@ -206,7 +208,7 @@ class Pipeline:
         if found is None:
             return False
         decoded, counts = found
-        batch = decoded.batch if self._rules is None else self._rules.apply(decoded.batch)
+        batch = self._governed(decoded.batch)
         answers = [take.answer(request, part) for request, part in zip(requests, parts(decoded, counts), strict=True)]
         accepted = [Accepted(*each) for each in zip(answers, shares(batch.num_rows, counts), strict=True)]
         self._append_all(group, batch, accepted)
@@ -223,6 +225,12 @@ class Pipeline:
                 _resolve(one.answer, done, each)
 
         self._append(batch, b"", None, group[0].deadline_s).add_done_callback(resolve)
+
+    def _governed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The records as the operator wants them."""
+        if self._rules is not None:
+            batch = self._rules.apply(batch)
+        return batch if self._namespaces is None else self._namespaces.admit(batch)
 
     def _request(self, arrival: Arrival) -> Request:
         settings = self._settings

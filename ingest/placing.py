@@ -84,6 +84,8 @@ def _rebuilt(
         if any(ids):
             arrays[name] = pc.coalesce(arrays[name], pa.array(ids).take(which))
     if any(members):
+        sizes = np.array([len(member or "") for member in members], np.int64)
+        request.limits.check_text(int(sizes[which].sum()))
         arrays["attributes"] = prepend(pa.array(members, pa.string()), pa.array(which), arrays["attributes"])
     return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
 

@@ -7,7 +7,11 @@ from typing import Any, Final, Self
 import pyarrow as pa
 
 from ingest.identity_table import Table, default_table
+from logstore.errors import TooLarge
 
+TEXT_MAX_BYTES: Final = 500 << 20
+"""Of messages and attributes of one request: offsets into a column's text are 32 bits wide."""
+TEXT_OF_BODY: Final = 4
 _MAPPED: Final = "::ffff:"
 SENDER_NAME_MAX: Final = 80
 OVERRIDES: Final = ("cluster", "namespace", "pod", "container", "stream")
@@ -21,6 +25,18 @@ class Limits:
     max_body_bytes: int = 64 << 20
     max_line_bytes: int = 16 << 20
     max_records: int = 2_000_000
+    max_singles: int = 400_000
+    """Records that are not as they usually are, each of which is read by itself and takes far more memory."""
+
+    @property
+    def max_text_bytes(self) -> int:
+        """Of messages and attributes of one request: what is said once of many records is an attribute of each."""
+        return min(TEXT_MAX_BYTES, TEXT_OF_BODY * self.max_body_bytes)
+
+    def check_text(self, size_bytes: int) -> None:
+        """Raises TooLarge for more text than one request may become."""
+        if size_bytes > self.max_text_bytes:
+            raise TooLarge("the records of the body have too much text (max_body); send smaller batches")
 
 
 @dataclass(frozen=True, slots=True)

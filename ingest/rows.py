@@ -62,6 +62,7 @@ class Rows:
         self._rejects: list[Reject] = []
         self._untold = 0
         self._unread = 0
+        self._text_bytes = 0
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -85,16 +86,15 @@ class Rows:
         """One record; `severity` is one of the six words or ''. A message over `max_line` is rejected.
 
         Raises:
-            TooLarge: more than `max_records`.
+            TooLarge: more than `max_singles`, or too much text.
         """
         extra: dict[str, object] = {}
         if isinstance(message, bytes):
             message = text_of(message, extra)
         if len(message) > self._request.limits.max_line_bytes // 4 and self._is_too_long(message):
             return
-        if len(self._messages) >= self._request.limits.max_records:
-            limit = self._request.limits.max_records
-            raise TooLarge(f"the body has more than {limit:,} records (max_records); send smaller batches")
+        if len(self._messages) >= (limit := min(self._request.limits.max_records, self._request.limits.max_singles)):
+            raise TooLarge(f"the body has more than {limit:,} records of an unusual form; send smaller batches")
         if time_ns is None:
             time_ns = self._request.now_ns
         elif not TIME_MIN_NS <= time_ns <= TIME_MAX_NS or time_ns > self._latest_ns:
@@ -104,11 +104,14 @@ class Rows:
             attributes = {**(attributes or {}), **extra}
         if attributes and INGEST_ERROR in attributes:
             self._unread += 1
+        text = to_json(attributes) if attributes else None
+        self._text_bytes += len(message) + len(text or "")
+        self._request.limits.check_text(self._text_bytes)
         self._group.append(group)
         self._times.append(time_ns)
         self._severities.append(SEVERITY_CODES[severity])
         self._messages.append(message[:-1] if message.endswith("\n") else message)
-        self._attributes.append(to_json(attributes) if attributes else None)
+        self._attributes.append(text)
         self._trace_ids.append(trace_id)
         self._span_ids.append(span_id)
 

@@ -43,8 +43,7 @@ def shown(answer: Mapping[str, Any], size: int, *, colours: bool) -> Iterator[st
     bold, dim = (BOLD, DIM) if colours else ("", "")
     yield from _paragraph("reads", _reads(answer), size, bold)
     if "remembered" in answer:
-        text = "yes: asked again, nothing is read" if answer["remembered"] else "no"
-        yield from _paragraph("remembered", text, size, bold)
+        yield from _paragraph("remembered", _remembered(answer), size, bold)
     yield from _stages(answer.get("stages", ()), size, bold, dim)
     if "analyze" in answer:
         yield from _analyzed(answer["analyze"], size, bold, dim)
@@ -61,6 +60,13 @@ def _reads(answer: Mapping[str, Any]) -> str:
     if answer.get("counted_records"):
         parts.append(f"{_some(answer['counted_records'], 'record')} counted without reading them")
     return ", ".join(filter(None, parts))
+
+
+def _remembered(answer: Mapping[str, Any]) -> str:
+    if answer["remembered"]:
+        return "yes: asked again, nothing is read"
+    known = answer.get("remembered_segments")
+    return f"in part: {_some(known, 'segment')} would not be read again" if known else "no"
 
 
 def _share(counts: Mapping[str, Any], unit: str) -> str:

@@ -191,8 +191,13 @@ class Catalog:
         return replace(joined, id=new)
 
     def remove(self, old: Sequence[Segment]) -> None:
+        """Removes segments, and the streams that no other segment has."""
+        ids = [segment.id for segment in old]
         with self._transaction() as connection:
-            self._delete_segments(connection, [segment.id for segment in old])
+            streams = tables.streams_of(connection, ids)
+            self._delete_segments(connection, ids)
+            tables.delete_unused(connection, streams)
+            self._stream_ids.clear()
             self._totals = None
 
     def stream_totals(self) -> StreamTotals:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from logstore.listing import Listing
+from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,16 @@ class Bounds:
     identity: Mapping[str, frozenset[str]] = field(default_factory=dict)
     after_seq: int | None = None
     up_to_seq: int | None = None
+
+    @property
+    def has_times(self) -> bool:
+        return self.start_ns is not None or self.end_ns is not None
+
+    @property
+    def between_ns(self) -> tuple[int, int]:
+        """The first and the last time that a record may have."""
+        first_ns = TIME_MIN_NS if self.start_ns is None else self.start_ns
+        return first_ns, TIME_MAX_NS if self.end_ns is None else self.end_ns - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from logstore.settings import StoreSettings
 from logstore.snapshot import Snapshot
 from logstore.streams import stream_totals
 from logstore.wal import KeyedReceipt
+from logstore.yielding import yield_to_others
 
 log = structlog.get_logger("logstore.store")
 
@@ -141,15 +142,26 @@ class Store:
             raise Unavailable(f"these partitions cannot be flushed and stay in the WAL: {names}; see the server's log")
 
     def compact(self) -> int:
-        """Merges the small segments that are worth it; returns how many merges that were."""
+        """Merges the small segments that are worth it; returns how many merges that were.
+
+        A merge that fails keeps no other from being done; what it raises is raised at the end.
+        """
         with self._tending:
             merges = compact.plan(self._live.segments, self.settings, time.time_ns())
+            work = [(self._rewrite, group) for group in merges.rewritten]
+            work += [(self._join, group) for group in merges.joined]
             done = 0
-            for merge, groups in ((self._rewrite, merges.rewritten), (self._join, merges.joined)):
-                for group in groups:
-                    if self._stopping.is_set():
-                        return done
+            failures: list[Exception] = []
+            for merge, group in work:
+                if self._stopping.is_set():
+                    return done
+                try:
                     done += merge(group)
+                except Exception as error:
+                    error.add_note(f"while merging {', '.join(str(segment.path) for segment in group)}")
+                    failures.append(error)
+            if failures:
+                raise failures[0]
             return done
 
     def _rewrite(self, group: Group) -> bool:
@@ -231,19 +243,21 @@ class Store:
                 self._stopping.wait(_RETRY_S)
 
     def _tend_forever(self) -> None:
+        yield_to_others()
         segments = self._live.segments
         self.indexes.fill(segments.take(np.argsort(-segments.max_time_ns)))
         while not self._stopping.wait(self.settings.compact_interval_s):
-            try:
-                self.compact()
-                self.retain()
-                self.rebuild_indexes()
-                self.directory.sweep_retired(time.time(), self.settings.retired_age_s)
-                oldest_ns = time.time_ns() - int(self.settings.key_age_s * 1e9)
-                self.catalog.forget_keys(oldest_ns, self.settings.key_count)
-            except Exception:
-                self.metrics.add("tending_failures")
-                log.exception("compaction or retention failed", kept="all segments as they were")
+            for duty in (self.compact, self.retain, self.rebuild_indexes, self._sweep):
+                try:
+                    duty()
+                except Exception:
+                    self.metrics.add("tending_failures")
+                    log.exception("upkeep failed", of=duty.__name__.lstrip("_"), kept="all segments as they were")
+
+    def _sweep(self) -> None:
+        self.directory.sweep_retired(time.time(), self.settings.retired_age_s)
+        oldest_ns = time.time_ns() - int(self.settings.key_age_s * 1e9)
+        self.catalog.forget_keys(oldest_ns, self.settings.key_count)
 
     def _start(self) -> None:
         for name, target in (

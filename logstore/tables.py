@@ -115,6 +115,22 @@ def find_streams(connection: sa.Connection, wanted: Sequence[Stream]) -> Iterato
             yield stream, found
 
 
+def streams_of(connection: sa.Connection, segment_ids: Sequence[int]) -> Sequence[int]:
+    """The ids of the streams that these segments have."""
+    query = sa.select(ranges.c.stream).distinct().where(ranges.c.segment == sa.bindparam("segment"))
+    return sorted({found for segment in segment_ids for found in connection.scalars(query, {"segment": segment})})
+
+
+def delete_unused(connection: sa.Connection, stream_ids: Sequence[int]) -> None:
+    """Deletes those of the streams of which there are no rows any more, but not the newest: its id would be given to
+    another one."""
+    has_rows = sa.exists().where(ranges.c.stream == streams.c.id)
+    newest = sa.select(sa.func.max(streams.c.id)).scalar_subquery()
+    unused = streams.delete().where(streams.c.id == sa.bindparam("stream"), streams.c.id < newest, ~has_rows)
+    if stream_ids:
+        connection.execute(unused, [{"stream": stream} for stream in stream_ids])
+
+
 def add_streams(connection: sa.Connection, new: Sequence[Stream]) -> Sequence[int]:
     """Their ids, in the same order."""
     insert = streams.insert().returning(streams.c.id, sort_by_parameter_order=True)

@@ -1,5 +1,7 @@
 """Rows made without SQL, of records that are known to match: stored columns, in the order of time."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -27,18 +29,27 @@ def is_direct(query: ast.Query, compiled: Compiled) -> bool:
     return False
 
 
-def rows_of(session: Session, part: Slice, compiled: Compiled, order: Order) -> pa.RecordBatch:
-    """The rows of a slice whose matching records are known, as `compiled` would give them."""
+def rows_of(session: Session, part: Slice, names: Sequence[str], order: Order) -> pa.RecordBatch:
+    """These columns of a slice whose matching records are known."""
     assert part.rows is not None
-    names = [column.name for column in compiled.columns] + (["time", "_seq"] if compiled.with_place else [])
+    with session.reading():
+        session.cost.slices_direct += 1
+        needed = list(dict.fromkeys((*names, "time", "_seq")))
+        return in_order(read_rows(session, part.rows, needed), names, order)
+
+
+def in_order(tables: Sequence[pa.Table], names: Sequence[str], order: Order) -> pa.RecordBatch:
+    """These columns of records, in the order of time; each table has them, and those of its order."""
     needed = list(dict.fromkeys((*names, "time", "_seq")))
     fields = [STORED.field(name) for name in needed]
     plain = pa.schema([f.with_type(pa.string()) if pa.types.is_dictionary(f.type) else f for f in fields])
-    with session.reading():
-        session.cost.slices_direct += 1
-        tables = read_rows(session, part.rows, needed)
-        table = (pa.concat_tables(tables).cast(plain) if tables else plain.empty_table()).combine_chunks()
-        ascending = np.lexsort((table["_seq"].to_numpy(), table["time"].cast(pa.int64()).to_numpy()))
-        table = table.take(pa.array(ascending if order == "asc" else ascending[::-1]))
-    columns = [table[name].combine_chunks() for name in names]
-    return pa.RecordBatch.from_arrays(columns, names=names)
+    whole = [table.select(needed) for table in tables if table.num_rows]
+    table = (pa.concat_tables(whole).cast(plain) if whole else plain.empty_table()).combine_chunks()
+    ascending = np.lexsort((table["_seq"].to_numpy(), table["time"].cast(pa.int64()).to_numpy()))
+    table = table.take(pa.array(ascending if order == "asc" else ascending[::-1]))
+    return pa.RecordBatch.from_arrays([table[name].combine_chunks() for name in names], names=list(names))
+
+
+def names_of(compiled: Compiled, *, with_place: bool) -> list[str]:
+    """The columns of a query's rows, with the place of each where that is wanted."""
+    return [column.name for column in compiled.columns] + (["time", "_seq"] if with_place else [])

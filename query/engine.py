@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from logstore.yielding import yielding
 from query.extension import NO_SECRET
 from query.instance import Instance, Limits
 from query.parts import Parts
@@ -22,7 +23,6 @@ from query.settings import QuerySettings, Size
 from query.turns import Turns
 from query.verdicts import Verdicts
 from query.watchdog import Watchdog
-from query.yielding import yielding
 
 LARGE_WAITS: Final = 5
 """How many times as long as others a large query waits for its turn: one before it may take seconds, and may have to be

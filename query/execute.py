@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from logstore.errors import Busy, QueryTooExpensive
 from logstore.store import Store
-from query import analyse, direct, frequent
+from query import analyse, direct, few, frequent
 from query.answer import Answer, End, schema, shape
 from query.ast import Extend, Fields, Name, Query, Where
 from query.cost import Cost, Stage, Trial
@@ -85,19 +85,20 @@ def run_parsed(
         def read(reading: Reading) -> Iterator[pa.RecordBatch]:
             if reading.grouped is not None:
                 return _patterns(session, reading.grouped, reading, planned.buffer, request, wanted)
+            if after is None and direct.is_direct(query, first):
+                names = direct.names_of(first, with_place=has_place)
+                found = few.rows_of(session, reading, planned.buffer, query, names, request.order)
+                if found is not None:
+                    return iter([found.slice(0, wanted)])
             return _all_rows(store, session, reading, planned.buffer, query, request, wanted, after, has_place)
 
         def read_all() -> Iterator[pa.RecordBatch]:
             if merging is None:
                 return read(reading)
-            parts = parts_for(reading, request, wanted)
-            return merged(
-                session,
-                parts,
-                merging,
-                reading,
-                lambda: read(prepare(store, engine, snapshot, query, planned, limits, cost)),
-            )
+            return merged(session, parts_for(reading, request, wanted), merging, reading, read_without_parts)
+
+        def read_without_parts() -> Iterator[pa.RecordBatch]:
+            return read(prepare(store, engine, snapshot, query, planned, limits, cost))
 
         rows = _with_more_memory(session, read_all)
         answer = Answer(first.columns, is_grouped(query), session)
@@ -225,7 +226,7 @@ def _rows_of(
     """The rows of one slice; one that is too much for the memory is read again with more of it, else in halves, less
     what had come already: the order is total, so that the same rows come first again."""
     if part.rows is not None:
-        yield direct.rows_of(session, part, compiled, order)
+        yield direct.rows_of(session, part, direct.names_of(compiled, with_place=compiled.with_place), order)
         return
     define_records(session, part.pieces, part.buffer, view, part.between_ns)
     came = 0

@@ -17,6 +17,7 @@ from query.cost import Cost, Stage, Trial
 from query.engine import Engine
 from query.execute import run_parsed
 from query.groups import Piece
+from query.merging import remembered_segments
 from query.parser import parse
 from query.plan import plan
 from query.reading import prepare
@@ -90,6 +91,9 @@ def _explained(
         "bytes": groups.bytes + sum(piece.segment.bytes for piece in unread),
         "buffered_records": planned.buffer.num_rows,
     } | ({"counted_records": reading.counted} if reading.counted else {})
+    known = remembered_segments(engine.parts, query, planned, limits)
+    if known:
+        explained["remembered_segments"] = known
     found = stages(len(snapshot.segments), planned, reading, limits, all_groups, groups.skipped)
     explained["stages"] = [stage.told() for stage in found]
     return explained, engine.answers.holds(key)

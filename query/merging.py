@@ -56,7 +56,7 @@ class Merging:
 
 def merging_of(parts: Parts, snapshot: Snapshot, query: ast.Query, planned: Plan, bounds: Bounds) -> Merging | None:
     """None where the answer is not merged of parts, or not yet: a question's first answer is not."""
-    if analyse.has_subquery(query) or counts_alone(query) or split(query) is None:
+    if not _has_parts(query):
         return None
     question = _question(query)
     segments = planned.pieces.segments
@@ -68,6 +68,19 @@ def merging_of(parts: Parts, snapshot: Snapshot, query: ast.Query, planned: Plan
     left = replace(planned, pieces=Whole(segments.take(~is_known)))
     fresh = {str(segment.path): segment.id for segment in segments.take(has_parts & ~is_known)}
     return Merging(question, parts, recalled.parts, left, fresh, snapshot.segments.id)
+
+
+def remembered_segments(parts: Parts, query: ast.Query, planned: Plan, bounds: Bounds) -> int:
+    """How many of the plan's segments would not be read for this question, since what it found in them is
+    remembered."""
+    if not _has_parts(query):
+        return 0
+    segments = planned.pieces.segments
+    return parts.remembered(_question(query), segments.id[lies_within(segments, bounds)])
+
+
+def _has_parts(query: ast.Query) -> bool:
+    return not analyse.has_subquery(query) and not counts_alone(query) and split(query) is not None
 
 
 def _question(query: ast.Query) -> bytes:

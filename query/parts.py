@@ -91,6 +91,12 @@ class Parts:
         parts = entry.parts if is_known.all() else _of(entry.parts, known)
         return Recalled(entry.state, known, parts.drop_columns([SEGMENT]))
 
+    def remembered(self, question: bytes, ids: Ints) -> int:
+        """How many of these segments are known; asking that counts for nothing."""
+        with self._lock:
+            entry = self._entries.get(question, _NEW)
+        return int(np.count_nonzero(np.isin(entry.ids, ids)))
+
     def note(self, question: bytes, fresh: Collection[int], parts: pa.Table, live: Ints) -> None:
         """Remembers the parts of these segments, which are all that there is of them; forgets segments that are not
         live any more. `parts` has the segments' ids."""

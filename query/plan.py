@@ -40,7 +40,7 @@ def plan(segments: Listing, buffer: pa.Table, bounds: Bounds) -> Plan:
 
 def _within(buffer: pa.Table, bounds: Bounds) -> pa.Table:
     """Those of the buffer's batches that may have records within the bounds of time."""
-    if (bounds.start_ns is None and bounds.end_ns is None) or not buffer.num_rows:
+    if not bounds.has_times or not buffer.num_rows:
         return buffer
     first_ns, last_ns = spans_of_batches(buffer)
     is_in = np.ones(len(first_ns), np.bool_)

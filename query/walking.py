@@ -6,7 +6,6 @@ import pyarrow as pa
 
 from logstore.indexes import Indexes
 from logstore.pruning import Bounds
-from logstore.record import TIME_MAX_NS, TIME_MIN_NS
 from query import analyse
 from query.ast import Query
 from query.groups import Piece, Whole
@@ -73,8 +72,7 @@ def _looked_into(indexes: Indexes, parts: Iterator[Slice], order: Order, wanted:
 
 def _within(bounds: Bounds, order: Order, after: Place | None) -> tuple[int, int]:
     """The first and the last time that a record of the answer may have."""
-    first_ns = TIME_MIN_NS if bounds.start_ns is None else bounds.start_ns
-    last_ns = TIME_MAX_NS if bounds.end_ns is None else bounds.end_ns - 1
+    first_ns, last_ns = bounds.between_ns
     if after is None:
         return first_ns, last_ns
     return (max(first_ns, after.time_ns), last_ns) if order == "asc" else (first_ns, min(last_ns, after.time_ns))

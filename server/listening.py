@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -44,10 +45,12 @@ def spoken(settings: ServeSettings, tokens: Tokens | None) -> tuple[Spoken, ...]
     begin = forward.begin(settings.max_body, _keys(settings, tokens), f"logstore@{socket.gethostname()}", os.urandom)
     as_syslog = taking(syslog.decoder(zone_of(settings.syslog_zone)))
     as_gelf = taking(gelf.decode_messages)
+    begin_syslog = partial(syslog.conversation, max_bytes=settings.max_line)
+    begin_gelf = partial(gelf.conversation, max_bytes=settings.max_line)
     return (
         Spoken(forward.NAME, forward.TAKE, "forward_listen", begin, "forward_listen", forward.Heartbeats),
-        Spoken(syslog.NAME, as_syslog, "syslog_tcp_listen", syslog.conversation, "syslog_udp_listen", syslog.Datagrams),
-        Spoken(gelf.NAME, as_gelf, "gelf_tcp_listen", gelf.conversation, "gelf_udp_listen", gelf.Datagrams),
+        Spoken(syslog.NAME, as_syslog, "syslog_tcp_listen", begin_syslog, "syslog_udp_listen", syslog.Datagrams),
+        Spoken(gelf.NAME, as_gelf, "gelf_tcp_listen", begin_gelf, "gelf_udp_listen", gelf.Datagrams),
     )
 
 

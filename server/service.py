@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol, TypeVar
 
+from ingest.namespaces import Namespaces
 from ingest.pipeline import Pipeline
 from ingest.rules import Rules
 from logstore.errors import LogstoreError
@@ -82,7 +83,10 @@ class Service:
             self.store.catalog.secret(),
         )
         self.hub = Hub(self.store, self.engine, tail_settings(self.settings))
-        self.pipeline = Pipeline(self.store, pipeline_settings(self.settings), rules=self.rules)
+        self.namespaces = Namespaces(self.store.catalog.flushed(), self.settings.new_namespaces)
+        self.pipeline = Pipeline(
+            self.store, pipeline_settings(self.settings), rules=self.rules, namespaces=self.namespaces
+        )
         self._is_open = True
         for readings in (
             self.store.readings,
@@ -90,6 +94,7 @@ class Service:
             self.engine.answers.readings,
             self.engine.parts.readings,
             self.store.indexes.readings,
+            self.namespaces.readings,
             file_readings,
             self._trimmer.readings,
         ):

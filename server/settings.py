@@ -117,6 +117,7 @@ class ServeSettings(BaseSettings):
     )
     default_cluster: str = setting("Ingest", "default", "cluster of a record that names none")
     default_namespace: str = setting("Ingest", "default", "namespace of a record that names none")
+    new_namespaces: int = setting("Ingest", 1000, "new namespaces an hour; records of more go to the one `_overflow`")
     unwrap: str = setting(
         "Ingest",
         "agents",

@@ -45,6 +45,7 @@ class Sources:
     def __init__(self, metrics: IngestMetrics, senders_max: int = SENDERS_MAX) -> None:
         self._metrics = metrics
         self._taken_records, self._taken_bytes = cache(metrics.records.labels), cache(metrics.bytes.labels)
+        self._last_seen = cache(metrics.last_seen.labels)
         self._senders_max = senders_max
         self._lock = threading.Lock()
         self._sources: OrderedDict[tuple[str, Sender], Source] = OrderedDict()
@@ -79,6 +80,7 @@ class Sources:
                 _tell(source, rejects[0].error, now_ns)
         self._taken_records(protocol).inc(records)
         self._taken_bytes(protocol).inc(size_bytes)
+        self._last_seen(protocol).set(now_ns / 1e9)
         if unread:
             self._metrics.unread.labels(protocol).inc(unread)
         for reason, count in rejected.items():

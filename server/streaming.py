@@ -24,7 +24,7 @@ CLOSE_WAIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """An answer in pieces: `pieces` is advanced by one thread at a time, then `close` is called.
+    """An answer in pieces: `pieces` is advanced by one thread at a time, then `close` is called, perhaps twice.
 
     `cancel` may be called by any thread, and makes what runs end soon.
     """
@@ -38,6 +38,54 @@ class Chunks:
     """Whether a failure midway can be told as a last line of NDJSON."""
 
 
+class _Making:
+    """Makes an answer turn by turn; each turn in a thread, one at a time, and small answers in one."""
+
+    def __init__(self, open_chunks: Callable[[], Chunks], encode: Encoder | None) -> None:
+        self._open_chunks = open_chunks
+        self._encode = encode
+        self._is_cancelled = False
+        self.chunks: Chunks | None = None
+        self.is_done = False
+        """Whether everything is made and let go of."""
+
+    def turn(self) -> bytes:
+        """The next piece, with what follows it at once: small ones are not worth a turn of their own each."""
+        chunks = self._opened()
+        gathered: list[bytes] = []
+        size_bytes = 0
+        until_s = time.monotonic() + GATHER_S
+        for piece in chunks.pieces:
+            gathered.append(piece)
+            size_bytes += len(piece)
+            if size_bytes >= GATHER_BYTES or time.monotonic() > until_s:
+                return self.encoded(b"".join(gathered))
+        self.close()
+        whole = self.encoded(b"".join(gathered)) if gathered else b""
+        return whole if self._encode is None else whole + self._encode.finish()
+
+    def encoded(self, piece: bytes) -> bytes:
+        return piece if self._encode is None else self._encode.encode(piece)
+
+    def cancel(self) -> None:
+        """Makes the turn that runs end soon."""
+        self._is_cancelled = True
+        if self.chunks is not None:
+            self.chunks.cancel()
+
+    def close(self) -> None:
+        if self.chunks is not None:
+            self.chunks.close()
+        self.is_done = True
+
+    def _opened(self) -> Chunks:
+        if self.chunks is None:
+            self.chunks = self._open_chunks()
+            if self._is_cancelled:
+                self.chunks.cancel()
+        return self.chunks
+
+
 class ChunkedAnswer:
     """Runs `open_chunks` in `executor` and streams what it gives; an ASGI application for one request.
 
@@ -47,10 +95,10 @@ class ChunkedAnswer:
     """
 
     def __init__(self, open_chunks: Callable[[], Chunks], executor: Executor, content_encoding: str | None) -> None:
-        self._open_chunks = open_chunks
         self._executor = executor
         self._content_encoding = content_encoding
-        self._making: asyncio.Future[bytes | None] | None = None
+        self._making = _Making(open_chunks, encoder(content_encoding))
+        self._turn: asyncio.Future[bytes] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(until_gone(receive))
@@ -60,33 +108,26 @@ class ChunkedAnswer:
             gone.cancel()
 
     async def _answer(self, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
-        chunks = await self._blocking(self._open_chunks)
-        encode = encoder(self._content_encoding)
+        making = self._making
         try:
-            piece = await self._next(chunks, encode, gone)
-            await send({"type": "http.response.start", "status": 200, "headers": self._headers(chunks)})
+            piece = await self._next(gone)
+            await send({"type": "http.response.start", "status": 200, "headers": self._headers(piece)})
             try:
-                await self._send_all(piece, chunks, encode, send, gone)
+                await self._send_all(piece, send, gone)
             except ClientGone:
                 raise
             except Exception as error:
-                await self._send_error(error, chunks, encode, send)
+                await self._send_error(error, send)
                 await cut(scope, gone)
                 raise
         finally:
-            chunks.cancel()
-            await asyncio.shield(asyncio.ensure_future(self._end(chunks)))
+            if not making.is_done:
+                making.cancel()
+                await asyncio.shield(asyncio.ensure_future(self._end()))
 
-    async def _send_all(
-        self,
-        piece: bytes | None,
-        chunks: Chunks,
-        encode: Encoder | None,
-        send: Send,
-        gone: "asyncio.Future[None]",
-    ) -> None:
-        while piece is not None:
-            following = asyncio.ensure_future(self._next(chunks, encode, gone))
+    async def _send_all(self, piece: bytes, send: Send, gone: "asyncio.Future[None]") -> None:
+        while not self._making.is_done:
+            following = asyncio.ensure_future(self._next(gone))
             try:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             except BaseException:
@@ -95,58 +136,44 @@ class ChunkedAnswer:
             piece = await following
         if gone.done():
             raise ClientGone
-        rest = encode.finish() if encode is not None else b""
-        await send({"type": "http.response.body", "body": rest, "more_body": False})
+        await send({"type": "http.response.body", "body": piece, "more_body": False})
 
-    async def _end(self, chunks: Chunks) -> None:
-        if self._making is not None:
-            await asyncio.wait((self._making,))
-        await self._blocking(chunks.close)
+    async def _end(self) -> None:
+        if self._turn is not None:
+            await asyncio.wait((self._turn,))
+        await self._blocking(self._making.close)
 
-    async def _send_error(self, error: Exception, chunks: Chunks, encode: Encoder | None, send: Send) -> None:
-        if not chunks.can_carry_errors:
+    async def _send_error(self, error: Exception, send: Send) -> None:
+        if self._making.chunks is None or not self._making.chunks.can_carry_errors:
             return
         told = describe(error) if isinstance(error, LogstoreError) else {"error": SERVER_FAULT}
-        line = to_json({"@error": told}) + b"\n"
-        if encode is not None:
-            line = encode.encode(line)
+        line = self._making.encoded(to_json({"@error": told}) + b"\n")
         await send({"type": "http.response.body", "body": line, "more_body": True})
 
-    async def _next(self, chunks: Chunks, encode: Encoder | None, gone: "asyncio.Future[None]") -> bytes | None:
-        making: asyncio.Future[bytes | None] = self._blocking(_advance, chunks.pieces, encode)
-        self._making = making
-        await asyncio.wait((making, gone), return_when=asyncio.FIRST_COMPLETED)
+    async def _next(self, gone: "asyncio.Future[None]") -> bytes:
+        turn: asyncio.Future[bytes] = self._blocking(self._making.turn)
+        self._turn = turn
+        await asyncio.wait((turn, gone), return_when=asyncio.FIRST_COMPLETED)
         if gone.done():
-            chunks.cancel()
-            await asyncio.wait((making,))
-            making.exception()
+            self._making.cancel()
+            await asyncio.wait((turn,))
+            turn.exception()
             raise ClientGone
-        return making.result()
+        return turn.result()
 
-    def _headers(self, chunks: Chunks) -> list[tuple[bytes, bytes]]:
+    def _headers(self, first: bytes) -> list[tuple[bytes, bytes]]:
+        """Those of an answer of which this is the first piece, or the whole."""
+        chunks = self._making.chunks
+        assert chunks is not None
         headers = {"content-type": chunks.media_type, "vary": "accept, accept-encoding", **chunks.headers}
         if self._content_encoding is not None:
             headers["content-encoding"] = self._content_encoding
+        if self._making.is_done:
+            headers["content-length"] = str(len(first))
         return [(name.lower().encode("ascii"), value.encode("latin-1", "replace")) for name, value in headers.items()]
 
-    def _blocking(self, function: Callable[..., Any], *arguments: Any) -> "asyncio.Future[Any]":
-        return asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
-
-
-def _advance(pieces: Iterator[bytes], encode: Encoder | None) -> bytes | None:
-    """The next piece, with what follows it at once: small ones are not worth a turn of their own each."""
-    gathered: list[bytes] = []
-    size_bytes = 0
-    until_s = time.monotonic() + GATHER_S
-    for piece in pieces:
-        gathered.append(piece)
-        size_bytes += len(piece)
-        if size_bytes >= GATHER_BYTES or time.monotonic() > until_s:
-            break
-    if not gathered:
-        return None
-    whole = b"".join(gathered)
-    return whole if encode is None else encode.encode(whole)
+    def _blocking(self, function: Callable[[], Any]) -> "asyncio.Future[Any]":
+        return asyncio.get_running_loop().run_in_executor(self._executor, function)
 
 
 async def until_gone(receive: Receive) -> None:

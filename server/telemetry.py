@@ -71,6 +71,12 @@ class IngestMetrics:
             "logstore_ingest_records", "Records taken, repeats of a batch included.", by_protocol, registry=registry
         )
         self.bytes = Counter("logstore_ingest_bytes", "Bytes of bodies taken, as sent.", by_protocol, registry=registry)
+        self.last_seen = Gauge(
+            "logstore_ingest_last_seen_seconds",
+            "When something was last taken, seconds since 1970.",
+            by_protocol,
+            registry=registry,
+        )
         self.unread = Counter(
             "logstore_ingest_records_unread",
             "Records stored as they came, since they could not be read (attribute _ingest_error).",

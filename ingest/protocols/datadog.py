@@ -79,7 +79,7 @@ def _decode_lines(request: Request, defaults: Mapping[str, str]) -> Decoded:
 def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded:
     """The same of a body in which something is no log, or unusual, or said by the request."""
     rejects = Rows(request)
-    lines: list[bytes] = []
+    lines = documents.Lines(request.limits)
     is_any_log = False
     for number, (found, text) in enumerate(objects(request.body), 1):
         if isinstance(found, Unread):
@@ -88,7 +88,7 @@ def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded
         elif found:
             is_any_log = True
             lines.append(_line(found, text, defaults))
-    return documents.decode(b"\n".join(lines), request, shape=_SHAPE) if is_any_log else rejects.decoded()
+    return documents.decode(lines.body, request, shape=_SHAPE) if is_any_log else rejects.decoded()
 
 
 def _line(log: Mapping[str, Any], text: bytes, defaults: Mapping[str, str]) -> bytes:

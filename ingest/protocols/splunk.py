@@ -99,7 +99,7 @@ def decode_events(request: Request) -> Decoded:
 
 def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded:
     """The same of a body in which something is no event, or differs from what Splunk documents."""
-    lines: list[bytes] = []
+    lines = documents.Lines(request.limits)
     problem: tuple[int, int] | None = None
     is_any_event = False
     for number, (found, text) in enumerate(objects(request.body)):
@@ -109,14 +109,14 @@ def _decode_one_by_one(request: Request, defaults: Mapping[str, str]) -> Decoded
         is_any_event = is_any_event or code == 0
         problem = problem or ((code, number) if code else None)
         lines.append(_line(found, text, defaults))
-    if not lines:
+    if not lines.texts:
         return Rows(request).decoded(items=Outcome(5))
     if problem and not is_any_event:
         code, number = problem
         rows = Rows(request)
         rows.reject(number + 1, _TEXTS[code])
         return rows.decoded(items=Outcome(code, number))
-    decoded = documents.decode(b"\n".join(lines), request, shape=_SHAPE)
+    decoded = documents.decode(lines.body, request, shape=_SHAPE)
     return replace(decoded, items=Outcome(0 if decoded.batch.num_rows else _TOO_LARGE))
 
 

@@ -266,6 +266,34 @@ def test_a_remembered_answer_is_told_and_forgotten_with_new_records(store: Store
     assert _analyzed(store, engine, "n77")[1]["rows_scanned"] == 101
 
 
+def test_segments_whose_part_of_an_answer_is_remembered_are_told(store: Store, engine: Engine) -> None:
+    text = "* | stats count() by user"
+    for hour in range(2):
+        append(store, [record(START_NS + hour * HOUR_NS + i, f"n{i}", attributes={"user": i % 3}) for i in range(100)])
+        store.flush()
+
+    def remembered(**asked: Any) -> object:
+        return explain(store, engine, Request(text, **asked)).get("remembered_segments", 0)
+
+    def ask() -> None:
+        append(store, [record(START_NS, "new")])
+        with run(store, engine, Request(text)) as answer:
+            assert sum(batch.num_rows for batch in answer.batches()) == 4
+
+    ask()
+    assert remembered() == 0  # it is worth it only for what is asked again
+    ask()
+    before = engine.parts.readings()
+    assert remembered() == 2
+    assert remembered(start_ns=START_NS + HOUR_NS) == 1
+    assert remembered(start_ns=START_NS + HOUR_NS + 1) == 0  # the range cuts that segment
+    assert engine.parts.readings() == before
+    store.flush()
+    found: Any = explain(store, engine, Request(text))
+    assert (found["segments"]["read"], found["remembered_segments"], found["remembered"]) == (3, 2, False)
+    assert "remembered_segments" not in explain(store, engine, Request("* | stats count() by pod, user"))
+
+
 def test_a_run_for_its_cost_is_not_remembered(hours: Store, reader: Engine) -> None:
     found, actual = _analyzed(hours, reader, "h1n77")
     assert actual["rows"] == 1

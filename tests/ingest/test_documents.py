@@ -245,8 +245,11 @@ def test_only_what_is_too_long_is_rejected() -> None:
 
 def test_too_many_lines_are_too_large() -> None:
     for line in ({"message": "m"}, b"x"):
-        with pytest.raises(TooLarge, match="max_records"):
+        with pytest.raises(TooLarge, match="more than 4 "):
             read(*[line] * 5, limits=Limits(max_records=4))
+    assert len(read(*[{"message": "m"}] * 5, limits=Limits(max_singles=4)).batch) == 5
+    with pytest.raises(TooLarge, match="more than 4 lines that are no documents"):
+        read(*[b"x"] * 5, limits=Limits(max_singles=4))
 
 
 def test_groups_give_their_records_attributes() -> None:

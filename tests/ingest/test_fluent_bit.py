@@ -65,8 +65,8 @@ def decoded(recorded: str) -> Iterator[Decoded]:
 
 STREAMED: Final[dict[str, tuple[Callable[[], Conversation], Decode]]] = {
     "forward": (lambda: forward.begin(1 << 20, None, "here", os.urandom)("10.0.0.1"), forward.TAKE.decode),
-    "gelf": (lambda: gelf.conversation("10.0.0.1"), gelf.decode_messages),
-    "syslog-rfc5424": (lambda: syslog.conversation("10.0.0.1"), syslog.decoder()),
+    "gelf": (lambda: gelf.conversation("10.0.0.1", 1 << 20), gelf.decode_messages),
+    "syslog-rfc5424": (lambda: syslog.conversation("10.0.0.1", 1 << 20), syslog.decoder()),
 }
 
 

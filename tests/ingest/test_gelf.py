@@ -19,7 +19,7 @@ from ingest.protocols.gelf.decode import decode_any
 from ingest.protocols.gelf.framing import Framer
 from ingest.protocols.gelf.usual import decode_usual
 from ingest.request import Decoded, Head, Limits, Request
-from logstore.errors import InvalidInput
+from logstore.errors import InvalidInput, TooLarge
 
 NOW = 1_768_000_000 * 10**9
 PEER = "10.9.8.7"
@@ -278,8 +278,23 @@ def test_json_that_is_nearly_json_is_read() -> None:
     found = records(
         b'{"host":"h","short_message":"a\nb\tc","_x":NaN}', b'{"host":"h","short_message":"caf\xe9 \\ud800"}'
     )
-    assert [row["message"] for row in found] == ["a\nb\tc", "caf\ufffd \ufffd"]
-    assert found[0]["attributes"] == {"x": "NaN"}
+    assert [row["message"] for row in found] == ["a\nb\tc", "caf\\xe9 \ufffd"]
+    assert [row["attributes"] for row in found] == [{"x": "NaN"}, {"_escape": "backslash"}]
+
+
+def test_bytes_that_are_not_utf8_can_be_restored_from_a_message() -> None:
+    found = records('{"host":"h","short_message":"é \\\\ '.encode() + b'\xe9\x80","_user":"a\xff","_ok":"\xc3\xa9"}')
+    assert found[0]["message"] == "é \\\\ \\xe9\\x80"
+    assert found[0]["attributes"] == {"user": "a\ufffd", "ok": "é", "_escape": "backslash"}
+
+
+def test_what_cannot_be_read_in_an_array_is_kept_alone_with_all_digits_of_its_neighbours() -> None:
+    good = b'{"host":"h","short_message":"b","timestamp":1760000000.123456789}, {"host":"h","short_message":"c"}'
+    found = rows_of(post(b'[{"a":1},7,' + good + b"]"))
+    assert [row["message"] for row in found] == ['{"a":1}', "7", "b", "c"]
+    assert found[2]["time"] == 1_760_000_000_123_456_789
+    many = rows_of(post(b'[{"short_message":""}' + b',{"a":1}' * 20_000 + b"]"))
+    assert [row["message"] for row in many[1:]] == ['{"a":1}'] * 20_000
 
 
 def chunked(document: bytes, name: bytes, size: int) -> list[bytes]:
@@ -352,7 +367,7 @@ def test_no_datagram_breaks_what_puts_them_together(datagrams: list[bytes]) -> N
 )
 def test_a_stream_is_cut_into_documents_however_it_arrives(stream: bytes, expected: list[bytes]) -> None:
     for size in (len(stream), 5, 1):
-        framer = Framer()
+        framer = Framer(1 << 20)
         pieces = [framer.feed(stream[at : at + size]) for at in range(0, len(stream), size)]
         assert [message.content for _, message in unpack(b"".join(pieces) + framer.finish())] == expected
         assert framer.held_bytes == 0
@@ -370,7 +385,7 @@ def test_a_document_that_is_too_long_is_cut_and_the_next_one_is_whole() -> None:
 
 
 def test_connections_give_what_the_decoder_takes() -> None:
-    talk = conversation("::ffff:10.0.0.1")
+    talk = conversation("::ffff:10.0.0.1", 1 << 20)
     documents = b'{"short_message":"a"}\0{"short_message":"b"}\n{"short_message":"c"}\0{"short_message":"d"}'
     bodies = [frame.body for frame in [*talk.feed(documents), *talk.end()] if not isinstance(frame, bytes)]
     found = rows_of(decode_messages(Request(b"".join(bodies), NOW)))
@@ -409,6 +424,15 @@ def test_over_http_several_documents_are_lines_or_an_array() -> None:
     mixed = rows_of(post(one + b"\nbad\n" + two))
     assert [row["message"] for row in mixed] == ["a", "bad", "b"]
     assert mixed[1]["attributes"] == {"_ingest_error": "not a JSON object"}
+
+
+def test_documents_that_are_read_one_by_one_have_a_bound() -> None:
+    limits = Limits(max_singles=4)
+    usual = b'{"host":"h","short_message":"a"}\n' * 9
+    assert len(TAKE.decode(Request(usual, NOW, Head(path="/gelf"), limits)).batch) == 9
+    for unusual in (b"{}\n" * 5, b'[{"short_message":"a"}' + b",1" * 4 + b"]"):
+        with pytest.raises(TooLarge, match="more than 4 records of an unusual form"):
+            TAKE.decode(Request(unusual, NOW, Head(path="/gelf"), limits))
 
 
 JSON = st.recursive(

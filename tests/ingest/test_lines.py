@@ -1,6 +1,7 @@
 """Lines: what container runtimes wrap them in, and traces that are one record."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -55,6 +56,28 @@ def test_a_line_of_cri_has_the_runtimes_time_and_stream() -> None:
     assert found.column("stream").to_pylist() == ["stderr"]
     assert found.column("time").cast(pa.string()).to_pylist() == ["2026-03-01 12:00:00.000000001"]
     assert attributes(found) == [{}]
+
+
+def test_a_file_as_podman_and_cri_o_write_it_is_what_the_program_wrote() -> None:
+    body = (Path(__file__).parents[1] / "data" / "runtimes" / "conmon-2.1.6.log").read_bytes()
+    recorded_ns = 1_795_913_228 * 10**9
+    found = lines(decoded(body), AUTO, now_ns=recorded_ns, max_line_bytes=MAX_BYTES)
+    assert list(zip(found.column("stream").to_pylist(), messages(found), strict=True)) == [
+        ("stdout", "plain line"),
+        ("stderr", "to stderr"),
+        ("stdout", ""),
+        ("stdout", "x" * 20_000 + " end of a long line"),
+        ("stdout", "\x1b[31mred\x1b[0m\ttab\r"),
+        ("stdout", "not utf-8 \\xff\\xfe and NUL \0 here"),
+        ("stdout", "café 漢"),
+        ("stdout", "half a line and its rest"),
+        ("stderr", "between"),
+        ("stdout", '{"level":"info","msg":"json"}'),
+        ("stdout", "no newline at the end"),
+    ]
+    assert found.column("time").cast(pa.string())[3].as_py() == "2026-11-29 00:47:08.490272741"
+    notes = {place: told for place, told in enumerate(attributes(found)) if told}
+    assert notes == {5: {"_escape": "backslash"}, 10: {"_partial": True}}
 
 
 def test_a_line_of_docker_comes_back_exactly() -> None:

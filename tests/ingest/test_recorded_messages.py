@@ -16,6 +16,7 @@ from ingest.one_way import OneWay
 from ingest.protocols import gelf, syslog
 from ingest.request import Decode, Request
 
+PEER, LONGEST = "10.0.0.1", 1 << 20
 DATA = Path(__file__).parents[1] / "data"
 NOW = int(datetime(2026, 11, 28, 9, 0, 0, tzinfo=UTC).timestamp()) * 1_000_000_000
 
@@ -54,7 +55,10 @@ MACHINES = {
 @pytest.mark.parametrize("name", MACHINES)
 def test_daemons(name: str) -> None:
     found = records(
-        DATA / "syslog" / f"{name}.stream", syslog.decoder(), syslog.conversation("10.0.0.1"), syslog.Datagrams()
+        DATA / "syslog" / f"{name}.stream",
+        syslog.decoder(),
+        syslog.conversation(PEER, LONGEST),
+        syslog.Datagrams(),
     )
     assert [row["message"].removeprefix(" ") for row in found] == [f"grüße {n} aus der Maschine" for n in range(3)]
     assert {(row["namespace"], row["pod"], row["container"]) for row in found} == {("_node", "vm", "backup")}
@@ -81,7 +85,7 @@ SENDERS = {
 
 @pytest.mark.parametrize("name", SENDERS)
 def test_programs_and_libraries(name: str) -> None:
-    found = records(DATA / "syslog" / name, syslog.decoder(), syslog.conversation("10.0.0.1"), syslog.Datagrams())
+    found = records(DATA / "syslog" / name, syslog.decoder(), syslog.conversation(PEER, LONGEST), syslog.Datagrams())
     host, app, severities = SENDERS[name]
     assert {(row["pod"], row["container"]) for row in found} == {(host, app)}
     assert [row["severity"] for row in found] == severities
@@ -108,7 +112,7 @@ GELF = {
 
 @pytest.mark.parametrize("name", GELF)
 def test_libraries_that_send_gelf(name: str) -> None:
-    found = records(DATA / "gelf" / name, gelf.decode_messages, gelf.conversation("10.0.0.1"), gelf.Datagrams())
+    found = records(DATA / "gelf" / name, gelf.decode_messages, gelf.conversation(PEER, LONGEST), gelf.Datagrams())
     assert sorted(row["message"].split(" ")[0] for row in found) == sorted(text.split(" ")[0] for text in GELF[name])
     assert {row["pod"] for row in found} == {"vm"}
     assert all("_ingest_error" not in row["attributes"] for row in found)

@@ -342,7 +342,7 @@ def test_senders_are_told_apart_and_a_mapped_address_is_the_address() -> None:
 
 
 def test_connections_and_datagrams_give_what_the_decoder_takes() -> None:
-    talk, datagrams = conversation("10.0.0.1"), Datagrams()
+    talk, datagrams = conversation("10.0.0.1", 1 << 20), Datagrams()
     frames = [*talk.feed(b"<13>a\n7 <13>b"), *talk.feed(b"cd<13>e"), *talk.end()]
     bodies = [frame.body for frame in frames if not isinstance(frame, bytes)]
     datagram = datagrams.feed(b"<13>f\n", "10.0.0.2")

@@ -78,7 +78,7 @@ def test_a_message_that_is_too_long_is_cut_and_the_next_one_is_whole() -> None:
 
 
 def test_a_counted_message_of_which_the_end_never_comes_says_so() -> None:
-    framer = Framer()
+    framer = Framer(1 << 18)
     assert framer.feed(b"100 <13>only this") == b""
     assert messages_of(framer.finish()) == [Message(b"<13>only this", 100)]
     assert framer.finish() == b""

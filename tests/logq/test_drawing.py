@@ -191,6 +191,12 @@ def test_explain_analyze_on_a_terminal(standin: StandIn, tmp_path: Path) -> None
     ]
 
 
+def test_an_answer_that_is_remembered_in_part_says_so() -> None:
+    lines = list(shown({**EXPLAINED, "remembered": False, "remembered_segments": 3}, 72, colours=False))
+    assert "remembered  in part: 3 segments would not be read again" in lines
+    assert "remembered  no" in list(shown({**EXPLAINED, "remembered": False}, 72, colours=False))
+
+
 @given(st.text(max_size=200), st.integers(20, 200), st.booleans())
 def test_no_reason_is_wider_than_the_terminal(reason: str, size: int, colours: bool) -> None:
     stage = {"stage": "words", "unit": "row_groups", "in": 9, "out": 9, "skipped": {}, "reason": reason}

@@ -612,3 +612,25 @@ def test_two_segments_are_merged_once_nothing_comes_any_more(tmp_path: Path) -> 
         assert len(store.snapshot().segments) == 1
         assert messages(store) == ["one", "two"]
         assert store.compact() == 0
+
+
+def test_a_segment_that_cannot_be_read_keeps_no_other_from_its_merge_nor_from_retention(tmp_path: Path) -> None:
+    with Store.open(tmp_path, QUIET) as store:
+        for text in ("one", "two"):
+            store.append(batch([text, text], namespace=["broken", "sound"])).result()
+            store.flush()
+        broken, *_ = (segment for segment in store.snapshot().segments if segment.namespace == "broken")
+    broken.path.write_bytes(b"PAR1 no more PAR1")
+    settled = StoreSettings(flush_age_s=3_600, compact_interval_s=3_600, compact_settle_s=0)
+    with Store.open(tmp_path, settled) as store:
+        with pytest.raises(pa.ArrowInvalid) as failure:
+            store.compact()
+        assert str(broken.path) in "".join(failure.value.__notes__)
+        assert [segment.namespace for segment in store.snapshot().segments].count("sound") == 1
+    tending = StoreSettings(flush_age_s=3_600, compact_interval_s=0.02, compact_settle_s=0, retention_bytes=1)
+    with Store.open(tmp_path, tending) as store:
+        deadline_s = time.monotonic() + 10
+        while len(store.snapshot().segments) and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert not len(store.snapshot().segments)
+        assert store.readings()["tending_failures"] >= 1

@@ -92,3 +92,24 @@ def test_segments_behind_a_symbolic_link_are_there_when_the_store_is_opened(tmp_
     with Store.open(data, QUIET) as store:
         assert sum(segment.rows for segment in store.snapshot().segments) == 2
         assert store.metrics.read()["missing_segments"] == 0
+
+
+def test_streams_of_which_retention_left_nothing_are_gone_from_the_catalog(tmp_path: Path) -> None:
+    def names() -> list[str]:
+        with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
+            return sorted(pod for (pod,) in connection.execute("select pod from streams"))
+
+    with Store.open(tmp_path, QUIET) as store:
+        for hour, pods in enumerate((["gone-1", "stays"], ["gone-2", "stays"], ["stays", "new"])):
+            store.append(batch(["a", "b"], pod=pods, time_ns=BASE_NS + hour * HOUR_NS)).result()
+            store.flush()
+        last = max(store.snapshot().segments, key=lambda segment: segment.min_seq)
+    assert names() == ["gone-1", "gone-2", "new", "stays"]
+    with Store.open(tmp_path, StoreSettings(retention_bytes=last.bytes, compact_interval_s=3_600)) as store:
+        assert store.retain() == 2
+        assert names() == ["new", "stays"]
+        store.append(batch(["c", "d"], pod=["gone-1", "stays"], time_ns=BASE_NS)).result()
+        store.flush()
+        found = store.streams().to_pylist()
+        assert sorted((row["pod"], row["records"]) for row in found) == [("gone-1", 1), ("new", 1), ("stays", 2)]
+        assert _by_name(store.streams()) == _summed_anew(store)

@@ -174,3 +174,19 @@ def test_a_query_out_of_memory_is_a_422(server: Start) -> None:
         assert answer.status_code == 422
         assert "query_memory" in answer.json()["error"]
     assert count(process) == 50_000
+
+
+def test_namespaces_that_are_too_many_share_one(server: Start) -> None:
+    running = server(new_namespaces=2)
+    body = b"".join(b'{"message":"line %d","namespace":"n%d"}\n' % (i, i) for i in range(5))
+    assert running.post(body).json() == {"accepted": 5, "rejected": []}
+    running.flush()
+    found = [json.loads(line) for line in running.query("namespace=_overflow", order="asc").text.splitlines()]
+    assert [(one["message"], one["attributes"]["_namespace"]) for one in found] == [
+        ("line 2", "n2"),
+        ("line 3", "n3"),
+        ("line 4", "n4"),
+    ]
+    running.await_metric("logstore_namespace_overflow_records_total 3.0")
+    running.await_metric("logstore_namespaces 2.0")
+    assert "too many new namespaces" in running.log_tail()

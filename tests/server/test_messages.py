@@ -99,13 +99,24 @@ def test_a_message_without_its_end_counts_when_the_sender_leaves(listening: List
     listening.await_records("left-without-an-end", 1)
 
 
+def test_a_message_of_ten_megabytes_is_whole(listening: Listening) -> None:
+    text = "0123456789" * 1_000_000
+    with listening.connect("syslog-tcp") as sender:
+        sender.sendall(f"<14>1 - h huge-app - - - {text}\n".encode())
+    with listening.connect("gelf-tcp") as sender:
+        sender.sendall(json.dumps({"host": "huge", "short_message": text}).encode() + b"\0")
+    found = listening.await_records("container=huge-app or pod=huge", 2)
+    assert all(row["message"] == text for row in found)
+    assert not any("_ingest_error" in row.get("attributes", {}) for row in found)
+
+
 def test_a_message_that_is_too_long_is_cut_and_the_next_one_is_whole(listening: Listening) -> None:
     header = b"<14>1 - h long-app - - - "
     with listening.connect("syslog-tcp") as sender:
-        sender.sendall(header + b"x" * 300_000 + b"\n" + header + b"short\n")
+        sender.sendall(header + b"x" * (16 << 20) + b"\n" + header + b"short\n")
     first, second = sorted(listening.await_records('container="long-app"', 2), key=lambda row: -len(row["message"]))
-    assert first["message"] == "x" * (256 * 1024 - len(header))
-    assert first["attributes"]["_ingest_error"] == "cut off after 262,144 of 300,025 bytes"
+    assert first["message"] == "x" * ((16 << 20) - len(header))
+    assert first["attributes"]["_ingest_error"] == "cut off after 16,777,216 of 16,777,241 bytes"
     assert second["message"] == "short"
 
 

@@ -34,6 +34,15 @@ def test_a_sender_is_counted_by_protocol_address_and_name() -> None:
     assert found == expected
 
 
+def test_a_metric_tells_when_a_protocol_was_last_heard_of() -> None:
+    registry = CollectorRegistry()
+    sources = Sources(IngestMetrics(registry))
+    sources.record("loki", Sender("10.0.0.1"), 1, 1, now_ns=7 * S)
+    sources.record("loki", Sender("10.0.0.2"), 1, 1, now_ns=8 * S)
+    sources.refuse("loki", Sender("10.0.0.1"), "invalid", "no stream", now_ns=9 * S)
+    assert registry.get_sample_value("logstore_ingest_last_seen_seconds", {"protocol": "loki"}) == 8
+
+
 def test_the_one_that_stopped_sending_comes_first() -> None:
     sources = make()
     sources.record("loki", Sender(name="stopped"), 1, 1, now_ns=100 * S)

@@ -15,7 +15,7 @@ from ingest.protocols.elasticsearch import answers, items
 from ingest.protocols.elasticsearch.bulk import VERBS, Bulk, State, split
 from ingest.protocols.elasticsearch.items import Failure, Items
 from ingest.request import Decoded, Request
-from logstore.errors import InvalidInput
+from logstore.errors import InvalidInput, TooLarge
 from logstore.native import canonical_json
 
 INDEX_ATTRIBUTE: Final = "es.index"
@@ -44,6 +44,8 @@ def decode_bulk(request: Request) -> Decoded:
         raise InvalidInput("request body is required: actions and documents, one a line")
     names = [*bulk.index.dictionary.to_pylist(), request.head.segments.get("index", "")]
     index = bulk.index.indices.fill_null(len(names) - 1).to_numpy().astype(np.int64)
+    if np.array([len(name) for name in names], np.int64)[index].sum() > request.limits.max_body_bytes:
+        raise TooLarge("the names of the actions' indexes are too long together (max_body); send smaller batches")
     with_document = np.flatnonzero(bulk.states == State.DOCUMENT)
     groups = Groups(index[with_document], [{INDEX_ATTRIBUTE: name} if name else {} for name in names])
     decoded = documents.decode(bulk.documents, request, groups)

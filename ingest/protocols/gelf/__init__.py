@@ -17,9 +17,9 @@ __all__ = ["NAME", "PROTOCOL", "Datagrams", "conversation", "decode_messages"]
 NAME: Final = "gelf"
 
 
-def conversation(peer: str) -> OneWay:
-    """What a sender says over TCP or TLS."""
-    return OneWay(Framer(), peer)
+def conversation(peer: str, max_bytes: int) -> OneWay:
+    """What a sender says over TCP or TLS, in messages of at most so many bytes; longer ones are cut."""
+    return OneWay(Framer(max_bytes), peer)
 
 
 class Datagrams:

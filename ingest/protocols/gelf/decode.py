@@ -22,7 +22,7 @@ from ingest.entries import Most, Unsure
 from ingest.json_text import to_json
 from ingest.messages import Message, pack, unpack, whole
 from ingest.order import complete
-from ingest.protocols.gelf.document import Document, documents_of
+from ingest.protocols.gelf.document import Document, as_sent, documents_of
 from ingest.protocols.gelf.fields import Fields, Sorted
 from ingest.protocols.gelf.origin import Origins
 from ingest.protocols.gelf.timestamp import time_ns
@@ -173,7 +173,7 @@ class _Gelf:
         self.rows.add(
             found.group,
             happened_ns,
-            message,
+            as_sent(message, text),
             severity=severity_of_syslog(level) or severity_of(_word(document.get("level"))),
             attributes=attributes,
             trace_id=fields.trace_id,

@@ -5,16 +5,13 @@ from typing import Final
 from ingest.frames import take_ended
 from ingest.messages import Message, packed, whole
 
-DOCUMENT_MAX_BYTES: Final = 1 << 20
-"""Of a longer document so many bytes are kept; it bounds what one connection has in memory."""
-
 _SPACE: Final = b" \t\r\n\0"
 
 
 class Framer:
-    """Cuts what one connection sends into documents; holds at most `max_bytes` of an incomplete one."""
+    """Cuts what one connection sends into documents; of a longer one `max_bytes` are kept."""
 
-    def __init__(self, max_bytes: int = DOCUMENT_MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._open = bytearray()
         self._open_bytes = 0

@@ -10,7 +10,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from ingest.entries import text_max_bytes
 from ingest.protocols.journald.export import Entry, Export
 from ingest.protocols.journald.records import cursor_of, decode
 from ingest.request import OVERRIDES, Decoded, Head, Limits, Request
@@ -48,7 +47,7 @@ class Upload:
     a second while it is not known whether they are a repeat."""
 
     def __init__(self, head: Head, limits: Limits) -> None:
-        self._export = Export(limits.max_line_bytes, text_max_bytes(limits) // _GROWTH)
+        self._export = Export(limits.max_line_bytes, limits.max_text_bytes // _GROWTH)
         self._given = "\n".join(head.override(name) for name in OVERRIDES)
         self._fed: list[bytes] = []
         self._entries: list[Entry] = []

@@ -13,9 +13,9 @@ __all__ = ["NAME", "Datagrams", "conversation", "decoder"]
 NAME: Final = "syslog"
 
 
-def conversation(peer: str) -> OneWay:
-    """What a sender says over TCP or TLS."""
-    return OneWay(Framer(), peer)
+def conversation(peer: str, max_bytes: int) -> OneWay:
+    """What a sender says over TCP or TLS, in messages of at most so many bytes; longer ones are cut."""
+    return OneWay(Framer(max_bytes), peer)
 
 
 class Datagrams:

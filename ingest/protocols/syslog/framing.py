@@ -17,9 +17,6 @@ from typing import Final
 from ingest.frames import take_syslog
 from ingest.messages import Message, packed
 
-FRAME_MAX_BYTES: Final = 256 << 10
-"""Of a longer message so many bytes are kept; it bounds what one connection has in memory."""
-
 _TRAILERS: Final = b"\r\n\0"
 _TRAILERS_AND_SPACE: Final = _TRAILERS + b" "
 _BETWEEN: Final = re.compile(rb"[\r\n\0 ]*+")
@@ -30,9 +27,9 @@ _NUL_BEFORE_MESSAGE: Final = re.compile(rb"\0(?=[\r\n\0 ]{0,8}+(?:(?:[1-9]\d{0,7
 
 
 class Framer:
-    """Cuts what one connection sends into messages; holds at most `max_bytes` of an incomplete one."""
+    """Cuts what one connection sends into messages; of a longer one `max_bytes` are kept."""
 
-    def __init__(self, max_bytes: int = FRAME_MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._undecided = b""
         """The first bytes of a message, too few to tell how it is framed."""

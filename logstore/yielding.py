@@ -12,10 +12,11 @@ NICE: Final = 5
 
 def yielding(count: int, name: str) -> ThreadPoolExecutor:
     """A pool of threads that yield; so do all that are started in them."""
-    return ThreadPoolExecutor(count, name, initializer=_lower)
+    return ThreadPoolExecutor(count, name, initializer=yield_to_others)
 
 
-def _lower() -> None:
+def yield_to_others() -> None:
+    """Makes the thread that calls this one of them."""
     # Only Linux has a priority for each thread; elsewhere this would be that of the process, or an error.
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

@@ -1,0 +1,55 @@
+"""What real clients sent over HTTP, as it came: read without them. tests/data/recorded/README.md says what is what."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from ingest.body import inflate
+from ingest.protocol import Stream, Take
+from ingest.protocols import PROTOCOLS
+from ingest.request import Head, Limits, Request
+from server.mounts import Mounts
+from tests.ingest.decoded import NOW_NS, records
+
+DATA = Path(__file__).parents[1] / "data" / "recorded"
+MOUNTS = Mounts(PROTOCOLS)
+
+
+def recorded(client: str) -> tuple[Head, bytes]:
+    head = json.loads((DATA / f"{client}.head.json").read_text())
+    path, _, query = head["path"].partition("?")
+    return Head(head["method"], path, dict(parse_qsl(query)), head["headers"]), (DATA / f"{client}.body").read_bytes()
+
+
+def read(head: Head, body: bytes) -> list[dict[str, Any]]:
+    found = MOUNTS.find(head)
+    assert found is not None
+    head = replace(head, segments=found.segments)
+    limits = Limits()
+    match found.mount.endpoint:
+        case Take() as take:
+            if take.inflate is not None:
+                plain = take.inflate(body, head, limits.max_body_bytes)
+            else:
+                plain = inflate(body, head.headers.get("content-encoding", ""), limits.max_body_bytes)
+            request = Request(plain, NOW_NS, head)
+            decoded = take.decode(request)
+            assert take.answer(request, decoded).status in (200, 202, 204)
+        case Stream() as stream:
+            reader = stream.open(head, limits)
+            reader.feed(body)
+            reader.end()
+            decoded = reader.read(Request(b"", NOW_NS, head))
+        case other:
+            raise AssertionError(f"{head.path} leads to {other}")
+    assert not decoded.rejects
+    return records(decoded)
+
+
+@pytest.mark.parametrize("client", sorted(path.name.removesuffix(".body") for path in DATA.glob("*.body")))
+def test_a_recorded_request_is_read(client: str) -> None:
+    assert read(*recorded(client)) == json.loads((DATA / f"{client}.json").read_text())

@@ -1,0 +1,33 @@
+"""What nobody waits for leaves the processors to others."""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from logstore.store import Store
+from logstore.yielding import NICE, yielding
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux alone")
+
+
+def priority_of(native_id: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, native_id)
+
+
+def test_threads_of_the_pool_yield_and_others_do_not() -> None:
+    with yielding(1, "some") as pool:
+        assert pool.submit(lambda: priority_of(threading.get_native_id())).result() == NICE
+    assert priority_of(threading.get_native_id()) == 0
+
+
+def test_compaction_yields(tmp_path: Path) -> None:
+    with Store.open(tmp_path):
+        by_name = {thread.name: thread.native_id or 0 for thread in threading.enumerate()}
+        deadline_s = time.monotonic() + 10
+        while priority_of(by_name["logstore-tend"]) != NICE:
+            assert time.monotonic() < deadline_s
+        assert priority_of(by_name["logstore-write"]) == priority_of(by_name["logstore-flush"]) == 0
