@@ -101,7 +101,7 @@ def _names(text: str) -> tuple[str, ...]:
 def _lines(found: object, text: bytes, more: bytes = b"") -> list[bytes]:
     """A document on one line, with more members; what is none on the lines that it came on."""
     if isinstance(found, Unread):
-        return text.split(b"\n")
+        return text.rstrip(b"\n\x1e").split(b"\n")
     line = on_one_line(text).rstrip()
     return [line.removesuffix(b"}") + more + b"}" if found and more else line]
 

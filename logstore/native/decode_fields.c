@@ -74,11 +74,11 @@ static int is_time_of_these_years(struct decoder *d, const struct json_value *va
 }
 
 /* Gives the member to its field and drops it from the attributes, unless a better one is there; false if it can be no
- * field's. Nulls say nothing, but for a message. */
+ * field's. Nulls say nothing, but for a message of the contract's names. */
 static int offer(struct decoder *d, struct fields *fields, struct json_member *member, struct meaning meaning) {
     enum field field = meaning.field;
     if (field == FIELD_NONE) return 0;
-    if (member->value.kind == JSON_NULL && field != FIELD_MESSAGE) {
+    if (member->value.kind == JSON_NULL && (field != FIELD_MESSAGE || meaning.rank >= LATE_RANK)) {
         member->is_dropped = 1;
         return 1;
     }

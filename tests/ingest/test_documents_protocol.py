@@ -50,6 +50,13 @@ def decode(
     return documents.decode(Request(body, NOW_NS, Head(params=params or {}, headers=headers or {}), Limits(**limits)))
 
 
+@pytest.mark.parametrize("damage", [b"", b'\x1e{"message": no JSON\n'])
+def test_json_text_sequences_are_documents(damage: bytes) -> None:
+    """As `journalctl -o json-seq` writes them (RFC 7464)."""
+    found = records(decode(b'\x1e{"message":"a"}\n' + damage + b'\x1e{"message":"b"}\n'))
+    assert [found[0]["message"], found[-1]["message"], len(found)] == ["a", "b", 3 if damage else 2]
+
+
 def test_events_of_the_api_servers_audit_webhook_are_documents() -> None:
     event = {
         "level": "Metadata",
