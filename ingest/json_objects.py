@@ -1,5 +1,5 @@
-"""Bodies that are JSON objects one after the other, one at a time: with lines, commas, or nothing between them, or in
-an array.
+"""Bodies that are JSON objects one after the other, one at a time: with lines, commas, the separators of RFC 7464,
+or nothing between them, or in an array.
 
 An object that ends where it should is found without reading it twice: no beginning of a JSON object is one itself, so
 what stands between two places where `}` and `{` meet is either an object or no whole one. What is none is given as it
@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import orjson
 
-_BETWEEN: Final = re.compile(rb"\}[\s,]*\{")
-_NEXT: Final = re.compile(r"\}[\s,]*(?=\{)|\n(?=\{)")
-_SPACE: Final = re.compile(r"[\s,]*")
-_AROUND: Final = b" \t\r\n,"
+_BETWEEN: Final = re.compile(rb"\}[\s,\x1e]*\{")
+_NEXT: Final = re.compile(r"\}[\s,\x1e]*(?=\{)|\n\x1e?(?=\{)")
+_SPACE: Final = re.compile(r"[\s,\x1e]*")
+_AROUND: Final = b" \t\r\n,\x1e"
 DEPTH_MAX: Final = 128
 """Levels of a value that is read at all."""
 _SCANS_MAX: Final = 8

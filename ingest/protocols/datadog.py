@@ -1,8 +1,9 @@
 """Datadog's log intake: /api/v2/logs, the older /v1/input, and the validation of keys.
 
-A body is a JSON array of logs, one log, or several one after the other; text/plain is one log a line. The query
-parameters `ddtags`, `ddsource`, `service` and `hostname` hold for logs that do not say it. What is no log is stored as
-it came, with the attribute `_ingest_error`: the agent would send all of its batch for ever. (Datadog API, "Send logs".)
+A body is a JSON array of logs, one log, or several one after the other; text/plain is one log a line, unless its lines
+are logs in JSON. The query parameters `ddtags`, `ddsource`, `service` and `hostname` hold for logs that do not say it.
+What is no log is stored as it came, with the attribute `_ingest_error`: the agent would send all of its batch for ever.
+(Datadog API, "Send logs".)
 """
 
 import json
@@ -49,13 +50,21 @@ def decode(request: Request) -> Decoded:
         TooLarge: more logs than `limits.max_records`.
     """
     defaults = {name: value for name in _PLACE if (value := request.head.params.get(name))}
-    if request.head.media_type in ("text/plain", "application/logplex-1"):
+    if request.head.media_type in ("text/plain", "application/logplex-1") and not _is_json(request.body):
         return _decode_lines(request, defaults)
     if not defaults and not any(text in request.body for text in _UNUSUAL):
         columns = documents.decode_at_once(request.body, request, _SHAPE)
         if columns is not None:
             return Decoded(place(columns, request))
     return _decode_one_by_one(request, defaults)
+
+
+def _is_json(body: bytes) -> bool:
+    """Whether all lines are objects, as browsers send them, which call that text too."""
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    return all(line.startswith(b"{") for line in lines) and not any(
+        isinstance(found, Unread) for found, _ in objects(body)
+    )
 
 
 def _decode_lines(request: Request, defaults: Mapping[str, str]) -> Decoded:

@@ -4,7 +4,8 @@ input, and what writes to one; Fluent Bit's default): what agents post to any HT
 A body is JSON documents in an array, one a line, or one right after the other (Fluent Bit's `json`, `json_lines` and
 `json_stream`, Vector's `json` with any framing), which `ingest.documents` reads: whatever an agent says of where a
 record comes from is its identity. With the content type `application/msgpack` it is the entries of Fluent Bit's
-`msgpack`, which have nanoseconds. The header `Fluent-Tag` says the tag of all.
+`msgpack`, which have nanoseconds. The header `Fluent-Tag` says the tag of all. Of what the API server of Kubernetes
+posts to its audit webhook, an EventList, each event is a document.
 
 `_time_field` and `_msg_field` (parameters, or headers `VL-Time-Field` and `VL-Msg-Field`) name the members that hold
 the time and the message; without the first, Fluent Bit's own `date` or `timestamp` does.
@@ -31,6 +32,9 @@ NAME: Final = "documents"
 _MSGPACK: Final = frozenset({"application/msgpack", "application/x-msgpack"})
 _OF_FLUENT_BIT: Final = ("date", "timestamp")
 """Its `json_date_key`, and that of its documentation's examples."""
+_AUDIT: Final = b'{"kind":"EventList","apiVersion":"audit.k8s.io/'
+_ITEMS: Final = b'"items":'
+"""The last member of an EventList."""
 _FIELDS_MAX: Final = 8
 """Names that one request may tell."""
 
@@ -44,6 +48,8 @@ def decode(request: Request) -> Decoded:
     if request.head.media_type in _MSGPACK:
         return _decode_entries(request)
     shape = _shape(request.head)
+    if request.body.startswith(_AUDIT):
+        request = replace(request, body=_events(request.body))
     if tag := request.head.headers.get("fluent-tag", ""):
         return _decode_tagged(request, tag, shape)
     columns = documents.decode_at_once(request.body, request, shape)
@@ -51,6 +57,12 @@ def decode(request: Request) -> Decoded:
         return Decoded(place(columns, request))
     lines = [line for found, text in objects(request.body) for line in _lines(found, text)]
     return documents.decode(b"\n".join(lines), request, shape=shape)
+
+
+def _events(body: bytes) -> bytes:
+    """The events of a list, as an array."""
+    _, items, rest = body.partition(_ITEMS)
+    return rest.rstrip().removesuffix(b"}") if items else body
 
 
 def _decode_tagged(request: Request, tag: str, shape: documents.Shape) -> Decoded:
@@ -89,14 +101,14 @@ def _names(text: str) -> tuple[str, ...]:
 def _lines(found: object, text: bytes, more: bytes = b"") -> list[bytes]:
     """A document on one line, with more members; what is none on the lines that it came on."""
     if isinstance(found, Unread):
-        return text.split(b"\n")
+        return text.rstrip(b"\n\x1e").split(b"\n")
     line = on_one_line(text).rstrip()
     return [line.removesuffix(b"}") + more + b"}" if found and more else line]
 
 
 _DOCUMENTS: Final = Take(
     ("POST", "PUT"),
-    ("/api/v1/documents", "/insert/jsonline", "/insert/jsonline/"),
+    ("/api/v1/documents", "/api/v1/documents/", "/insert/jsonline", "/insert/jsonline/"),
     decode,
     native.answer,
     keeps_answer=True,

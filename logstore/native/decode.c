@@ -97,7 +97,8 @@ static void decode_array(struct decoder *d, const uint8_t *at, const uint8_t *en
     if (at != end) decode_reject(d, d->rows + d->rejected + 1, REJECT_TRAILING, 0, at, end);
 }
 
-static int is_between(uint8_t byte) { return json_is_space(byte) || byte == ','; }
+/* Blanks, a comma, or the record separator of JSON text sequences (RFC 7464). */
+static int is_between(uint8_t byte) { return json_is_space(byte) || byte == ',' || byte == 0x1E; }
 
 /* Objects one after the other. Where something else comes, what came before is kept. */
 static void decode_row(struct decoder *d, const uint8_t *at, const uint8_t *end) {

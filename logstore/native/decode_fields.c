@@ -74,11 +74,11 @@ static int is_time_of_these_years(struct decoder *d, const struct json_value *va
 }
 
 /* Gives the member to its field and drops it from the attributes, unless a better one is there; false if it can be no
- * field's. Nulls say nothing, but for a message. */
+ * field's. Nulls say nothing, but for a message of the contract's names. */
 static int offer(struct decoder *d, struct fields *fields, struct json_member *member, struct meaning meaning) {
     enum field field = meaning.field;
     if (field == FIELD_NONE) return 0;
-    if (member->value.kind == JSON_NULL && field != FIELD_MESSAGE) {
+    if (member->value.kind == JSON_NULL && (field != FIELD_MESSAGE || meaning.rank >= LATE_RANK)) {
         member->is_dropped = 1;
         return 1;
     }
@@ -205,9 +205,18 @@ static void add_nanoseconds(struct decoder *d, const struct json_member *time, i
     rest->is_dropped = 1;
 }
 
+static int has_level_name(struct decoder *d) {
+    return json_members_find(&d->members, (const uint8_t *)"level_name", 10) ||
+           json_members_find(&d->members, (const uint8_t *)"levelname", 9);
+}
+
 enum severity decode_read_severity(struct decoder *d, struct json_member *member) {
     if (!member) return SEVERITY_NONE;
     int is_word = member->value.kind == JSON_STRING || member->value.kind == JSON_NUMBER;
+    if (member->value.kind == JSON_NUMBER && d->request->name_count && has_level_name(d)) {
+        member->is_dropped = 0; /* the word tells it, as of any other line (member_severity.c) */
+        return SEVERITY_NONE;
+    }
     struct span text = decode_text_of(d, &member->value);
     enum severity severity = is_word ? severity_of_word(text.at, text.length) : SEVERITY_NONE;
     if (text.length > 0 && !severity_is_plain(text.at, text.length)) member->is_dropped = 0;

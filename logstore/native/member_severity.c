@@ -42,23 +42,27 @@ static enum severity severity_of_value(struct json_reader *reader, const struct 
     return severity_of_word(text, (size_t)(json_unescape(value, text) - text));
 }
 
+/* A word counts more than a number, which loggers count in their own ways (log4js' TRACE is 50, pino's error). */
 static enum severity of_names(const struct said *said) {
     static const char *const names[] = {
         "severity", "level", "lvl", "loglevel", "log.level", "levelname", "level_name", "Level", "LogLevel", "@level",
         "@l", "severityText", "severity_text", "SeverityText", "Severity", "sev", "error_severity", "syslogseverity",
         "syslogseverity-text",
     };
-    enum severity severity = SEVERITY_NONE;
-    for (size_t i = 0; i < sizeof names / sizeof *names && severity == SEVERITY_NONE; i++) {
-        severity = severity_of_value(said->reader, value_of(said, names[i]));
+    enum severity of_number = SEVERITY_NONE;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct json_value *value = value_of(said, names[i]);
+        enum severity severity = severity_of_value(said->reader, value);
+        if (severity != SEVERITY_NONE && value->kind == JSON_STRING) return severity;
+        if (of_number == SEVERITY_NONE) of_number = severity;
     }
-    return severity;
+    return of_number;
 }
 
-/* Of Elastic's nested names, log4js and Loguru. */
+/* Of Elastic's nested names, log4js, Loguru, and Logstash's first format. */
 static enum severity of_objects(const struct said *said) {
     static const char *const paths[][3] = {
-        {"log", "level"}, {"level", "levelStr"}, {"level", "name"}, {"record", "level", "name"},
+        {"log", "level"}, {"level", "levelStr"}, {"level", "name"}, {"record", "level", "name"}, {"@fields", "levelname"},
     };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         const struct json_value *value = value_of(said, paths[i][0]);

@@ -135,6 +135,18 @@ def test_times(log: str, expected: int) -> None:
     assert record["time"] == expected
 
 
+def test_lines_of_browsers_are_logs_although_they_are_called_text() -> None:
+    """As @datadog/browser-logs sends them."""
+    line = {"date": 1_790_000_000_123, "message": "clicked", "status": "warn", "view": {"url": "https://shop"}}
+    body = "\n".join(json.dumps({**line, "session_id": str(number)}) for number in range(2))
+    head = Head(headers={"content-type": "text/plain;charset=UTF-8"}, params={"ddsource": "browser"})
+    first, second = records(datadog.decode(Request(body.encode(), NOW_NS, head)))
+    assert (first["time"], first["severity"], first["message"]) == (1_790_000_000_123_000_000, "warn", "clicked")
+    assert (first["labels"], second["attributes"]["session_id"]) == ({"ddsource": "browser"}, "1")
+    [text] = records(datadog.decode(Request(b'{"message": no JSON', NOW_NS, head)))
+    assert text["message"] == '{"message": no JSON'
+
+
 def test_a_tag_that_is_repeated_very_often_takes_no_longer_than_others() -> None:
     values = [str(number) for number in range(100_000)]
     text = ",".join(f"shard:{value}" for value in [*values, "7", ""])

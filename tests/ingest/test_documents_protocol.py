@@ -50,6 +50,33 @@ def decode(
     return documents.decode(Request(body, NOW_NS, Head(params=params or {}, headers=headers or {}), Limits(**limits)))
 
 
+@pytest.mark.parametrize("damage", [b"", b'\x1e{"message": no JSON\n'])
+def test_json_text_sequences_are_documents(damage: bytes) -> None:
+    """As `journalctl -o json-seq` writes them (RFC 7464)."""
+    found = records(decode(b'\x1e{"message":"a"}\n' + damage + b'\x1e{"message":"b"}\n'))
+    assert [found[0]["message"], found[-1]["message"], len(found)] == ["a", "b", 3 if damage else 2]
+
+
+def test_events_of_the_api_servers_audit_webhook_are_documents() -> None:
+    event = {
+        "level": "Metadata",
+        "auditID": "a",
+        "stage": "ResponseComplete",
+        "verb": "get",
+        "user": {"username": "ann"},
+    }
+    times = ("2026-03-01T12:00:00.123456Z", "2026-03-01T12:00:01.000000Z")
+    events = [{**event, "requestReceivedTimestamp": times[0], "stageTimestamp": time} for time in times]
+    told = {"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {}, "items": events}
+    body = json.dumps(told, separators=(",", ":")).encode() + b"\n"
+    first, second = records(decode(body))
+    assert second["time"] - first["time"] == 876_544_000
+    assert json.loads(first["message"])["user"] == first["attributes"]["user"] == {"username": "ann"}
+    empty = body[: body.index(b'"items":')] + b'"items":[]}'
+    assert records(decode(empty)) == []
+    assert len(records(decode(body[: body.index(b',"items"')] + b"}"))) == 1
+
+
 def from_fluent_bit(body: bytes, **headers: str) -> list[dict[str, Any]]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return records(decode(body, headers={"user-agent": "Fluent-Bit", **named}))

@@ -183,6 +183,14 @@ def test_too_many_actions_are_too_large() -> None:
         bulk(*[{"create": {}}, {"m": 1}] * 4, limits=Limits(max_records=3))
 
 
+def test_an_answer_many_times_the_size_of_its_actions_is_too_large() -> None:
+    body = b'{"index":{}}\n{}\n' * 900_000
+    with pytest.raises(TooLarge, match="900,000 actions"):
+        send("POST", "/_bulk", body)
+    answer, _ = send("POST", "/_bulk", body, params={"filter_path": BEATS_FILTER})
+    assert len(answer.body) < 2 * len(body)
+
+
 def test_what_beats_and_logstash_ask_for() -> None:
     params = {"filter_path": BEATS_FILTER}
     answer, _ = send(

@@ -126,6 +126,21 @@ def test_json_lines_of_other_libraries_say_when_they_happened() -> None:
     assert record({"short_message": "x", "timestamp": "2026-01-09T10:00:00Z"})["time"] == 1_767_952_800_000_000_000
 
 
+def test_json_lines_of_logstashs_first_format() -> None:
+    """As python-logstash writes them unless told otherwise."""
+    line = {"@message": "hello", "@timestamp": "2026-01-09T10:00:00.123Z", "@source_host": "h", "@tags": []}
+    found = record(line | {"@fields": {"levelname": "WARNING"}})
+    assert (found["time"], found["message"], found["pod"]) == (1_767_952_800_123_000_000, "hello", "h")
+    assert found["attributes"] == {"@source_host": "h", "@tags": [], "@fields": {"levelname": "WARNING"}}
+
+
+def test_json_lines_of_pino_and_bunyan() -> None:
+    """As pino-socket writes them."""
+    found = record({"level": 50, "time": 1_767_952_800_123, "pid": 7, "hostname": "h", "msg": "hello"})
+    assert (found["time"], found["message"], found["pod"]) == (1_767_952_800_123_000_000, "hello", "h")
+    assert (found["severity"], found["attributes"]) == ("error", {"pid": 7, "hostname": "h", "level": 50})
+
+
 @pytest.mark.parametrize(
     ("level", "severity", "attributes"),
     [

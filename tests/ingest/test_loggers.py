@@ -108,6 +108,16 @@ def test_bytes_of_the_journal_that_are_not_utf8_can_be_told_again() -> None:
     assert row["attributes"]["_escape"] == "backslash"
 
 
+def test_a_levels_name_counts_more_than_its_number() -> None:
+    row = one({"message": "m", "level": 50, "level_name": "TRACE"})
+    assert ("severity" in row, row["attributes"]) == (False, {"level": 50, "level_name": "TRACE"})
+
+
+def test_a_message_that_is_null_is_none() -> None:
+    """As `journalctl -o json` writes one over 4 KiB, unless it is told `--all`."""
+    assert one({"MESSAGE": None, "n": 7})["message"] == '{"n":7}'
+
+
 def test_an_event_without_a_level_is_no_message() -> None:
     assert one({"event": "signup", "user": 7})["message"] == '{"event":"signup","user":7}'
 

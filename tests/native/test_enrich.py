@@ -113,6 +113,8 @@ def test_severity_is_taken_from_a_line_that_marks_it(line: str, severity: str) -
         ('{"t": 5, "s": "W", "msg": "somebody else\'s"}', ""),
         ('{"@t": "2026-03-01T12:00:00Z", "@mt": "Serilog\'s, of its usual level"}', "info"),
         ('{"@t": "2026-03-01T12:00:00Z", "@mt": "Serilog\'s, of a level of somebody\'s own", "@l": "Loud"}', ""),
+        ('{"level": 50, "level_name": "TRACE", "message": "log4js\'s"}', "trace"),
+        ('{"@fields": {"levelname": "WARNING"}, "@message": "python-logstash\'s"}', "warn"),
         ('{"error_severity": "DEBUG5", "message": "PostgreSQL\'s"}', "debug"),
         ('{"t": "1772366400.1", "sev": "E", "message": "CockroachDB\'s"}', "error"),
         ('{"ts": 1772366400123.4, "caller": "a/server.go:3", "msg": "the kubelet\'s", "v": 0}', "info"),

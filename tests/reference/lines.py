@@ -33,6 +33,7 @@ LEVEL_KEYS = ("severity", "level", "lvl", "loglevel", "log.level", "levelname", 
 LEVEL_KEYS += ("@level", "@l", "severityText", "severity_text", "SeverityText", "Severity", "sev", "error_severity")
 LEVEL_KEYS += ("syslogseverity", "syslogseverity-text")
 LEVEL_PATHS = (("log", "level"), ("level", "levelStr"), ("level", "name"), ("record", "level", "name"))
+LEVEL_PATHS += (("@fields", "levelname"),)
 
 
 def enrich(message: str, pushed: dict[str, Any] | None, severity: str) -> tuple[dict[str, Any] | None, str]:
@@ -41,8 +42,8 @@ def enrich(message: str, pushed: dict[str, Any] | None, severity: str) -> tuple[
     attributes = said | (pushed or {})
     if severity:
         return attributes or None, severity
-    for key in LEVEL_KEYS:
-        value = attributes.get(key)
+    values = [attributes.get(key) for key in LEVEL_KEYS]
+    for value in sorted(values, key=lambda value: isinstance(value, Number)):
         if found := severity_of(value):
             return attributes or None, found
     if found := severity_of_shape(attributes):

@@ -13,7 +13,10 @@ import orjson
 
 from ingest.protocols.elasticsearch.bulk import VERBS, Bytes
 from ingest.protocols.elasticsearch.filter_path import filtered
+from logstore.errors import TooLarge
 
+ANSWER_MAX_BYTES: Final = 128 << 20
+"""A body of a few bytes an action, compressed besides, would have an answer many times its size."""
 _ID: Final = "@id@"
 _ID_MEMBER: Final = f'"_id":"{_ID}"'
 
@@ -42,7 +45,11 @@ class Items:
 
 
 def body(items: Items, now_ns: int, filter_path: str) -> bytes:
-    """The answer's text; `now_ns` makes generated ids unique."""
+    """The answer's text; `now_ns` makes generated ids unique.
+
+    Raises:
+        TooLarge: over `ANSWER_MAX_BYTES`.
+    """
     whole = {"took": 1, "errors": bool(items.failures), "items": [{}]}
     frame = filtered(whole | {"items": [{"index": {"status": 0}}]}, filter_path) if filter_path else whole
     texts = _texts(items, now_ns, filter_path)
@@ -58,6 +65,11 @@ def _texts(items: Items, now_ns: int, filter_path: str) -> str:
     kinds = (items.index * 1024 + items.statuses) * len(VERBS) + items.verbs
     distinct, first, kind_of = np.unique(kinds, return_index=True, return_inverse=True)
     forms = [_form(items, int(row), None, filter_path) for row in first]
+    sizes = [len(form[0]) + len(form[1] or "") if form else 0 for form in forms]
+    if np.dot(sizes, np.bincount(kind_of)) > ANSWER_MAX_BYTES:
+        raise TooLarge(
+            f"the answer to {count:,} actions would have more than {ANSWER_MAX_BYTES:,} bytes; send smaller batches"
+        )
     if len(distinct) == 1 and not items.failures:
         before, after = forms[0] or ("", None)
         if after is None:

@@ -34,7 +34,11 @@ from logstore.errors import InvalidInput, TooLarge
 
 _UNTOLD: Final = {0: "emerg", 1: "alert", 2: "crit", 5: "notice"}
 _MAPPED: Final = "::ffff:"
-_OTHER_TIMES: Final = ("@timestamp", "datetime")
+_MESSAGES: Final = ("short_message", "message", "full_message")
+_OTHER_TIMES: Final = ("@timestamp", "datetime", "time")
+_OTHER_MESSAGES: Final = ("@message", "msg")
+"""Of Logstash's format before its version 1, which python-logstash writes unless told otherwise; of pino and bunyan."""
+_OTHER_HOSTS: Final = ("@source_host", "hostname")
 
 
 def decode_messages(request: Request) -> Decoded:
@@ -152,10 +156,12 @@ class _Gelf:
     def _add(self, document: Document, message: str, text: bytes, peer: str) -> None:
         fields = self._fields.sort(document)
         level = _level(document.get("level"))
-        host = _word(document.get("host")) or peer
+        host = _word(document.get("host")) or _other_host(document) or peer
         self.sent[Sender.at(peer, host)] += 1
         found = self._origins.of(fields.told, host, level)
         attributes = {**fields.attributes, **found.rest, **_own_attributes(document, message, level, fields)}
+        if message and not any(document.get(name) for name in _MESSAGES):
+            _take_other(attributes, message)
         timestamp = document.get("timestamp")
         happened_ns = time_ns(timestamp, text)
         if happened_ns is None and isinstance(timestamp, str):
@@ -181,10 +187,25 @@ class _Gelf:
 
 
 def _message(document: Document) -> str | None:
-    for name in ("short_message", "message", "full_message"):
+    for name in (*_MESSAGES, *_OTHER_MESSAGES):
         if value := document.get(name):
             return value if isinstance(value, str) else to_json({"": value})[4:-1]
     return "" if "short_message" in document else None
+
+
+def _take_other(attributes: dict[str, Any], message: str) -> None:
+    """The message, as other libraries have it, is no attribute."""
+    for name in _OTHER_MESSAGES:
+        if attributes.get(name) == message:
+            del attributes[name]
+            return
+
+
+def _other_host(document: Document) -> str:
+    """The host of a document that is no GELF."""
+    if "short_message" in document:
+        return ""
+    return next((host for name in _OTHER_HOSTS if (host := _word(document.get(name)))), "")
 
 
 def _take_other_time(attributes: dict[str, Any]) -> int | None:
