@@ -230,7 +230,7 @@ class Pipeline:
         """The records as the operator wants them."""
         if self._rules is not None:
             batch = self._rules.apply(batch)
-        return batch if self._namespaces is None else self._namespaces.admit(batch)
+        return batch if self._namespaces is None else self._namespaces.admit(batch, self._settings.limits)
 
     def _request(self, arrival: Arrival) -> Request:
         settings = self._settings
