@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore import enrich
+from logstore.enrich import whole as whole_records
 from logstore.pruning import Bounds
 from logstore.segment import Wanted
 from logstore.words import stands_free
@@ -37,17 +37,13 @@ def rows_of(
         return None
     needed = list(dict.fromkeys((*names, "message", "time", "_seq", *bounds.identity)))
     with session.reading():
-        buffered = _whole(having(buffer, reading.view.wanted, session.cost).select(needed))
+        buffered = having(buffer, reading.view.wanted, session.cost)
+        buffered = (whole_records(buffered) if "attributes" in needed else buffered).select(needed)
         between_ns = bounds.between_ns if bounds.has_times else None
         tables = [buffered, *read(session, picked, needed, between_ns, reading.view.wanted)]
         session.cost.rows += sum(table.num_rows for table in tables)
         session.cost.slices = session.cost.slices_read = session.cost.slices_direct = 1
         return in_order([table.filter(pa.array(_matches(table, phrases, bounds))) for table in tables], names, order)
-
-
-def _whole(buffered: pa.Table) -> pa.Table:
-    """Buffered records with all attributes in their place, if these are among the columns."""
-    return enrich.whole(buffered) if "attributes" in buffered.column_names else buffered
 
 
 def _phrases_of(query: ast.Query) -> tuple[ast.Phrase, ...]:

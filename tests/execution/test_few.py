@@ -131,11 +131,12 @@ def test_pages_follow_each_other(store: Store, engine: Engine) -> None:
         assert not answer.end.truncated
 
 
-@pytest.mark.parametrize("query", ["h12k1", "h18k0 object"])
-def test_whole_records_are_told_as_sql_tells_them(store: Store, engine: Engine, query: str) -> None:
-    by_sql = lines(store, engine, f"{query} pod:*")
+@pytest.mark.parametrize("words", ["h12k1", "h18k0 object", "h12k0 object"])
+@pytest.mark.parametrize("fields", ["", " | fields attributes, severity, message", " | fields time, attributes"])
+def test_records_are_told_as_sql_tells_them(store: Store, engine: Engine, words: str, fields: str) -> None:
+    by_sql = lines(store, engine, f"{words} pod:*{fields}")
     assert by_sql and all("attributes" in one for one in by_sql)
-    assert lines(store, engine, query) == by_sql
+    assert lines(store, engine, f"{words}{fields}") == by_sql
 
 
 @pytest.mark.parametrize(
