@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from logstore.catalog import Segment
 from logstore.errors import Damaged
 from logstore.files import DataDirectory
 from logstore.index import Index
+from logstore.listing import Listing
 from logstore.numbering import Numbering, Texts
 
 log = structlog.get_logger("logstore.indexes")
@@ -97,10 +98,10 @@ class Indexes:
                 self._of(segment)
                 self._filters_of(segment)
 
-    def fill(self, segments: Iterable[Segment]) -> None:
-        """Loads indexes in this order while there is room for them, so that a first query need not."""
-        for segment in segments:
-            if self._bytes > self._max_bytes * FILLED_SHARE:
+    def fill(self, segments: Listing, stopping: threading.Event) -> None:
+        """Loads indexes, the newest first, while there is room for them, so that a first query need not."""
+        for segment in segments.take(np.argsort(-segments.max_time_ns)):
+            if stopping.is_set() or self._bytes > self._max_bytes * FILLED_SHARE:
                 return
             self.prepare([segment])
 
