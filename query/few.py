@@ -3,6 +3,7 @@ looking at them. What asking for an id comes to."""
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,9 @@ from query.slices import Order
 from query.sql.filters import lower
 from query.verdicts import Flags
 
+BUFFERED_MAX: Final = 10_000
+"""Buffered records that may have the words, which no filter tells before; of more, SQL takes no more than is wanted."""
+
 
 def rows_of(
     session: Session, reading: Reading, buffer: pa.Table, query: ast.Query, names: Sequence[str], order: Order
@@ -38,6 +42,8 @@ def rows_of(
     needed = list(dict.fromkeys((*names, "message", "time", "_seq", *bounds.identity)))
     with session.reading():
         buffered = having(buffer, reading.view.wanted, session.cost)
+        if buffered.num_rows > BUFFERED_MAX:
+            return None
         buffered = (whole_records(buffered) if "attributes" in needed else buffered).select(needed)
         between_ns = bounds.between_ns if bounds.has_times else None
         tables = [buffered, *read(session, picked, needed, between_ns, reading.view.wanted)]

@@ -155,3 +155,13 @@ def test_records_are_told_as_sql_tells_them(store: Store, engine: Engine, words:
 def test_words_alone_need_no_sql(store: Store, engine: Engine, query: str, expected: bool) -> None:
     assert lines(store, engine, query)
     assert is_direct(store, engine, query) is expected
+
+
+def test_many_buffered_records_are_left_to_sql(store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = lines(store, engine, "h18k1 | fields message")
+    assert len(few) > 2
+    monkeypatch.setattr("query.few.BUFFERED_MAX", 1)
+    assert is_direct(store, engine, "h18k1 | fields message, time") is (store.buffer.bytes == 0)
+    assert [one["message"] for one in lines(store, engine, "h18k1 | fields message, time")] == [
+        one["message"] for one in few
+    ]
