@@ -150,7 +150,7 @@ class Store:
             work = [(self._rewrite, group) for group in merges.rewritten]
             work += [(self._join, group) for group in merges.joined]
             done = 0
-            failures: list[Exception] = []
+            first: Exception | None = None  # not all: each holds on to what was read
             for merge, group in work:
                 if self._stopping.is_set():
                     return done
@@ -158,9 +158,9 @@ class Store:
                     done += merge(group)
                 except Exception as error:
                     error.add_note(f"while merging {', '.join(str(segment.path) for segment in group)}")
-                    failures.append(error)
-            if failures:
-                raise failures[0]
+                    first = first or error
+            if first is not None:
+                raise first
             return done
 
     def _rewrite(self, group: Group) -> bool:
