@@ -99,11 +99,16 @@ class Indexes:
                 self._filters_of(segment)
 
     def fill(self, segments: Listing, stopping: threading.Event) -> None:
-        """Loads indexes, the newest first, while there is room for them, so that a first query need not."""
+        """Loads indexes, the newest first, while there is room for them, so that a first query need not. Where room is
+        needed again, the oldest of them go first, before all that were asked for."""
         for segment in segments.take(np.argsort(-segments.max_time_ns)):
-            if stopping.is_set() or self._bytes > self._max_bytes * FILLED_SHARE:
-                return
-            self.prepare([segment])
+            with self._lock:
+                if stopping.is_set() or self._bytes > self._max_bytes * FILLED_SHARE:
+                    return
+                is_new = segment.id not in self._known
+                if self._of(segment) is not None and is_new:
+                    self._known.move_to_end(segment.id, last=False)
+                self._filters_of(segment)
 
     def load(self, segments: Sequence[Segment]) -> list[Index] | None:
         """All their indexes, not kept in memory; None where one cannot be read, which is noted."""
