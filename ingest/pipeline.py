@@ -203,12 +203,12 @@ class Pipeline:
                 return False
             requests = small_enough(self._request(one.arrival) for one in group)
             found = decode_together(take, requests)
+            if found is None:
+                return False
+            decoded, counts = found
+            batch = self._governed(decoded.batch)
         except CallerError:
             return False
-        if found is None:
-            return False
-        decoded, counts = found
-        batch = self._governed(decoded.batch)
         answers = [take.answer(request, part) for request, part in zip(requests, parts(decoded, counts), strict=True)]
         accepted = [Accepted(*each) for each in zip(answers, shares(batch.num_rows, counts), strict=True)]
         self._append_all(group, batch, accepted)
@@ -230,7 +230,7 @@ class Pipeline:
         """The records as the operator wants them."""
         if self._rules is not None:
             batch = self._rules.apply(batch)
-        return batch if self._namespaces is None else self._namespaces.admit(batch)
+        return batch if self._namespaces is None else self._namespaces.admit(batch, self._settings.limits)
 
     def _request(self, arrival: Arrival) -> Request:
         settings = self._settings

@@ -133,7 +133,7 @@ def _combined(columns: Sequence[Codes]) -> Codes:
 
 
 def _place(table: Table, metadata: str, labels: str, words: tuple[str, ...]) -> Placed:
-    is_short = len(metadata) + len(labels) <= _MEMO_TEXT_MAX
+    is_short = len(metadata) + len(labels) + sum(map(len, filter(None, words))) <= _MEMO_TEXT_MAX
     return (_remembered if is_short else _placed)(table, metadata, labels, words)
 
 

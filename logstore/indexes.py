@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from logstore.catalog import Segment
 from logstore.errors import Damaged
 from logstore.files import DataDirectory
 from logstore.index import Index
+from logstore.listing import Listing
 from logstore.numbering import Numbering, Texts
 
 log = structlog.get_logger("logstore.indexes")
@@ -97,12 +98,17 @@ class Indexes:
                 self._of(segment)
                 self._filters_of(segment)
 
-    def fill(self, segments: Iterable[Segment]) -> None:
-        """Loads indexes in this order while there is room for them, so that a first query need not."""
-        for segment in segments:
-            if self._bytes > self._max_bytes * FILLED_SHARE:
-                return
-            self.prepare([segment])
+    def fill(self, segments: Listing, stopping: threading.Event) -> None:
+        """Loads indexes, the newest first, while there is room for them, so that a first query need not. Where room is
+        needed again, the oldest of them go first, before all that were asked for."""
+        for segment in segments.take(np.argsort(-segments.max_time_ns)):
+            with self._lock:
+                if stopping.is_set() or self._bytes > self._max_bytes * FILLED_SHARE:
+                    return
+                is_new = segment.id not in self._known
+                if self._of(segment) is not None and is_new:
+                    self._known.move_to_end(segment.id, last=False)
+                self._filters_of(segment)
 
     def load(self, segments: Sequence[Segment]) -> list[Index] | None:
         """All their indexes, not kept in memory; None where one cannot be read, which is noted."""

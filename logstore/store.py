@@ -7,13 +7,12 @@ thread merges and retires those. One lock guards the state that a snapshot sees.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import numpy as np
 import pyarrow as pa
 import structlog
 
@@ -151,7 +150,7 @@ class Store:
             work = [(self._rewrite, group) for group in merges.rewritten]
             work += [(self._join, group) for group in merges.joined]
             done = 0
-            failures: list[Exception] = []
+            first: Exception | None = None  # not all: each holds on to what was read
             for merge, group in work:
                 if self._stopping.is_set():
                     return done
@@ -159,9 +158,9 @@ class Store:
                     done += merge(group)
                 except Exception as error:
                     error.add_note(f"while merging {', '.join(str(segment.path) for segment in group)}")
-                    failures.append(error)
-            if failures:
-                raise failures[0]
+                    first = first or error
+            if first is not None:
+                raise first
             return done
 
     def _rewrite(self, group: Group) -> bool:
@@ -244,15 +243,17 @@ class Store:
 
     def _tend_forever(self) -> None:
         yield_to_others()
-        segments = self._live.segments
-        self.indexes.fill(segments.take(np.argsort(-segments.max_time_ns)))
+        self._tend(self.indexes.fill, self._live.segments, self._stopping)
         while not self._stopping.wait(self.settings.compact_interval_s):
             for duty in (self.compact, self.retain, self.rebuild_indexes, self._sweep):
-                try:
-                    duty()
-                except Exception:
-                    self.metrics.add("tending_failures")
-                    log.exception("upkeep failed", of=duty.__name__.lstrip("_"), kept="all segments as they were")
+                self._tend(duty)
+
+    def _tend(self, duty: Callable[..., object], *arguments: object) -> None:
+        try:
+            duty(*arguments)
+        except Exception:
+            self.metrics.add("tending_failures")
+            log.exception("upkeep failed", of=duty.__name__.lstrip("_"), kept="all segments as they were")
 
     def _sweep(self) -> None:
         self.directory.sweep_retired(time.time(), self.settings.retired_age_s)

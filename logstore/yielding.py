@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 NICE: Final = 5
-"""Of four shares of a processor that both want, such a thread gets one (nice(2), sched(7))."""
+"""How much nicer such threads are than the process, which may have been started as a nice one. Of four shares of a
+processor that both want, such a thread gets one (nice(2), sched(7))."""
+NICE_MAX: Final = 19
 
 
 def yielding(count: int, name: str) -> ThreadPoolExecutor:
@@ -19,4 +21,5 @@ def yield_to_others() -> None:
     """Makes the thread that calls this one of them."""
     # Only Linux has a priority for each thread; elsewhere this would be that of the process, or an error.
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        nice = os.getpriority(os.PRIO_PROCESS, os.getpid()) + NICE
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(nice, NICE_MAX))

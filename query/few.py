@@ -3,11 +3,13 @@ looking at them. What asking for an id comes to."""
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logstore.enrich import whole as whole_records
 from logstore.pruning import Bounds
 from logstore.segment import Wanted
 from logstore.words import stands_free
@@ -19,6 +21,9 @@ from query.session import Session
 from query.slices import Order
 from query.sql.filters import lower
 from query.verdicts import Flags
+
+BUFFERED_MAX: Final = 10_000
+"""Buffered records that may have the words, which no filter tells before; of more, SQL takes no more than is wanted."""
 
 
 def rows_of(
@@ -36,7 +41,10 @@ def rows_of(
         return None
     needed = list(dict.fromkeys((*names, "message", "time", "_seq", *bounds.identity)))
     with session.reading():
-        buffered = having(buffer, reading.view.wanted, session.cost).select(needed)
+        buffered = having(buffer, reading.view.wanted, session.cost)
+        if buffered.num_rows > BUFFERED_MAX:
+            return None
+        buffered = (whole_records(buffered) if "attributes" in needed else buffered).select(needed)
         between_ns = bounds.between_ns if bounds.has_times else None
         tables = [buffered, *read(session, picked, needed, between_ns, reading.view.wanted)]
         session.cost.rows += sum(table.num_rows for table in tables)

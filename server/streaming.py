@@ -80,6 +80,8 @@ class _Making:
 
     def _opened(self) -> Chunks:
         if self.chunks is None:
+            if self._is_cancelled:
+                raise ClientGone
             self.chunks = self._open_chunks()
             if self._is_cancelled:
                 self.chunks.cancel()

@@ -19,7 +19,20 @@ from tests.execution.records import S_NS, START_NS, Record, append, in_order, re
 PARTS = 20
 KELVIN = "the sign of Kelvin in {}"
 """In lower case it is a `k` of ASCII."""
-FORMS = ("request {} done", "Request {} failed", "{}", "x{}y", "{}_a and {}-a", "at {}: größe", "{}x", "é{}", KELVIN)
+JSON = '{"id": "{}", "of": "an object"}'
+"""Of a buffered record its attributes are not kept twice."""
+FORMS = (
+    "request {} done",
+    "Request {} failed",
+    "{}",
+    "x{}y",
+    "{}_a and {}-a",
+    "at {}: größe",
+    "{}x",
+    "é{}",
+    KELVIN,
+    JSON,
+)
 
 
 def records() -> list[Record]:
@@ -30,7 +43,7 @@ def records() -> list[Record]:
             form.replace("{}", _id(part, place, "\u212a" if form is KELVIN else "k")),
             namespace=("shop", "bank")[place % 2],
             pod=f"web-{part % 2}",
-            attributes={"status": 200 + place},
+            attributes={"status": 200 + place} if form is not JSON else None,
         )
         for part in range(PARTS)
         for place, form in enumerate(FORMS)
@@ -118,9 +131,12 @@ def test_pages_follow_each_other(store: Store, engine: Engine) -> None:
         assert not answer.end.truncated
 
 
-def test_whole_records_are_told_as_sql_tells_them(store: Store, engine: Engine) -> None:
-    by_sql = lines(store, engine, "h12k1 pod:*")
-    assert by_sql and lines(store, engine, "h12k1") == by_sql
+@pytest.mark.parametrize("words", ["h12k1", "h18k0 object", "h12k0 object"])
+@pytest.mark.parametrize("fields", ["", " | fields attributes, severity, message", " | fields time, attributes"])
+def test_records_are_told_as_sql_tells_them(store: Store, engine: Engine, words: str, fields: str) -> None:
+    by_sql = lines(store, engine, f"{words} pod:*{fields}")
+    assert by_sql and all("attributes" in one for one in by_sql)
+    assert lines(store, engine, f"{words}{fields}") == by_sql
 
 
 @pytest.mark.parametrize(
@@ -139,3 +155,13 @@ def test_whole_records_are_told_as_sql_tells_them(store: Store, engine: Engine) 
 def test_words_alone_need_no_sql(store: Store, engine: Engine, query: str, expected: bool) -> None:
     assert lines(store, engine, query)
     assert is_direct(store, engine, query) is expected
+
+
+def test_many_buffered_records_are_left_to_sql(store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = lines(store, engine, "h18k1 | fields message")
+    assert len(few) > 2
+    monkeypatch.setattr("query.few.BUFFERED_MAX", 1)
+    assert is_direct(store, engine, "h18k1 | fields message, time") is (store.buffer.bytes == 0)
+    assert [one["message"] for one in lines(store, engine, "h18k1 | fields message, time")] == [
+        one["message"] for one in few
+    ]

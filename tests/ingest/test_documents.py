@@ -1,6 +1,7 @@
 """Documents of agents: identity lifted out of them, everything else as POST /api/v1/logs takes it."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -315,3 +316,14 @@ def test_no_bytes_do_harm(noise: bytes, pieces: list[bytes]) -> None:
     decoded = decode(lines, Request(b"", NOW_NS))
     decoded.batch.validate(full=True)
     assert decoded.batch.num_rows == sum(1 for line in lines.split(b"\n") if line.strip(b" \t\r"))
+
+
+def test_what_long_words_tell_is_not_remembered() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            assert one({"message": "x", "stream": f"{number}" * 500_000})["stream"][0] == f"{number}"[0]
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 5_000_000

@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.joining import decode_together, parts, shares
+from ingest.namespaces import Namespaces
 from ingest.pipeline import Accepted, Arrival, Pipeline, PipelineSettings
 from ingest.protocols import native
-from ingest.request import Head, Request
+from ingest.request import Head, Limits, Request
 from logstore.errors import Busy
 from logstore.keys import Ack, IdempotencyKey
 from tests.ingest.decoded import records
 
 TIMEOUT_S = 20.0
+LIMITS = Limits()
 NOW_NS = 1_790_000_000 * 10**9
 LINES = st.sampled_from(
     [
@@ -94,10 +96,12 @@ def body(*messages: str) -> bytes:
     return b"".join(json.dumps({"message": message}).encode() + b"\n" for message in messages)
 
 
-def queued(arrivals: list[Arrival]) -> tuple[list[Accepted], list[list[str]]]:
+def queued(
+    arrivals: list[Arrival], limits: Limits = LIMITS, namespaces: Namespaces | None = None
+) -> tuple[list[Accepted], list[list[str]]]:
     """What becomes of requests that all come while the first one waits for room, and what is stored together."""
     sink = Sink()
-    pipeline = Pipeline(sink, PipelineSettings(wait_s=TIMEOUT_S))
+    pipeline = Pipeline(sink, PipelineSettings(limits, wait_s=TIMEOUT_S), namespaces=namespaces)
     first = pipeline.accept(Arrival(body("first")))
     sink.asked.acquire()
     answers = [pipeline.accept(arrival) for arrival in arrivals]
@@ -158,3 +162,11 @@ def test_bodies_that_grow_too_large_when_they_are_inflated_are_taken_one_by_one(
     assert [one.records for one in found] == [3_000, 3_000] and len(stored) == 2
     found, stored = queued([Arrival(gzip.compress(body("a")), gzipped), Arrival(gzip.compress(body("b")), gzipped)])
     assert stored == [["a", "b"]]
+
+
+def test_bodies_that_say_too_much_together_are_taken_one_by_one() -> None:
+    said = b'{"message":"x","namespace":"one of very many, as they are"}\n' * 12
+    limits = Limits(max_body_bytes=1_000)
+    found, stored = queued([Arrival(said)] * 10, limits, Namespaces([("default", "default")], 0))
+    assert [one.records for one in found] == [12] * 10
+    assert stored == [["x"] * 12] * 10

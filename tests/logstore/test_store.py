@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import duckdb
+import google_crc32c
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -628,6 +630,23 @@ def test_a_segment_that_cannot_be_read_keeps_no_other_from_its_merge_nor_from_re
         assert str(broken.path) in "".join(failure.value.__notes__)
         assert [segment.namespace for segment in store.snapshot().segments].count("sound") == 1
     tending = StoreSettings(flush_age_s=3_600, compact_interval_s=0.02, compact_settle_s=0, retention_bytes=1)
+    with Store.open(tmp_path, tending) as store:
+        deadline_s = time.monotonic() + 10
+        while len(store.snapshot().segments) and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert not len(store.snapshot().segments)
+        assert store.readings()["tending_failures"] >= 1
+
+
+def test_an_index_that_makes_no_sense_does_not_keep_retention_from_being_done(tmp_path: Path) -> None:
+    with Store.open(tmp_path, QUIET) as store:
+        store.append(batch(["one"])).result()
+        store.flush()
+        [segment] = store.snapshot().segments
+    header = b"[]"
+    checksum = google_crc32c.value(header)
+    store.directory.index_of(segment.path).write_bytes(struct.pack("<5sB2xII", b"LSIDX", 1, checksum, 2) + header)
+    tending = StoreSettings(flush_age_s=3_600, compact_interval_s=0.02, retention_bytes=1)
     with Store.open(tmp_path, tending) as store:
         deadline_s = time.monotonic() + 10
         while len(store.snapshot().segments) and time.monotonic() < deadline_s:

@@ -1,6 +1,7 @@
 """What nobody waits for leaves the processors to others."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +23,21 @@ def test_threads_of_the_pool_yield_and_others_do_not() -> None:
     with yielding(1, "some") as pool:
         assert pool.submit(lambda: priority_of(threading.get_native_id())).result() == NICE
     assert priority_of(threading.get_native_id()) == 0
+
+
+@pytest.mark.parametrize(("begun_with", "expected"), [("10", "15"), ("19", "19")])
+def test_a_process_that_yields_itself_has_threads_that_yield_to_it(begun_with: str, expected: str) -> None:
+    program = """if True:
+        import os, threading
+        from logstore.yielding import yielding
+        if os.geteuid() == 0:
+            os.setuid(65_534)  # who may not take back what was left to others
+        with yielding(1, "some") as pool:
+            print(pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())).result())
+    """
+    command = ["nice", "-n", begun_with, sys.executable, "-c", program]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (told.stdout.strip(), told.stderr) == (expected, "")
 
 
 def test_compaction_yields(tmp_path: Path) -> None:

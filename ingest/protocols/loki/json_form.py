@@ -26,6 +26,7 @@ from logstore.native import TIME_UNREADABLE, parse_time
 _KERNEL: Final = entries_kernel("kernel_loki_json")
 _DIGITS_MAX: Final = 32
 _KNOWN_NAMES: Final = 4096
+_KNOWN_MAX_CHARACTERS: Final = 256
 _EXAMPLE: Final = '{"streams": [{"stream": {"job": "api"}, "values": [["1700000000000000001", "a line"]]}]}'
 
 
@@ -83,7 +84,7 @@ class _Entries:
         told: dict[str, str] = {}
         trace_id = span_id = None
         for name, value in metadata.items():
-            if type(value) is not str or (kind := _kind(name, self.table)) == "" or (kind != "lifted" and not value):
+            if type(value) is not str or (kind := _kind_of(name, self.table)) == "" or (kind != "lifted" and not value):
                 attributes[name] = value
             elif kind == "trace_id":
                 trace_id = value
@@ -112,9 +113,13 @@ class _Entries:
         return known
 
 
+def _kind_of(name: str, table: Table) -> str:
+    """What metadata of this name is: an id, something that is lifted, or '' for an attribute."""
+    return (_kind if len(name) <= _KNOWN_MAX_CHARACTERS else _kind.__wrapped__)(name, table)
+
+
 @lru_cache(_KNOWN_NAMES)
 def _kind(name: str, table: Table) -> str:
-    """What metadata of this name is: an id, something that is lifted, or '' for an attribute."""
     if name.lower() in TRACE_IDS:
         return "trace_id"
     if name.lower() in SPAN_IDS:
