@@ -8,7 +8,8 @@ regex over everything, grouped by message.
 
 Heavy scans read the corpus and nothing newer, so that each costs the same whatever was posted since, and each has
 numbers of its own, so that none is remembered; half of them are regexes, half statistics of attributes. Quick questions
-are three a second: a trace id anywhere, one pod's hour, the newest 100 of a common word, each time others. The tail has
+are three a second: a trace id anywhere, one pod's hour, the newest 100 of a common word, each time others; before each
+`/healthz` is asked, of which the time is that of waiting alone, the floor of all others (`nothing`). The tail has
 twenty lines a second posted one by one: an `ack` is the time of such a POST, the tail's latency is from before it until
 a follower has the line. Load generator and server share the cores, and ingest takes all that it can get of them.
 """
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.corpus import Corpus, corpus
-from bench.load import BODY_ACK, REFUSED, Times
+from bench.load import BODY_ACK, NOTHING, REFUSED, Times
 from bench.measure import cpu_s, peak_memory_bytes, quantile, table
 from bench.query import filled
 
@@ -80,6 +81,7 @@ def measured(port: int, pid: int, source: Corpus, seconds: int) -> str:
     monstrous = phase("monstrous", "tail")
     beside = [queries, everything]
     rows = [
+        _row(NOTHING, [quick, *beside]),
         *(_row(name, [quick, *beside], QUICK_MS) for name in QUICK),
         *(_row(name, [tail, *beside, monstrous], TOLD_MS) for name in TOLD),
         _row(BODY_ACK, [tail, *beside], TOLD_MS),
@@ -99,9 +101,9 @@ def measured(port: int, pid: int, source: Corpus, seconds: int) -> str:
     return f"{table(head, rows)}\n\n{table(['what', 'alone', 'beside queries', 'and ingest', 'to reach'], totals)}"
 
 
-def _row(name: str, phases: Sequence[Phase], limit_ms: int) -> list[object]:
+def _row(name: str, phases: Sequence[Phase], limit_ms: int | None = None) -> list[object]:
     cells = [cell for phase in phases for cell in phase.quantiles(name)]
-    return [name, *cells, *[""] * (8 - len(cells)), f"< {limit_ms}"]
+    return [name, *cells, *[""] * (8 - len(cells)), f"< {limit_ms}" if limit_ms else ""]
 
 
 def _phase(roles: Sequence[str], port: int, pid: int, corpus_path: Path, seconds: int, seed: int) -> Phase:
