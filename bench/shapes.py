@@ -40,20 +40,12 @@ def splunk(records: Sequence[Record]) -> bytes:
 
 def datadog(records: Sequence[Record]) -> bytes:
     """As the Datadog agent."""
-    return orjson.dumps(
-        [
-            {
-                "message": record["message"],
-                "status": "info",
-                "timestamp": time_ns(record) // 1_000_000,
-                "service": record["container"],
-                "ddsource": record["container"],
-                "ddtags": f"kube_namespace:{record['namespace']},pod_name:{record['pod']},"
-                f"kube_container_name:{record['container']}",
-            }
-            for record in records
-        ]
-    )
+    return orjson.dumps(list(map(_datadog_log, records)))
+
+
+def datadog_lines(records: Sequence[Record]) -> bytes:
+    """The same fields as NDJSON."""
+    return native(list(map(_datadog_log, records)))
 
 
 def forward(records: Sequence[Record]) -> bytes:
@@ -98,6 +90,11 @@ def journald(records: Sequence[Record]) -> bytes:
     return export(*(_journal_entry(record) for record in records))
 
 
+def journal_lines(records: Sequence[Record]) -> bytes:
+    """The same fields as NDJSON."""
+    return native([{"time": record["time"], **_journal_entry(record, "message")} for record in records])
+
+
 def loki(records: Sequence[Record]) -> bytes:
     """As Promtail: a stream for each container, in a block of snappy."""
     return snappy(push(*(_loki_stream(key, some) for key, some in _by_source(records))))
@@ -119,7 +116,19 @@ def otlp(records: Sequence[Record]) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def _journal_entry(record: Record) -> dict[str, str]:
+def _datadog_log(record: Record) -> dict[str, Any]:
+    return {
+        "message": record["message"],
+        "status": "info",
+        "timestamp": time_ns(record) // 1_000_000,
+        "service": record["container"],
+        "ddsource": record["container"],
+        "ddtags": f"kube_namespace:{record['namespace']},pod_name:{record['pod']},"
+        f"kube_container_name:{record['container']}",
+    }
+
+
+def _journal_entry(record: Record, message: str = "MESSAGE") -> dict[str, str]:
     time_us, hashed = time_ns(record) // 1000, hash(record["message"])
     return {
         "__CURSOR": f"s={'a' * 32};i={time_us:x};b={'b' * 32};m={time_us:x};t={time_us:x};x={hashed:x}",
@@ -136,7 +145,7 @@ def _journal_entry(record: Record) -> dict[str, str]:
         "_MACHINE_ID": "c" * 32,
         "_HOSTNAME": "node-1",
         "SYSLOG_IDENTIFIER": record["container"],
-        "MESSAGE": record["message"],
+        message: record["message"],
         "_PID": "812",
         "_COMM": record["container"],
         "_EXE": f"/usr/bin/{record['container']}",
