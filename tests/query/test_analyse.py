@@ -45,7 +45,7 @@ def test_bounds(text: str, expected: Bounds) -> None:
     assert analyse.bounds(parse(text, NOW_NS)) == expected
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(strategies.records(), strategies.filters)
 def test_every_record_that_a_filter_keeps_is_within_its_bounds(
     records: list[dict[str, Any]], filter_: ast.Filter
@@ -63,7 +63,7 @@ def test_every_record_that_a_filter_keeps_is_within_its_bounds(
         assert all(record[column] in values for column, values in bounds.identity.items())
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(strategies.records(), strategies.queries, st.sampled_from([c for c in COLUMNS if c not in ("time", "_seq")]))
 def test_columns_that_a_query_does_not_read_do_not_matter(
     records: list[dict[str, Any]], query: ast.Query, column: str

@@ -41,7 +41,7 @@ def compiles(query: ast.Query) -> bool:
     return True
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
 @given(strategies.records(), strategies.queries, st.sampled_from(["asc", "desc"]))
 def test_answers_are_the_reference_evaluators(
     connection: duckdb.DuckDBPyConnection, records: list[dict[str, Any]], query: ast.Query, order: str
@@ -55,7 +55,7 @@ def test_answers_are_the_reference_evaluators(
         assert all(map(same, got, wanted)), (format(query), got, wanted)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
 @given(strategies.records(), strategies.filters)
 def test_a_predicate_is_true_of_what_the_filter_keeps_and_never_null(
     connection: duckdb.DuckDBPyConnection, records: list[dict[str, Any]], filter_: ast.Filter
@@ -80,7 +80,7 @@ def test_tests_of_one_field(
     assert answer(connection, query, records).rows == evaluator.answer(query, records).rows, format_condition(condition)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(strategies.word_message, min_size=20, max_size=20), strategies.word_text, st.booleans())
 def test_phrases_stand_free(
     connection: duckdb.DuckDBPyConnection, messages: list[str], phrase: str, prefix: bool

@@ -30,7 +30,7 @@ def first_match(connection: duckdb.DuckDBPyConnection, text: str, pattern: str) 
     return None if found[0] is None else str(found[0])
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(needles.samples, st.sampled_from(CHANGES), needles.text)
 def test_every_match_contains_what_is_needed(
     connection: duckdb.DuckDBPyConnection, sample: tuple[str, str], change: Callable[[str], str], around: str

@@ -107,7 +107,7 @@ def label_keys(records: list[dict[str, Any]]) -> set[str]:
     return {key for record in records for key in json.loads(record["labels"] or "{}")}
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=300, deadline=None, suppress_health_check=SLOW)
 @given(st.data(), records(), st.booleans(), st.booleans())
 def test_records_that_are_accepted_have_the_words(
     connection: duckdb.DuckDBPyConnection, data: st.DataObject, records: list[dict[str, Any]], few: bool, known: bool
