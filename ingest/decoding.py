@@ -252,7 +252,7 @@ def decode_columns(
         now_ns,
         limits.max_line_bytes,
         limits.max_records,
-        REJECTS_MAX if names is NO_NAMES else min(limits.max_records, limits.max_singles),
+        REJECTS_MAX if names is NO_NAMES else limits.max_read_singly,
         form,
         (ctypes.c_char_p * _WORDS)(*words),
         (ctypes.c_int64 * _WORDS)(*map(len, words)),

@@ -9,40 +9,27 @@ from ingest.identity_table import RECORD, UNIT, Table, normal
 
 _OF_CONTRACT: Final = frozenset({"cluster", "namespace", "pod", "container", "stream", "severity", "level"})
 """Read by the kernel as they stand, unless they hold objects."""
+_TIMES: Final = """
+    datetime Timestamp instant timeMillis timestampSeconds @t asctime t.$date record.time.timestamp StartUTC start_time
+    time_iso8601 time_local ISODATE timereported timegenerated _SOURCE_REALTIME_TIMESTAMP __REALTIME_TIMESTAMP
+    stageTimestamp requestReceivedTimestamp lastTimestamp eventTime EventTime date_time
+"""
+"""Of Log4j, Google's agents, Serilog, Python, MongoDB, Loguru, access logs, syslog daemons, the journal, Kubernetes."""
+_MESSAGES: Final = """
+    MESSAGE Message @message short_message body.text event.original fields.message record.message @m RenderedMessage @mt
+    MessageTemplate
+"""
 _ALSO: Final = {
     "@timestamp": Role.TIME,
-    **dict.fromkeys(
-        (
-            *("datetime", "Timestamp", "instant", "timeMillis", "timestampSeconds", "@t", "asctime", "t.$date"),
-            *(
-                "record.time.timestamp",
-                "StartUTC",
-                "start_time",
-                "time_iso8601",
-                "time_local",
-                "ISODATE",
-                "timereported",
-            ),
-            *("timegenerated", "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP", "stageTimestamp"),
-            *("requestReceivedTimestamp", "lastTimestamp", "eventTime", "EventTime", "date_time"),
-        ),
-        Role.LATE_TIME,
-    ),
-    **dict.fromkeys(
-        (
-            *("MESSAGE", "Message", "@message", "short_message", "body.text", "event.original", "fields.message"),
-            *("record.message", "@m", "RenderedMessage", "@mt", "MessageTemplate"),
-        ),
-        Role.MESSAGE,
-    ),
+    **dict.fromkeys(_TIMES.split(), Role.LATE_TIME),
+    **dict.fromkeys(_MESSAGES.split(), Role.MESSAGE),
     **dict.fromkeys(("body", "Body"), Role.BODY),
     "event": Role.EVENT,
     **dict.fromkeys(("record", "record.time", "t"), Role.WALK),
     **dict.fromkeys(("traceId", "TraceId", "@tr", "logging.googleapis.com/trace"), Role.TRACE_ID),
     **dict.fromkeys(("spanId", "SpanId", "@sp", "logging.googleapis.com/spanId"), Role.SPAN_ID),
 }
-"""Names that agents and loggers use besides those of the contract; of two the first counts. Times are those of Log4j,
-Google's agents, Serilog, Python, MongoDB, Loguru, access logs, syslog daemons, the journal and Kubernetes."""
+"""Names that agents and loggers use besides those of the contract; of two the first counts."""
 _ROLES: Final = dict(zip(RECORD, (Role.SEVERITY, Role.TRACE_ID, Role.SPAN_ID), strict=True))
 
 

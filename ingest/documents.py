@@ -90,7 +90,7 @@ def _read(lines: bytes, request: Request, shape: Shape, form: Form = Form.LINES)
         envelope=shape.envelope,
     )
     if columns.rejected > len(columns.rejects):
-        limit = min(request.limits.max_records, request.limits.max_singles)
+        limit = request.limits.max_read_singly
         raise TooLarge(f"the body has more than {limit:,} lines that are no documents; send smaller batches")
     return shape.finish(columns, request.identity)
 

@@ -20,7 +20,7 @@ LABELS_MAX_BYTES: Final = 64 << 10
 LEFT_OUT: Final = "_labels"
 
 
-def within_limits(batch: pa.RecordBatch) -> pa.RecordBatch:
+def with_short_labels(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The records with labels that are short enough; the same batch where all are."""
     labels = batch.column("labels")
     sizes = pc.binary_length(labels.dictionary).to_numpy(zero_copy_only=False)

@@ -248,7 +248,7 @@ class Pipeline:
         self, batch: pa.RecordBatch, receipt: bytes, key: IdempotencyKey | None, deadline_s: float
     ) -> Future[Ack]:
         """Waits for room in the store, which says Busy at once but not when it has room again."""
-        batch = label_limits.within_limits(batch)
+        batch = label_limits.with_short_labels(batch)
         while True:
             try:
                 return self._sink.append(batch, receipt, key)

@@ -29,6 +29,11 @@ class Limits:
     """Records that are not as they usually are, each of which is read by itself and takes far more memory."""
 
     @property
+    def max_read_singly(self) -> int:
+        """Records that one request may have of those."""
+        return min(self.max_records, self.max_singles)
+
+    @property
     def max_text_bytes(self) -> int:
         """Of messages and attributes of one request: what is said once of many records is an attribute of each."""
         return min(TEXT_MAX_BYTES, TEXT_OF_BODY * self.max_body_bytes)

@@ -93,7 +93,7 @@ class Rows:
             message = text_of(message, extra)
         if len(message) > self._request.limits.max_line_bytes // 4 and self._is_too_long(message):
             return
-        if len(self._messages) >= (limit := min(self._request.limits.max_records, self._request.limits.max_singles)):
+        if len(self._messages) >= (limit := self._request.limits.max_read_singly):
             raise TooLarge(f"the body has more than {limit:,} records of an unusual form; send smaller batches")
         if time_ns is None:
             time_ns = self._request.now_ns

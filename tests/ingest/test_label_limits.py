@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingest.label_limits import LABELS_MAX_BYTES, within_limits
+from ingest.label_limits import LABELS_MAX_BYTES, with_short_labels
 from ingest.protocols import native
 from ingest.request import Request
 from tests.ingest.decoded import NOW_NS
@@ -13,7 +13,7 @@ from tests.ingest.decoded import NOW_NS
 
 def taken(*records: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The labels and attributes of each."""
-    batch = within_limits(native.decode(Request("\n".join(map(json.dumps, records)).encode(), NOW_NS)).batch)
+    batch = with_short_labels(native.decode(Request("\n".join(map(json.dumps, records)).encode(), NOW_NS)).batch)
     batch.validate(full=True)
     pairs = zip(batch.column("labels").to_pylist(), batch.column("attributes").to_pylist(), strict=True)
     return [(json.loads(labels or "{}"), json.loads(attributes or "{}")) for labels, attributes in pairs]
