@@ -21,9 +21,10 @@ import pyarrow as pa
 
 from ingest.decoding import NO_ENVELOPE, WORD_COLUMNS, Columns, Envelope, Form, RawReject, Role, decode_columns
 from ingest.document_names import names_of
+from ingest.exact_json import members_text
 from ingest.identity_table import Table
 from ingest.order import in_order
-from ingest.placing import Groups, members_text, place
+from ingest.placing import Groups, place
 from ingest.request import Decoded, Limits, Reject, Request
 from ingest.rows import INGEST_ERROR
 from logstore.attributes import prepend

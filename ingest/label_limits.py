@@ -5,14 +5,14 @@ for ever. So labels have at most `LABELS_MAX_BYTES`, as JSON; of more, the longe
 and stand in the attribute `_labels` of the first record that has them in a request.
 """
 
-import json
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.placing import Number, indices, members_text
+from ingest.exact_json import members_text, read_exactly
+from ingest.placing import indices
 from ingest.rows import dictionary
 from logstore.attributes import prepend
 
@@ -44,7 +44,7 @@ def with_short_labels(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _cut(text: str) -> tuple[str | None, str | None]:
     """The labels that fit, and the attribute with the others, as members of an object."""
-    labels = json.loads(text, parse_int=Number, parse_float=Number)
+    labels = read_exactly(text)
     size_bytes = len(text.encode())
     left = {}
     for name, member in sorted(((name, members_text({name: labels[name]}) or "") for name in labels), key=_longest):

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import structlog
 
-from ingest.placing import members_text
+from ingest.exact_json import members_text
 from ingest.request import Limits
 from ingest.rows import Groups, dictionary
 from logstore.attributes import prepend

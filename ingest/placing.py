@@ -1,10 +1,7 @@
 """Records get the identity that their metadata tells: asked once for all that have the same."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from operator import attrgetter
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -12,17 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.decoding import WORD_COLUMNS, Columns
-from ingest.identity import resolve
-from ingest.identity_table import Table
+from ingest.exact_json import members_text
+from ingest.places import Words, known
 from ingest.request import Request
-from ingest.rows import Source, dictionary, within_limits, words_of
+from ingest.rows import SEVERITY_CODES, dictionary, words_by
 from logstore.attributes import prepend
-from logstore.record import SCHEMA, SEVERITIES
+from logstore.record import SCHEMA
 
 Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
-_MEMO_TEXT_MAX: Final = 8 << 10
-_MEMO_ENTRIES: Final = 2048
 _COMBINED_MAX: Final = 1 << 62
 
 
@@ -32,24 +27,6 @@ class Groups:
 
     codes: Codes
     attributes: Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """What records with the same metadata have in common; `members` is JSON text, without its braces."""
-
-    source: Source
-    labels: str | None
-    severity: str
-    trace_id: str | None
-    span_id: str | None
-    members: str | None
-
-
-class Number(str):
-    """A number of JSON as it was written."""
-
-    __slots__ = ()
 
 
 def place(columns: Columns, request: Request, groups: Groups | None = None) -> pa.RecordBatch:
@@ -62,44 +39,56 @@ def place(columns: Columns, request: Request, groups: Groups | None = None) -> p
     combined = _combined([*map(_codes, parts), *([groups.codes] if groups and len(groups.attributes) > 1 else [])])
     _, first, which = np.unique(combined, return_index=True, return_inverse=True)
     which = which.astype(np.int32) if len(combined) == batch.num_rows else np.zeros(batch.num_rows, np.int32)
-    rows = zip(*(_values(part, first) for part in parts), strict=True)
-    placed = [_place(request.identity, row[0] or "", row[1] or "", row[2:]) for row in rows]
-    members = [one.members for one in placed]
+    places, numbers = known(request.identity, list(zip(*(_values(part, first) for part in parts), strict=True)))
+    members = places.words("members", numbers)
     if groups:
-        texts = [members_text(attributes) for attributes in groups.attributes]
-        members = [_joined(texts[code], own) for code, own in zip(groups.codes[first].tolist(), members, strict=True)]
-    return _rebuilt(batch, placed, members, which, request)
+        members = _joined(members, groups, first)
 
-
-def _rebuilt(
-    batch: pa.RecordBatch, placed: Sequence[Placed], members: Sequence[str | None], which: Codes, request: Request
-) -> pa.RecordBatch:
-    """The records with what `which` says of each is its own."""
     arrays = dict(zip(SCHEMA.names, batch.columns, strict=True))
-    arrays |= words_of([one.source for one in placed], which, request)
-    arrays["labels"] = dictionary([one.labels for one in placed], which)
-    arrays["severity"] = _severities(batch.column("severity"), [one.severity for one in placed], which)
+    arrays |= words_by(
+        request, batch.num_rows, lambda name, default: _column(places.words(name, numbers), which, default)
+    )
+    arrays["labels"] = _column(places.words("labels", numbers), which)
+    arrays["severity"] = _severities(batch.column("severity"), places.words("severity", numbers), which)
     for name in ("trace_id", "span_id"):
-        ids = list(map(attrgetter(name), placed))
-        if any(ids):
-            arrays[name] = pc.coalesce(arrays[name], pa.array(ids).take(which))
-    if any(members):
-        sizes = np.array([len(member or "") for member in members], np.int64)
-        request.limits.check_text(int(sizes[which].sum()))
-        arrays["attributes"] = prepend(pa.array(members, pa.string()), pa.array(which), arrays["attributes"])
+        ids = places.words(name, numbers)
+        if any(ids.words):
+            arrays[name] = pc.coalesce(arrays[name], pa.array(ids.words).take(ids.codes[which]))
+    if any(members.words):
+        codes = members.codes[which]
+        sizes = np.array([len(member or "") for member in members.words], np.int64)
+        request.limits.check_text(int(sizes[codes].sum()))
+        arrays["attributes"] = prepend(pa.array(members.words, pa.string()), pa.array(codes), arrays["attributes"])
     return pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
-def members_text(attributes: Mapping[str, Any]) -> str | None:
-    """The JSON text of an object, without its braces; None of an empty one. Numbers stay as they were written."""
-    return _json(attributes)[1:-1] or None
+def _column(words: Words, which: Codes, default: str = "") -> pa.DictionaryArray:
+    texts = [word or default for word in words.words] if default else words.words
+    return dictionary(texts, words.codes[which])
+
+
+def _joined(members: Words, groups: Groups, first: Codes) -> Words:
+    """The members of the records' groups before those of their places."""
+    texts = [members_text(attributes) for attributes in groups.attributes]
+    both = groups.codes[first] * len(members.words) + members.codes
+    pairs, codes = np.unique(both, return_inverse=True)
+    words = [
+        _and(texts[pair // len(members.words)], members.words[pair % len(members.words)]) for pair in pairs.tolist()
+    ]
+    return Words(words, codes.astype(np.int32))
+
+
+def _and(first: str | None, second: str | None) -> str | None:
+    return f"{first},{second}" if first and second else first or second
 
 
 def _codes(column: pa.DictionaryArray) -> Codes:
     """A number for each row, equal for equal values; empty where there is nothing to tell apart."""
-    if len(column.dictionary) + (column.null_count > 0) <= 1:
-        return np.empty(0, np.int64)
-    return indices(column).astype(np.int64)
+    return indices(column).astype(np.int64) if _is_told_apart(column) else np.empty(0, np.int64)
+
+
+def _is_told_apart(column: pa.DictionaryArray) -> bool:
+    return bool(len(column.dictionary) + (column.null_count > 0) > 1)
 
 
 def indices(column: pa.DictionaryArray) -> "np.ndarray[Any, np.dtype[np.int32]]":
@@ -110,6 +99,8 @@ def indices(column: pa.DictionaryArray) -> "np.ndarray[Any, np.dtype[np.int32]]"
 
 
 def _values(column: pa.DictionaryArray, rows: Codes) -> list[str | None]:
+    if not _is_told_apart(column):
+        return [column[0].as_py()] * len(rows)
     words = np.full(len(column.dictionary) + 1, None)
     words[:-1] = column.dictionary.to_numpy(zero_copy_only=False)
     found: list[str | None] = words[indices(column)[rows]].tolist()
@@ -132,57 +123,12 @@ def _combined(columns: Sequence[Codes]) -> Codes:
     return combined
 
 
-def _place(table: Table, metadata: str, labels: str, words: tuple[str, ...]) -> Placed:
-    is_short = len(metadata) + len(labels) + sum(map(len, filter(None, words))) <= _MEMO_TEXT_MAX
-    return (_remembered if is_short else _placed)(table, metadata, labels, words)
-
-
-def _joined(first: str | None, second: str | None) -> str | None:
-    return f"{first},{second}" if first and second else first or second
-
-
-def _placed(table: Table, metadata: str, labels: str, words: tuple[str, ...]) -> Placed:
-    told = {name: word for name, word in zip(WORD_COLUMNS, words, strict=True) if word}
-    found = {**(json.loads(metadata, parse_int=Number, parse_float=Number) if metadata else {}), **told}
-    resolved = resolve(found, table)
-    source = resolved.source
-    pushed = json.loads(labels, parse_int=Number, parse_float=Number) if labels else {}
-    all_labels = {**{name: str(text) for name, text in source.labels.items()}, **pushed}
-    source = within_limits(replace(source, labels=all_labels))
-    return Placed(
-        source,
-        _json(source.labels, is_sorted=True) if source.labels else None,
-        resolved.severity,
-        resolved.trace_id,
-        resolved.span_id,
-        members_text(resolved.rest),
-    )
-
-
-_remembered: Final = lru_cache(maxsize=_MEMO_ENTRIES)(_placed)
-
-
-def _severities(column: pa.DictionaryArray, told: Sequence[str], which: Codes) -> pa.DictionaryArray:
+def _severities(column: pa.DictionaryArray, told: Words, which: Codes) -> pa.DictionaryArray:
     """The records' own, else what their metadata tells."""
-    if not any(told):
+    if not any(told.words):
         return column
-    words = ("", *SEVERITIES)
     own = column.indices.to_numpy()
-    codes = np.where(own == 0, np.array([words.index(word) for word in told], np.int32)[which], own)
+    codes = np.where(
+        own == 0, np.array([SEVERITY_CODES[word or ""] for word in told.words], np.int32)[told.codes][which], own
+    )
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), column.dictionary)
-
-
-def _json(value: Any, *, is_sorted: bool = False) -> str:
-    """JSON text in which numbers stand as they were written."""
-    if isinstance(value, Number):
-        return str(value)
-    if isinstance(value, Mapping):
-        members = sorted(value.items()) if is_sorted else value.items()
-        return "{" + ",".join(f"{_text(key)}:{_json(member, is_sorted=is_sorted)}" for key, member in members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_json(member, is_sorted=is_sorted) for member in value) + "]"
-    return _text(value)
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

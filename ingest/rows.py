@@ -4,7 +4,7 @@ Where records come from is said once a group (a Loki stream, an OTLP resource, a
 identity are made from codes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
@@ -165,14 +165,23 @@ def batch_of(
 def words_of(sources: Sequence[Source], groups: Groups, request: Request) -> dict[str, pa.DictionaryArray]:
     """The columns of identity, and `stream`, of records whose sources are told by number. What the request's head says
     counts most, the defaults least."""
+    return words_by(
+        request,
+        len(groups),
+        lambda name, default: dictionary([word or default for word in map(attrgetter(name), sources)], groups),
+    )
+
+
+def words_by(request: Request, rows: int, column: Callable[[str, str], pa.DictionaryArray]) -> dict[str, pa.Array]:
+    """The columns of identity, and `stream`: what the request's head says of a name, else what `column` makes of it
+    and its default."""
     defaults = {"cluster": request.default_cluster, "namespace": request.default_namespace}
     columns = {}
     for name in _WORDS:
         if word := request.head.override(name):
-            columns[name] = dictionary([word], np.zeros(len(groups), np.int32))
+            columns[name] = dictionary([word], np.zeros(rows, np.int32))
         else:
-            default = defaults.get(name, "")
-            columns[name] = dictionary([word or default for word in map(attrgetter(name), sources)], groups)
+            columns[name] = column(name, defaults.get(name, ""))
     return columns
 
 
@@ -216,11 +225,11 @@ def text_of(message: bytes, extra: dict[str, object]) -> str:
 
 def dictionary(words: Sequence[str | None], groups: Groups) -> pa.DictionaryArray:
     """A column of words, of which `groups` tells each row its own; None is null."""
-    distinct = [word for word in dict.fromkeys(words) if word is not None]
-    code_of: dict[str | None, int] = {None: -1, **dict(zip(distinct, range(len(distinct)), strict=True))}
-    codes = np.fromiter(map(code_of.__getitem__, words), np.int32, len(words))[groups]
-    indices = pa.array(codes, mask=codes < 0) if None in words else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(indices, _texts(distinct), safe=False)
+    texts = _texts(words)
+    if not texts.null_count and len(set(words)) == len(words):
+        return pa.DictionaryArray.from_arrays(pa.array(groups), texts, safe=False)
+    encoded = texts.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices.take(pa.array(groups)), encoded.dictionary, safe=False)
 
 
 def _texts(texts: Sequence[str | None]) -> pa.StringArray:

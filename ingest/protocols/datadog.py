@@ -16,14 +16,16 @@ import pyarrow as pa
 
 from ingest import documents
 from ingest.decoding import Columns, Role
+from ingest.exact_json import members_text, read_exactly
 from ingest.identity import resolve
 from ingest.identity_table import Table
 from ingest.json_objects import Unread, objects, on_one_line
 from ingest.json_text import to_json
-from ingest.placing import Number, members_text, place
+from ingest.placing import place
 from ingest.protocol import Answer, Probe, Protocol, Refusal, Take
 from ingest.request import Decoded, Head, Request
 from ingest.rows import Rows, Source
+from logstore.native import holds
 
 NAME: Final = "datadog"
 _PLACE: Final = ("ddtags", "ddsource", "service", "hostname", "stream", "kubernetes")
@@ -52,7 +54,7 @@ def decode(request: Request) -> Decoded:
     defaults = {name: value for name in _PLACE if (value := request.head.params.get(name))}
     if request.head.media_type in ("text/plain", "application/logplex-1") and not _is_json(request.body):
         return _decode_lines(request, defaults)
-    if not defaults and not any(text in request.body for text in _UNUSUAL):
+    if not defaults and not any(holds(request.body, text) for text in _UNUSUAL):
         columns = documents.decode_at_once(request.body, request, _SHAPE)
         if columns is not None:
             return Decoded(place(columns, request))
@@ -126,7 +128,7 @@ def _joined(own: Sequence[str | None], told: Sequence[str | None]) -> pa.Diction
 
 def _of_metadata(text: str, table: Table) -> tuple[str, str]:
     """What a log says of its source, as identity and as labels, both JSON."""
-    told = json.loads(text, parse_int=Number, parse_float=Number)
+    told = read_exactly(text)
     tags = _tags(told.pop("ddtags", ""))
     others = resolve(tags, table).rest
     if hostname := told.pop("hostname", None) or _take_text(told, "host"):

@@ -31,6 +31,7 @@ from ingest.request import Decoded, Head, Request
 from ingest.rows import Rows
 from ingest.times import epoch_ns
 from logstore.errors import Busy, InvalidInput, TooLarge
+from logstore.native import holds
 
 NAME: Final = "splunk"
 ACK_ID_BITS: Final = 53
@@ -89,7 +90,7 @@ def decode_events(request: Request) -> Decoded:
         TooLarge: more records than `limits.max_records`.
     """
     defaults = {name: value for name in _META if (value := request.head.params.get(name))}
-    is_unusual = any(name in request.body and member.search(request.body) for name, member in _UNUSUAL.items())
+    is_unusual = any(holds(request.body, name) and member.search(request.body) for name, member in _UNUSUAL.items())
     if not defaults and not is_unusual:
         columns = documents.decode_at_once(request.body, request, _SHAPE)
         if columns is not None:

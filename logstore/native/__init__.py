@@ -124,6 +124,7 @@ _json_canonical = kernel(
     "kernel_json_canonical", ctypes.c_char_p, ctypes.c_int64, ctypes.c_int32, ctypes.POINTER(ColumnBuffer)
 )
 _utf8_is_valid = kernel("kernel_utf8_is_valid", ctypes.c_char_p, ctypes.c_int64)
+_holds = kernel("kernel_holds", ctypes.c_char_p, ctypes.c_int64, ctypes.c_char_p, ctypes.c_int64)
 
 
 def parse_time(text: bytes) -> tuple[int, int]:
@@ -155,3 +156,8 @@ def canonical_json(text: bytes, *, is_sorted: bool = False) -> bytes | None:
 def is_utf8(content: bytes) -> bool:
     """Whether the bytes are valid UTF-8 (RFC 3629)."""
     return bool(_utf8_is_valid(content, len(content)))
+
+
+def holds(content: bytes, literal: bytes) -> bool:
+    """Whether the literal, which is not empty, stands in the bytes; several times as fast as `in` for megabytes."""
+    return bool(_holds(content, len(content), literal, len(literal)))

@@ -20,3 +20,8 @@ EXPORT int32_t kernel_rows_holding(int64_t rows, const struct array_input *texts
     }
     return KERNEL_OK;
 }
+
+/* 1 if the bytes hold the literal, which is not empty, else 0. */
+EXPORT int32_t kernel_holds(const uint8_t *bytes, int64_t length, const uint8_t *literal, int64_t literal_length) {
+    return memmem(bytes, (size_t)length, literal, (size_t)literal_length) != NULL;
+}

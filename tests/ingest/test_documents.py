@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.documents import decode
+from ingest.places import PLACES_MAX_BYTES
 from ingest.placing import Groups
 from ingest.protocols import native
 from ingest.request import Decoded, Head, Limits, Request
@@ -318,12 +319,15 @@ def test_no_bytes_do_harm(noise: bytes, pieces: list[bytes]) -> None:
     assert decoded.batch.num_rows == sum(1 for line in lines.split(b"\n") if line.strip(b" \t\r"))
 
 
-def test_what_long_words_tell_is_not_remembered() -> None:
+def test_what_metadata_tells_is_remembered_up_to_a_bound() -> None:
     tracemalloc.start()
     try:
-        for number in range(20):
-            assert one({"message": "x", "stream": f"{number}" * 500_000})["stream"][0] == f"{number}"[0]
+        for number in range(40):
+            word = f"{number:02}" * 500_000
+            assert one({"message": "x", "stream": word})["stream"].startswith(f"{number:02}")
+            told = one({"message": "x", "kubernetes": {"pod_name": "p", "other": word}})
+            assert told["attributes"]["kubernetes"]["other"] == word
         held_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held_bytes < 5_000_000
+    assert held_bytes < PLACES_MAX_BYTES + 8_000_000

@@ -19,6 +19,8 @@ ANSWER_MAX_BYTES: Final = 128 << 20
 """A body of a few bytes an action, compressed besides, would have an answer many times its size."""
 _ID: Final = "@id@"
 _ID_MEMBER: Final = f'"_id":"{_ID}"'
+_NUMBER_DIGITS: Final = 6
+_HEX: Final = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 Codes = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -74,6 +76,8 @@ def _texts(items: Items, now_ns: int, filter_path: str) -> str:
         before, after = forms[0] or ("", None)
         if after is None:
             return ",".join([before] * count) if before else ""
+        if not items.ids:
+            return _numbered(before, _prefix(now_ns), after, count)
         return before + f"{after},{before}".join(_ids(items, now_ns)) + after
     ids = _ids(items, now_ns)
     texts = []
@@ -85,11 +89,26 @@ def _texts(items: Items, now_ns: int, filter_path: str) -> str:
     return ",".join(texts)
 
 
+def _numbered(before: str, prefix: str, after: str, count: int) -> str:
+    """The items of actions that differ in their generated ids alone."""
+    text = f'{before}"{prefix}{0:0{_NUMBER_DIGITS}x}"{after},'.encode()
+    texts = np.tile(np.frombuffer(text, np.uint8), (count, 1))
+    end = len(text) - len(after.encode()) - 2
+    numbers = np.arange(count)
+    for digit in range(_NUMBER_DIGITS):
+        texts[:, end - 1 - digit] = _HEX[(numbers >> (4 * digit)) & 15]
+    return texts.tobytes()[:-1].decode()
+
+
+def _prefix(now_ns: int) -> str:
+    return f"{now_ns:016x}"[-14:]
+
+
 def _ids(items: Items, now_ns: int) -> Sequence[str]:
-    prefix = f"{now_ns:016x}"[-14:]
+    prefix = _prefix(now_ns)
     if not items.ids:
-        return [f'"{prefix}{at:06x}"' for at in range(len(items.verbs))]
-    return [id_ or f'"{prefix}{at:06x}"' for at, id_ in enumerate(items.ids)]
+        return [f'"{prefix}{at:0{_NUMBER_DIGITS}x}"' for at in range(len(items.verbs))]
+    return [id_ or f'"{prefix}{at:0{_NUMBER_DIGITS}x}"' for at, id_ in enumerate(items.ids)]
 
 
 def _form(items: Items, row: int, failure: Failure | None, filter_path: str) -> tuple[str, str | None] | None:
