@@ -6,16 +6,19 @@ of them is done here once, and what is done for each body is arithmetic.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from ingest.decoding import WORD_COLUMNS
 from ingest.exact_json import members_text, read_exactly, write_exactly
 from ingest.identity import resolve
 from ingest.identity_table import RECORD, Table
-from ingest.rows import within_limits
+from ingest.placing_kernels import Codes, take_words
+from ingest.rows import dictionary, within_limits
 
 PLACES_MAX_BYTES: Final = 32 << 20
 """Of what is remembered for one table; what is over it is forgotten as a whole, and read again when it comes."""
@@ -25,42 +28,77 @@ _TABLES_MAX: Final = 8
 
 Told = tuple[str | None, ...]
 """The JSON texts of metadata and labels, and the words of `WORD_COLUMNS`."""
-Codes = np.ndarray[Any, np.dtype[np.int32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The different words that some places have of one kind, and which of them each has."""
+    """The different words that some rows have of one kind, and which each has."""
 
     words: Sequence[str | None]
-    codes: Codes
+    codes: pa.Int32Array
 
 
 class _Column:
-    """The different words of all places, of one kind; `codes` has for each place where its word stands."""
+    """The different words of all places, of one kind, and the code of each place's."""
 
     def __init__(self) -> None:
         self.words: list[str | None] = []
-        self.codes = np.zeros(64, np.int32)
         self._code_of: dict[str | None, int] = {}
+        self._codes: Codes = np.zeros(64, np.int32)
+        self._outgrown: list[Codes] = []
+        """Kept, since they may be being read."""
+        self.address: int = self._codes.ctypes.data
+        self.last: tuple[bytes, str, pa.DictionaryArray] | None = None
 
     def add(self, place: int, word: str | None) -> None:
         code = self._code_of.setdefault(word, len(self.words))
         if code == len(self.words):
             self.words.append(word)
-        if place == len(self.codes):
-            self.codes = np.concatenate((self.codes, np.zeros_like(self.codes)))
-        self.codes[place] = code
+        if place == len(self._codes):
+            self._outgrown.append(self._codes)
+            self._codes = np.concatenate((self._codes, np.zeros_like(self._codes)))
+            self.address = self._codes.ctypes.data
+        self._codes[place] = code
 
-    def of(self, places: Codes) -> Words:
-        if len(self.words) == 1:
-            return Words(self.words[:1], np.zeros_like(places))
-        codes = self.codes[places]
-        is_used = np.zeros(len(self.words), bool)
-        is_used[codes] = True
-        words = list(map(self.words.__getitem__, np.flatnonzero(is_used).tolist()))
-        number = np.cumsum(is_used, dtype=np.int32) - 1
-        return Words(words, number[codes])
+
+class Tale:
+    """What is known of the rows of a batch."""
+
+    def __init__(self, columns: Mapping[str, _Column], places: Codes, which: Codes) -> None:
+        layout = [(column.address, len(column.words)) for column in columns.values()]
+        self._columns = columns
+        ends = accumulate(words for _, words in layout)
+        self._words = {name: slice(end - size, end) for name, end, (_, size) in zip(columns, ends, layout, strict=True)}
+        self._rows = len(which)
+        self._is_used, self._codes = take_words(np.array(layout, np.int64), places, which)
+
+    def words(self, name: str) -> Words:
+        """Of `severity`, `trace_id`, `span_id`, or `members`: what is left of the metadata, as JSON without braces."""
+        is_used, codes = self._taken(name)
+        return Words(_used(self._columns[name], is_used), codes)
+
+    def column(self, name: str, default: str = "") -> pa.DictionaryArray:
+        """Of identity, `stream` or `labels`, which are JSON or null; the default stands for an empty word. What a
+        batch uses the next one often uses too."""
+        (is_used, codes), column = self._taken(name), self._columns[name]
+        last = column.last
+        if last is None or last[:2] != (is_used, default):
+            words = [word or default if word is not None else None for word in _used(column, is_used)]
+            last = column.last = (is_used, default, dictionary(words, np.arange(len(words), dtype=np.int32)))
+        words = last[2]
+        if len(words.dictionary) < len(words):
+            return words.take(codes)
+        return pa.DictionaryArray.from_arrays(codes, words.dictionary, safe=False)
+
+    def _taken(self, name: str) -> tuple[bytes, pa.Int32Array]:
+        """Which of a column's words are used, a byte for each, and the rows' codes among those."""
+        size_bytes = 4 * self._rows
+        codes = self._codes.slice(list(self._columns).index(name) * size_bytes, size_bytes)
+        return self._is_used[self._words[name]], pa.Array.from_buffers(pa.int32(), self._rows, [None, codes])
+
+
+def _used(column: _Column, is_used: bytes) -> list[str | None]:
+    return list(map(column.words.__getitem__, np.flatnonzero(np.frombuffer(is_used, np.uint8)).tolist()))
 
 
 class Places:
@@ -85,10 +123,9 @@ class Places:
                 if told not in self._numbers:
                     self._append(told, words)
 
-    def words(self, name: str, places: Codes) -> Words:
-        """A word of identity or `stream`; `labels`, as JSON; `severity`, `trace_id`, `span_id`; or `members`: what is
-        left of the metadata, as JSON without its braces."""
-        return self._columns[name].of(places)
+    def tell(self, places: Codes, which: Codes) -> Tale:
+        """What is known of rows, of each of which `which` says whose of the places it has."""
+        return Tale(self._columns, places, which)
 
     def _append(self, told: Told, words: Mapping[str, str | None]) -> None:
         place = len(self._numbers)

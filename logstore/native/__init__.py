@@ -38,22 +38,25 @@ def _cpu_flags() -> list[str]:
     return []
 
 
-def _load(name: str) -> ctypes.CDLL:
+def _path(name: str) -> str:
     path = Path(__file__).parent / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     if not path.exists():
         raise ImportError(f"{path} is missing; build it with `python setup.py build_ext --inplace`")
-    return ctypes.CDLL(str(path))
+    return str(path)
 
 
-_library: Final = _load(library_name(_cpu_flags(), os.environ.get("LOGSTORE_KERNELS", "")))
-_release: Final = _library.kernel_release
+_PATH: Final = _path(library_name(_cpu_flags(), os.environ.get("LOGSTORE_KERNELS", "")))
+_library: Final = ctypes.CDLL(_PATH)
+_at_once: Final = ctypes.PyDLL(_PATH)
+"""For what takes less than giving the GIL away, and getting it back from a thread that has taken it."""
+_release: Final = _at_once.kernel_release
 _release.argtypes = [ctypes.c_void_p]
 _release.restype = None
 
 
-def kernel(name: str, *argument_types: Any) -> Callable[..., int]:
-    """The exported C function of this name, which returns an `int32_t`."""
-    function = getattr(_library, name)
+def kernel(name: str, *argument_types: Any, is_short: bool = False) -> Callable[..., int]:
+    """The exported C function of this name, which returns an `int32_t`; the GIL is kept where it `is_short`."""
+    function = getattr(_at_once if is_short else _library, name)
     function.argtypes = list(argument_types)
     function.restype = ctypes.c_int32
     return function  # type: ignore[no-any-return]
@@ -119,7 +122,9 @@ _seed.argtypes = [ctypes.c_uint64]
 _seed.restype = None
 _seed(int.from_bytes(os.urandom(8), "little"))
 
-_time_parse = kernel("kernel_time_parse", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64))
+_time_parse = kernel(
+    "kernel_time_parse", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64), is_short=True
+)
 _json_canonical = kernel(
     "kernel_json_canonical", ctypes.c_char_p, ctypes.c_int64, ctypes.c_int32, ctypes.POINTER(ColumnBuffer)
 )

@@ -55,30 +55,28 @@ def body(items: Items, now_ns: int, filter_path: str) -> bytes:
     whole = {"took": 1, "errors": bool(items.failures), "items": [{}]}
     frame = filtered(whole | {"items": [{"index": {"status": 0}}]}, filter_path) if filter_path else whole
     texts = _texts(items, now_ns, filter_path)
-    members = [f'"{key}":{orjson.dumps(frame[key]).decode()}' for key in ("took", "errors") if key in frame]
+    members = [b'"%b":%b' % (key.encode(), orjson.dumps(frame[key])) for key in ("took", "errors") if key in frame]
     if texts or not filter_path:
-        members.append(f'"items":[{texts}]')
-    return ("{" + ",".join(members) + "}").encode("utf-8", "replace")
+        members.append(b'"items":[%b]' % texts)
+    return b"{%b}" % b",".join(members)
 
 
-def _texts(items: Items, now_ns: int, filter_path: str) -> str:
+def _texts(items: Items, now_ns: int, filter_path: str) -> bytes:
     """All items, with commas between."""
     count = len(items.verbs)
     kinds = (items.index * 1024 + items.statuses) * len(VERBS) + items.verbs
-    distinct, first, kind_of = np.unique(kinds, return_index=True, return_inverse=True)
+    if (kinds == kinds[0]).all():  # as mostly
+        first, kind_of = np.zeros(1, np.int64), np.zeros(count, np.int64)
+    else:
+        _, first, kind_of = np.unique(kinds, return_index=True, return_inverse=True)
     forms = [_form(items, int(row), None, filter_path) for row in first]
     sizes = [len(form[0]) + len(form[1] or "") if form else 0 for form in forms]
     if np.dot(sizes, np.bincount(kind_of)) > ANSWER_MAX_BYTES:
         raise TooLarge(
             f"the answer to {count:,} actions would have more than {ANSWER_MAX_BYTES:,} bytes; send smaller batches"
         )
-    if len(distinct) == 1 and not items.failures:
-        before, after = forms[0] or ("", None)
-        if after is None:
-            return ",".join([before] * count) if before else ""
-        if not items.ids:
-            return _numbered(before, _prefix(now_ns), after, count)
-        return before + f"{after},{before}".join(_ids(items, now_ns)) + after
+    if len(forms) == 1 and not items.failures and not items.ids:
+        return _alike(forms[0], _prefix(now_ns), count)
     ids = _ids(items, now_ns)
     texts = []
     for at, (kind, id_) in enumerate(zip(kind_of.tolist(), ids, strict=True)):
@@ -86,18 +84,21 @@ def _texts(items: Items, now_ns: int, filter_path: str) -> str:
         form = _form(items, at, failure, filter_path) if failure else forms[kind]
         if form:
             texts.append(form[0] if form[1] is None else form[0] + id_ + form[1])
-    return ",".join(texts)
+    return ",".join(texts).encode("utf-8", "replace")
 
 
-def _numbered(before: str, prefix: str, after: str, count: int) -> str:
-    """The items of actions that differ in their generated ids alone."""
+def _alike(form: tuple[str, str | None] | None, prefix: str, count: int) -> bytes:
+    """The items of actions that differ at most in their generated ids."""
+    before, after = form or ("", None)
+    if not before or after is None:
+        return b",".join([before.encode()] * count) if before else b""
     text = f'{before}"{prefix}{0:0{_NUMBER_DIGITS}x}"{after},'.encode()
     texts = np.tile(np.frombuffer(text, np.uint8), (count, 1))
     end = len(text) - len(after.encode()) - 2
     numbers = np.arange(count)
     for digit in range(_NUMBER_DIGITS):
         texts[:, end - 1 - digit] = _HEX[(numbers >> (4 * digit)) & 15]
-    return texts.tobytes()[:-1].decode()
+    return texts.reshape(-1)[:-1].tobytes()
 
 
 def _prefix(now_ns: int) -> str:
