@@ -19,6 +19,7 @@ from logstore.errors import Busy, Unavailable
 from logstore.files import DataDirectory
 from logstore.keys import Ack, IdempotencyKey, Keys
 from logstore.metrics import Metrics
+from logstore.pace import Pace
 from logstore.settings import StoreSettings
 from logstore.wal import Entry, KeyedReceipt, WalWriter
 
@@ -28,8 +29,6 @@ GROUP_BYTES: Final = 8 << 20
 SMALL_ROWS: Final = 1_000
 """Batches with fewer records are written, enriched and kept together with their neighbours."""
 DISK_CHECK_S: Final = 1.0
-PACE_S: Final = 0.1
-"""How long a write waits when the buffer is nearly full; it does not from three quarters down."""
 SMALL_BYTES: Final = 64 << 10
 """Batches of less do not wait for the flush behind large ones: they have a sixteenth of the buffer's size beyond it."""
 
@@ -64,22 +63,27 @@ class Appender:
         keys: Keys,
         metrics: Metrics,
         first_seq: int,
-        on_full: Callable[[], None],
+        pace: Pace,
+        on_filling: Callable[[], None],
     ) -> None:
-        """`on_full` is called when the buffer is full and writing waits for a flush."""
+        """`on_filling` is called while half of the buffer is full, so that there is a flush."""
         self._directory = directory
         self._settings = settings
         self._buffer = buffer
         self._keys = keys
         self._metrics = metrics
-        self._on_full = on_full
+        self._pace = pace
+        self._on_filling = on_filling
         self._wal = WalWriter(directory.wal, settings.wal_file_bytes)
         self._small: deque[_Append] = deque()
         self._large: deque[_Append] = deque()
-        self._held_since_s: float | None = None
-        """Since when large batches wait for room."""
+        self._is_held = False
+        """Whether large batches wait."""
+        self._is_full = False
         self._small_limit = 0
         """Up to what size of the buffer small batches are written meanwhile."""
+        self._written_s, self._written_bytes = 0.0, 0
+        """When the last large ones were, and how large."""
         self._queued_bytes = 0
         self._entering = 0
         self._work = threading.Condition()
@@ -110,7 +114,7 @@ class Appender:
             queue = self._small if size < SMALL_BYTES else self._large
             queue.append(_Append(batch, enriched, receipt, key, future, size + grown))
             self._work.notify_all()
-        if queue is self._small and self._held_since_s is not None:
+        if queue is self._small and self._is_held:
             with self._buffer.changed:
                 self._buffer.changed.notify_all()
         return future
@@ -165,31 +169,30 @@ class Appender:
             raise Unavailable(self._disk_full)
 
     def _wait_for_room(self) -> bool:
-        """Holds large batches while the buffer is full, so that the queue fills and senders are told; and before that a
-        little, the longer the fuller it is, so that many acknowledgements are somewhat late and none is very late.
-        False as soon as small ones can be written meanwhile."""
-        limit, paced_from = self._settings.buffer_bytes, self._settings.buffer_bytes * 3 // 4
-        size = self._buffer.bytes
-        if size < paced_from:
-            return True
-        now_s = time.monotonic()
-        if self._held_since_s is None:
-            self._held_since_s = now_s
-            self._small_limit = max(size, limit) + limit // 16
-            if size >= limit:
-                self._metrics.add("buffer_full")
+        """Holds large batches while the buffer is full, so that the queue fills and senders are told; and before that
+        as long as the pace of the flush asks. False as soon as small ones can be written meanwhile."""
+        limit, size = self._settings.buffer_bytes, self._buffer.bytes
+        if size >= limit // 2:
+            self._on_filling()
         if size >= limit:
-            self._on_full()
+            if not self._is_full:
+                self._is_full = True
+                self._small_limit = size + limit // 16
+                self._metrics.add("buffer_full")
             return self._wait_until_below(limit, None)
-        left_s = self._held_since_s + PACE_S * (size - paced_from) / (limit - paced_from) - now_s
-        return left_s <= 0 or self._wait_until_below(paced_from, left_s)
+        self._is_full, self._small_limit = False, limit
+        now_s = time.monotonic()
+        left_s = self._written_s + self._pace.spacing_s(self._written_bytes, limit - size, now_s) - now_s
+        return left_s <= 0 or self._wait_until_below(size, left_s)
 
     def _wait_until_below(self, size_bytes: int, timeout_s: float | None) -> bool:
         """False where small batches came before that."""
         with self._buffer.changed:
+            self._is_held = True
             has_small = self._buffer.changed.wait_for(
                 lambda: self._is_below(size_bytes) or (self._small and self._is_below(self._small_limit)), timeout_s
             )
+            self._is_held = False
         return not has_small or self._is_below(size_bytes)
 
     def _is_below(self, size_bytes: int) -> bool:
@@ -200,8 +203,9 @@ class Appender:
         with self._work:
             group = _taken(self._small, GROUP_BYTES // 2)
             if has_room:
-                self._held_since_s = None
-                group += _taken(self._large, GROUP_BYTES - sum(one.bytes for one in group))
+                large = _taken(self._large, GROUP_BYTES - sum(one.bytes for one in group))
+                self._written_s, self._written_bytes = time.monotonic(), sum(one.bytes for one in large)
+                group += large
             return group
 
     def _write(self, group: list[_Append]) -> None:

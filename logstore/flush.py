@@ -23,6 +23,7 @@ from logstore.keys import Keys
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
 from logstore.order import runs
+from logstore.pace import Pace
 from logstore.record import STORED
 from logstore.segment_writer import SegmentWriter
 from logstore.settings import StoreSettings
@@ -79,6 +80,7 @@ class Flusher:
         live: LiveSegments,
         indexes: Indexes,
         metrics: Metrics,
+        pace: Pace,
     ) -> None:
         self._directory = directory
         self._settings = settings
@@ -89,6 +91,7 @@ class Flusher:
         self._live = live
         self._indexes = indexes
         self._metrics = metrics
+        self._pace = pace
         self._one_at_a_time = threading.Lock()
         self._failures: Counter[Partition] = Counter()
         self.quarantined: set[Partition] = set()
@@ -146,6 +149,14 @@ class Flusher:
             self._count_failure(next(iter(partitions)))
 
     def _publish(self, chunks: tuple[Chunk, ...], partitions: frozenset[Partition]) -> None:
+        sizes = (size for chunk in chunks for one, size in chunk.partitions.items() if one in partitions)
+        self._pace.begin(sum(sizes), time.monotonic())
+        try:
+            self._write_and_replace(chunks, partitions)
+        finally:
+            self._pace.end(time.monotonic())
+
+    def _write_and_replace(self, chunks: tuple[Chunk, ...], partitions: frozenset[Partition]) -> None:
         records, received_ns = _collect(chunks, partitions)
         up_to_seq = chunks[-1].last_seq
         new = self._write(records, received_ns)

@@ -32,6 +32,7 @@ from logstore.kinds import Kinds
 from logstore.labels import with_keys_of
 from logstore.live import LiveSegments
 from logstore.metrics import Metrics
+from logstore.pace import Pace
 from logstore.record import STORED
 from logstore.segment_writer import Layout, SegmentWriter
 from logstore.settings import StoreSettings
@@ -293,19 +294,20 @@ class Store:
         self.directory.prepare()
         self.catalog = Catalog(self.directory.catalog, self.directory.segments)
         self.keys = Keys(self.catalog)
-        settings = self.settings
+        settings, metrics, pace = self.settings, self.metrics, Pace()
         layout = Layout(settings.partition_by, settings.row_group_rows, self.catalog.secret(), settings.column_rows)
-        self._segments = SegmentWriter(self.directory, layout, Kinds(self.catalog))
+        self._segments = writer = SegmentWriter(self.directory, layout, Kinds(self.catalog))
         self._flusher = Flusher(
             self.directory,
-            self.settings,
-            self._segments,
+            settings,
+            writer,
             self.buffer,
             self.catalog,
             self.keys,
             self._live,
             self.indexes,
-            self.metrics,
+            metrics,
+            pace,
         )
         found = recover.check_segments(self.directory, self.catalog)
         self._live.begin(found.segments)
@@ -313,13 +315,7 @@ class Store:
         first_seq = max(found.next_seq, self.settings.writer << WRITER_SHIFT)
         self.buffer.newest_seq = first_seq - 1
         self._appender = Appender(
-            self.directory,
-            self.settings,
-            self.buffer,
-            self.keys,
-            self.metrics,
-            first_seq=first_seq,
-            on_full=self._flush_soon.set,
+            self.directory, settings, self.buffer, self.keys, metrics, first_seq, pace, on_filling=self._flush_soon.set
         )
         self.metrics.set("damaged_wal_ranges", len(found.damaged))
         self.metrics.set("missing_segments", len(found.missing))

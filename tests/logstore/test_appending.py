@@ -15,6 +15,7 @@ from tests.logstore.records import batch
 TIMEOUT_S = 20.0
 BUFFER_BYTES = 4_000_000
 RESERVE_BYTES = BUFFER_BYTES // 16
+LARGE_BYTES = 500_000
 SETTINGS = StoreSettings(buffer_bytes=BUFFER_BYTES, flush_age_s=3_600, compact_interval_s=3_600)
 
 
@@ -63,7 +64,8 @@ def test_small_batches_are_written_while_large_ones_wait_and_have_a_bound_too(st
     assert not waiting[-1].done()
     more = [small(store, number) for number in range(1, 3 * RESERVE_BYTES // (20 * 1_000))]
     done, left = wait(more, 0.5)
-    assert done and left and store.buffer.bytes < BUFFER_BYTES + RESERVE_BYTES + 8 * SMALL_BYTES
+    most_bytes = BUFFER_BYTES + LARGE_BYTES + RESERVE_BYTES + 8 * SMALL_BYTES  # a large one may be what filled it
+    assert done and left and store.buffer.bytes < most_bytes
     obstacle.unlink()
     everything = [*waiting, first, *more]
     assert not wait(everything, TIMEOUT_S).not_done
