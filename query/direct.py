@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from logstore.enrich import whole
 from logstore.record import COLUMNS, STORED
 from query import ast
 from query.picking import read_rows
@@ -35,7 +36,9 @@ def rows_of(session: Session, part: Slice, names: Sequence[str], order: Order) -
     with session.reading():
         session.cost.slices_direct += 1
         needed = list(dict.fromkeys((*names, "time", "_seq")))
-        return in_order(read_rows(session, part.rows, needed), names, order)
+        buffered = (whole(part.buffer) if "attributes" in needed else part.buffer).select(needed)
+        session.cost.rows += buffered.num_rows
+        return in_order([buffered, *read_rows(session, part.rows, needed)], names, order)
 
 
 def in_order(tables: Sequence[pa.Table], names: Sequence[str], order: Order) -> pa.RecordBatch:

@@ -20,7 +20,7 @@ from logstore.order import Ints
 from logstore.segment import TEMPLATE, Wanted
 from query.groups import Piece, plain_bytes_of
 from query.picking import pick, read_facts
-from query.plan import time_span
+from query.plain import Plain
 from query.session import Session
 from query.slices import Order, Slice
 from query.sql import Compiled
@@ -44,6 +44,8 @@ class Certain:
     identity: Mapping[str, frozenset[str]]
     must: Ints | None = None
     open: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    plain: Plain | None = None
+    """What buffered records are asked, which have no templates; None: more than can be told of them here."""
 
     def narrowed(self, session: Session, part: Slice, wanted: int, order: Order, *, is_direct: bool) -> Slice | None:
         """The slice without what comes after the first `wanted` of such records, and with its rows where they alone
@@ -51,26 +53,28 @@ class Certain:
 
         `is_direct`: whether its rows are asked for.
         """
-        if part.between_ns is None or (self.must is not None and not len(self.must)):
+        if part.between_ns is None:
             return None
         picked, whole = pick([piece for each in part.pieces for piece in each.between(*part.between_ns)])
-        if plain_bytes_of(picked) < TIMES_BYTES and not is_direct:
+        if not is_direct and plain_bytes_of(picked) < TIMES_BYTES:
             return None
-        if self.must is not None and any(piece.known is None for piece in picked):
+        if self.must is not None and picked and not (len(self.must) and all(one.known is not None for one in picked)):
             return None
         with session.reading():
             tables = read_facts(session, picked, self.identity)
             told = [self._told(piece, table, part.between_ns) for piece, table in zip(picked, tables, strict=True)]
-        times = np.concatenate([np.zeros(0, np.int64), *(one.times_ns[one.matches] for one in told)])
+            buffered = self._buffered(part) if is_direct else None
+        found = [one.times_ns[one.matches] for one in told]
+        times = np.concatenate([np.zeros(0, np.int64), *found, *([buffered[0][buffered[1]]] if buffered else [])])
         is_enough = len(times) >= wanted
         if is_enough:
             at = wanted - 1 if order == "asc" else len(times) - wanted
             part = _up_to(part, int(np.partition(times, at)[at]), order)
-        rows = self._rows(part, told) if is_direct and not whole else None
-        if rows is None and not is_enough:
+        known = _with_rows(part, told, *buffered) if buffered is not None and not whole else None
+        if known is None and not is_enough:
             return None
         session.cost.slices_narrowed += is_enough
-        return replace(part, rows=rows)
+        return known or part
 
     def _told(self, piece: Piece, table: pa.Table, between_ns: tuple[int, int]) -> "_Told":
         times: Ints = table["time"].cast(pa.int64()).to_numpy()
@@ -82,21 +86,14 @@ class Certain:
             piece, times, is_seen & _is_one_of(templates, self.must), is_seen & _is_one_of(templates, self.open)
         )
 
-    def _rows(self, part: Slice, told: Sequence["_Told"]) -> tuple[tuple[Piece, Ints], ...] | None:
-        """The records that match in the slice; None where that is not known of all."""
+    def _buffered(self, part: Slice) -> tuple[Ints, Flags] | None:
+        """When the slice's buffered records are, and which of them match; None where that is not known."""
         assert part.between_ns is not None
-        first_ns, last_ns = part.between_ns
-        span = time_span(part.buffer)
-        if span is not None and span[0] <= last_ns and span[1] >= first_ns:
-            return None
-        found: list[tuple[Piece, Ints]] = []
-        for one in told:
-            is_in = (one.times_ns >= first_ns) & (one.times_ns <= last_ns)
-            if (one.is_open & is_in).any():
-                return None
-            if len(rows := np.flatnonzero(one.matches & is_in)):
-                found.append((one.piece, rows))
-        return tuple(found)
+        times: Ints = part.buffer["time"].cast(pa.int64()).to_numpy()
+        is_seen = (times >= part.between_ns[0]) & (times <= part.between_ns[1])
+        if not is_seen.any():
+            return times, is_seen
+        return None if self.plain is None else (times, self.plain.mask(part.buffer, part.between_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +104,22 @@ class _Told:
     times_ns: Ints
     matches: Flags
     is_open: Flags
+
+
+def _with_rows(part: Slice, told: Sequence[_Told], times_ns: Ints, matches: Flags) -> Slice | None:
+    """The slice with the records of files that match, and of buffered ones, of which it is given when they are, with
+    no others; None where that is not known of all."""
+    assert part.between_ns is not None
+    first_ns, last_ns = part.between_ns
+    rows: list[tuple[Piece, Ints]] = []
+    for one in told:
+        is_in = (one.times_ns >= first_ns) & (one.times_ns <= last_ns)
+        if (one.is_open & is_in).any():
+            return None
+        if len(found := np.flatnonzero(one.matches & is_in)):
+            rows.append((one.piece, found))
+    is_in = matches & (times_ns >= first_ns) & (times_ns <= last_ns)
+    return replace(part, rows=tuple(rows), buffer=part.buffer.filter(pa.array(is_in)))
 
 
 def _is_one_of(templates: pa.ChunkedArray, ids: Ints) -> Flags:

@@ -39,6 +39,7 @@ from query.groups import (
     rows_that_must,
 )
 from query.narrowing import Certain
+from query.plain import Plain, plain_of
 from query.plan import Plan, is_inside, lies_within
 from query.required import Words, required_words, words_of_message
 from query.settings import Size
@@ -46,6 +47,7 @@ from query.sql.fields import Stored, attribute_paths
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
 
+_NO_IDS: Final = np.zeros(0, np.int64)
 RARE_TIMES: Final = 16
 """Words are rare if filters leave out so many times the row groups that they leave over."""
 
@@ -162,7 +164,10 @@ def _of_records(
     inside = {name: values for name, values in bounds.identity.items() if name in INSIDE}
     is_of_any_seq = bounds.up_to_seq is None and bounds.after_seq is None
     wanted = Wanted(inside, words)
-    certain = Certain(inside) if not conditions and is_of_any_seq else None
+    plain = plain_of(query, bounds)
+    certain = None
+    if is_of_any_seq and (plain is not None or not conditions):
+        certain = Certain(inside, None if not conditions else _NO_IDS, plain=plain)
     whole = Reading(query, stored, planned.pieces, replace(view, wanted=wanted), bounds=bounds, certain=certain)
     if not planned.pieces:
         return whole
@@ -230,21 +235,21 @@ def _narrowed(
         asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), told.words),
         skipped=+Counter(chosen.skipped),
         is_rare=bool(is_rare) and chosen.skipped["words"] > 0,
-        certain=_certain(conditions, bounds, told),
+        certain=_certain(conditions, bounds, told, plain_of(whole.query, bounds)),
     )
 
 
-def _certain(conditions: Sequence[ast.Expression], bounds: Bounds, told: _Told) -> Certain | None:
+def _certain(conditions: Sequence[ast.Expression], bounds: Bounds, told: _Told, plain: Plain | None) -> Certain | None:
     """What templates tell besides identity, which each record tells by itself."""
     if bounds.up_to_seq is not None or bounds.after_seq is not None:
         return None
     inside = {name: values for name, values in bounds.identity.items() if name in INSIDE}
     others = tuple(one for one in conditions if not analyse.is_identity(one))
     if not others:
-        return Certain(inside)
+        return Certain(inside, plain=plain)
     ids = np.append(told.texts.ids, UNASSIGNED)
     verdict = combine(ast.And(others), told.verdicts, len(told.texts.ids))
-    return Certain(inside, ids[verdict.must], ids[verdict.may & ~verdict.must])
+    return Certain(inside, ids[verdict.must], ids[verdict.may & ~verdict.must], plain)
 
 
 def _view(view: View, query: ast.Query, decided_leaves: tuple[DecidedLeaf, ...], texts: Texts) -> View:

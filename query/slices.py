@@ -40,7 +40,7 @@ class Slice:
     """How often it was halved to become what it is."""
     rows: tuple[tuple[Piece, Ints], ...] | None = None
     """The records that match and may be wanted, where they are known: of row groups, by their places among all records
-    of these."""
+    of these; `buffer` has no others then."""
 
     def halves(self, order: Order) -> tuple["Slice", ...]:
         """Itself in two, for what cannot be sorted at once; none where it is of one time or of unknown ones, or where
