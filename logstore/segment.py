@@ -71,7 +71,8 @@ def _joined(table: pa.Table, columns: AttributeColumns) -> pa.StringArray:
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     """The column in one piece, without a dictionary."""
-    return index.one_chunk(column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column)
+    array = index.one_chunk(column)
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def read_columns(segment: Segment) -> pa.Table:
@@ -141,11 +142,18 @@ def read_groups(
 
 
 def read_rows(segment: Segment, groups: Sequence[int], rows: Ints, names: Sequence[str]) -> pa.Table:
-    """These columns of the stored schema, of the records that have these places (ascending) among those of these row
-    groups."""
+    """These columns of the stored schema, but without dictionaries, of the records that have these places (ascending)
+    among those of these row groups."""
     with _reading(segment) as read:
         table = _read_rows(segment, partial(_CHUNKS.read, segment.path, read), groups, rows, _needed(segment, names))
-    return _stored(segment, table, names)
+    columns = {name: _whole(table[name]) for name in table.column_names}
+    if _has_more(segment, names):
+        kinds = [(key, columns[key]) for key, _ in segment.columns.kinds]
+        rest, omitted = columns["attributes"], segment.columns.omitted
+        columns["attributes"] = attributes.join(rest, kinds, omitted, columns["message"])
+    for name, word in _partition(segment.path).items():
+        columns.setdefault(name, pa.repeat(word, len(rows)))
+    return pa.table([columns[name] for name in names], names=list(names))
 
 
 def _read_rows(segment: Segment, read: Read, groups: Sequence[int], rows: Ints, needed: Collection[str]) -> pa.Table:
@@ -203,7 +211,7 @@ def _stored(segment: Segment, table: pa.Table, names: Sequence[str]) -> pa.Table
     """These columns of the stored schema, of records as they are in the segment's file."""
     if _has_more(segment, names):
         table = with_rest(table, _joined(table, segment.columns))
-    partition = json.loads(_metadata(segment.path).metadata[b"logstore.partition"])
+    partition = _partition(segment.path)
     schema = pa.schema([STORED.field(name) for name in names])
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
 
@@ -317,7 +325,13 @@ def _metadata(path: Path) -> pq.FileMetaData:
     return _footer(path)[0]
 
 
-def _column(table: pa.Table, partition: dict[str, str], field: pa.Field) -> pa.ChunkedArray:
+@lru_cache(maxsize=256)
+def _partition(path: Path) -> Mapping[str, str]:
+    found: dict[str, str] = json.loads(_metadata(path).metadata[b"logstore.partition"])
+    return found
+
+
+def _column(table: pa.Table, partition: Mapping[str, str], field: pa.Field) -> pa.ChunkedArray:
     if field.name not in table.column_names:
         value = pa.array([partition[field.name]], pa.string())
         indices = pa.array(np.zeros(table.num_rows, dtype=np.int32))

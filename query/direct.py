@@ -46,8 +46,9 @@ def in_order(tables: Sequence[pa.Table], names: Sequence[str], order: Order) -> 
     needed = list(dict.fromkeys((*names, "time", "_seq")))
     fields = [STORED.field(name) for name in needed]
     plain = pa.schema([f.with_type(pa.string()) if pa.types.is_dictionary(f.type) else f for f in fields])
-    whole = [table.select(needed) for table in tables if table.num_rows]
-    table = (pa.concat_tables(whole).cast(plain) if whole else plain.empty_table()).combine_chunks()
+    parts = [table.select(needed) for table in tables if table.num_rows]
+    parts = [part if part.schema == plain else part.cast(plain) for part in parts]
+    table = pa.concat_tables(parts or [plain.empty_table()]).combine_chunks()
     ascending = np.lexsort((table["_seq"].to_numpy(), table["time"].cast(pa.int64()).to_numpy()))
     table = table.take(pa.array(ascending if order == "asc" else ascending[::-1]))
     return pa.RecordBatch.from_arrays([table[name].combine_chunks() for name in names], names=list(names))
