@@ -153,8 +153,10 @@ class Flusher:
         self._pace.begin(sum(sizes), time.monotonic())
         try:
             self._write_and_replace(chunks, partitions)
-        finally:
-            self._pace.end(time.monotonic())
+        except BaseException:
+            self._pace.give_up()
+            raise
+        self._pace.end(time.monotonic())
 
     def _write_and_replace(self, chunks: tuple[Chunk, ...], partitions: frozenset[Partition]) -> None:
         records, received_ns = _collect(chunks, partitions)
@@ -176,11 +178,13 @@ class Flusher:
         rows = Rows(records)
         row_bytes = max(1, records.get_total_buffer_size() // records.num_rows)
         max_rows = max(settings.row_group_rows, settings.file_bytes // row_bytes)
-        return [
-            new
-            for run in runs(records, rows.words, settings.flush_files, settings.row_group_rows, max_rows)
-            for new in self._writer.write(rows.take(run.rows), run.window_ns, received_ns)
-        ]
+        new: list[NewSegment] = []
+        written = 0
+        for run in runs(records, rows.words, settings.flush_files, settings.row_group_rows, max_rows):
+            new += self._writer.write(rows.take(run.rows), run.window_ns, received_ns)
+            written += len(run.rows)
+            self._pace.progress(written / records.num_rows, time.monotonic())
+        return new
 
     def release_wal(self) -> None:
         """Deletes the WAL files whose records are all in segments; not while they are still being replayed."""

@@ -62,3 +62,23 @@ def test_a_small_flush_tells_nothing() -> None:
     pace.end(201)
     pace.begin(32 * MIB, 100)
     assert abs(pace.spacing_s(MIB, 32 * MIB, 100) - before) < 0.01
+
+
+def test_a_flush_that_gets_on_slowly_is_waited_for_longer_and_a_fast_one_less() -> None:
+    def spacing_s(written: float, passed_s: float) -> float:
+        pace = told(16 * MIB)
+        pace.progress(written, 100 + passed_s)
+        return pace.spacing_s(MIB, 32 * MIB, 100 + passed_s)
+
+    as_expected = told(16 * MIB).spacing_s(MIB, 32 * MIB, 101)
+    assert spacing_s(0.1, 1) > 2 * as_expected
+    assert spacing_s(0.9, 1) < as_expected / 2
+
+
+def test_a_flush_that_failed_tells_nothing_and_nobody_waits_for_it() -> None:
+    pace = told(10 * MIB)
+    before = pace.spacing_s(MIB, 32 * MIB, 100)
+    pace.give_up()
+    assert pace.spacing_s(MIB, 32 * MIB, 100) == 0
+    pace.begin(32 * MIB, 100)
+    assert pace.spacing_s(MIB, 32 * MIB, 100) == before
