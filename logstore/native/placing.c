@@ -19,8 +19,9 @@ static int32_t code_at(const struct code_column *column, int64_t row) {
     return is_null ? NULL_CODE : column->codes[row];
 }
 
-static uint64_t hash_of(const struct code_column *columns, int64_t count, int64_t row) {
-    uint64_t hash = 0;
+/* `seed` is nobody's to know, so that nobody can send colliding rows. */
+static uint64_t hash_of(const struct code_column *columns, int64_t count, int64_t row, uint64_t seed) {
+    uint64_t hash = seed;
     for (int64_t i = 0; i < count; i++) {
         hash = mix(hash ^ (uint32_t)code_at(&columns[i], row), 0x9E3779B97F4A7C15u + (uint64_t)(2 * i));
     }
@@ -40,11 +41,11 @@ struct groups {
     int64_t *first;
     int32_t count;
     int32_t *table; /* groups + 1 */
-    uint64_t mask;
+    uint64_t mask, seed;
 };
 
 static void put(struct groups *groups, int32_t group) {
-    uint64_t slot = hash_of(groups->columns, groups->column_count, groups->first[group]) & groups->mask;
+    uint64_t slot = hash_of(groups->columns, groups->column_count, groups->first[group], groups->seed) & groups->mask;
     while (groups->table[slot]) slot = (slot + 1) & groups->mask;
     groups->table[slot] = group + 1;
 }
@@ -62,7 +63,7 @@ static int widen(struct groups *groups) {
 
 /* The group of a row, which may be a new one. */
 static int32_t group_of(struct groups *groups, int64_t row) {
-    uint64_t slot = hash_of(groups->columns, groups->column_count, row) & groups->mask;
+    uint64_t slot = hash_of(groups->columns, groups->column_count, row, groups->seed) & groups->mask;
     for (; groups->table[slot]; slot = (slot + 1) & groups->mask) {
         int32_t group = groups->table[slot] - 1;
         if (is_alike(groups->columns, groups->column_count, groups->first[group], row)) return group;
@@ -76,7 +77,7 @@ static int32_t group_of(struct groups *groups, int64_t row) {
  * for one a row. */
 EXPORT int32_t kernel_rows_alike(const struct code_column *columns, int64_t column_count, int64_t rows, int32_t *which,
                                  int64_t *first, int64_t *count) {
-    struct groups groups = {columns, column_count, first, 0, NULL, 0};
+    struct groups groups = {columns, column_count, first, 0, NULL, 0, hash_bytes((const uint8_t *)"", 0)};
     for (int64_t row = 0; row < rows; row++) {
         if ((!groups.table || 2 * (uint64_t)groups.count > groups.mask) && !widen(&groups)) {
             free(groups.table);

@@ -231,6 +231,16 @@ def test_filter_path(wanted: str, kept: dict[str, Any]) -> None:
     assert filtered({"a": {"b": 1, "c": {"b": 2}}, "l": [{"b": 3}, {"d": 4}]}, wanted) == kept
 
 
+@pytest.mark.parametrize("count", [1, 17, 300])
+def test_documents_without_ids_get_one_each_in_their_order(count: int) -> None:
+    documents = [{"create": {"_index": "a"}}, {"message": "m"}] * count
+    alike = bulk(*documents)[0]["items"]
+    among_others = bulk(*documents, {"delete": {"_index": "a", "_id": "x"}})[0]["items"]
+    assert alike == among_others[:-1]
+    ids = [item["create"]["_id"] for item in alike]
+    assert len(set(ids)) == count and ids == sorted(ids)
+
+
 def test_a_batch_whose_actions_all_have_ids_has_a_name() -> None:
     body = (DATA / "fluent-bit-generate-id.ndjson").read_bytes()
     names = [decoded.key for _, decoded in (send("POST", "/_bulk", body), send("PUT", "/es/_bulk", body)) if decoded]
