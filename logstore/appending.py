@@ -30,7 +30,8 @@ SMALL_ROWS: Final = 1_000
 """Batches with fewer records are written, enriched and kept together with their neighbours."""
 DISK_CHECK_S: Final = 1.0
 SMALL_BYTES: Final = 64 << 10
-"""Batches of less do not wait for the flush behind large ones: they have a sixteenth of the buffer's size beyond it."""
+"""Batches of less do not wait for the flush behind large ones: they have a sixteenth of the buffer's size beyond what
+was in it when it was full, which is its bound and at most one large batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,8 @@ class Appender:
         with self._work:
             group = _taken(self._small, GROUP_BYTES // 2)
             if has_room:
-                large = _taken(self._large, GROUP_BYTES - sum(one.bytes for one in group))
+                room = self._settings.buffer_bytes - self._buffer.bytes
+                large = _taken(self._large, min(GROUP_BYTES, room) - sum(one.bytes for one in group))
                 self._written_s, self._written_bytes = time.monotonic(), sum(one.bytes for one in large)
                 group += large
             return group

@@ -92,23 +92,31 @@ def test_the_handler_of_the_standard_library(server: ServerProcess, client: goog
     assert failed["attributes"]["sourceLocation"]["file"].endswith("test_gcp.py")
 
 
+NODE = """
+const { Logging } = require('@google-cloud/logging');
+const { PassThroughClient } = require('google-auth-library');
+const grpc = require('@grpc/grpc-js');
+const [how, port] = process.argv.slice(1);
+const ways = {
+    rest: { protocol: 'http', fallback: true, authClient: new PassThroughClient() },
+    grpc: { sslCreds: grpc.credentials.createInsecure() },
+};
+const logging = new Logging({ projectId: 'p1', apiEndpoint: '127.0.0.1', port: Number(port), ...ways[how] });
+const log = logging.log('js');
+const resource = { type: 'k8s_container', labels: { namespace_name: 'shop', pod_name: 'web-0' } };
+const metadata = { resource, severity: 'ERROR', labels: { team: 'a' } };
+metadata.timestamp = '2026-09-21T14:13:20.123456789Z';
+log.write(log.entry(metadata, { message: 'from node', n: 7 })).then(() => console.log('written'));
+"""
+
+
 @pytest.mark.needs_npm("@google-cloud/logging")
 def test_the_client_of_npm_over_rest(server: ServerProcess) -> None:
-    script = """
-    const { Logging } = require('@google-cloud/logging');
-    const { PassThroughClient } = require('google-auth-library');
-    const [port] = process.argv.slice(1);
-    const logging = new Logging({
-        projectId: 'p1', apiEndpoint: '127.0.0.1', port: Number(port), protocol: 'http', fallback: true,
-        authClient: new PassThroughClient(),
-    });
-    const log = logging.log('js');
-    const resource = { type: 'k8s_container', labels: { namespace_name: 'shop', pod_name: 'web-0' } };
-    const metadata = { resource, severity: 'ERROR', labels: { team: 'a' } };
-    metadata.timestamp = '2026-09-21T14:13:20.123456789Z';
-    log.write(log.entry(metadata, { message: 'from node', n: 7 })).then(() => console.log('written'));
-    """
-    assert run_node(script, str(server.port)) == "written\n"
+    write_from_node(server, "rest", server.port)
+
+
+def write_from_node(server: ServerProcess, how: str, port: int) -> None:
+    assert run_node(NODE, how, str(port)) == "written\n"
     record = next(record for record in found(server, "js") if record["message"] == "from node")
     assert record["time"] == "2026-09-21T14:13:20.123456789Z"
     assert (record["namespace"], record["pod"], record["severity"]) == ("shop", "web-0", "error")
@@ -144,8 +152,8 @@ class OverGrpc:
 
     def __init__(self, server: ServerProcess, port: int) -> None:
         self.server = server
-        self.address = f"127.0.0.1:{port}"
-        self.channel = grpc.insecure_channel(self.address)
+        self.port = port
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 
     def client(self) -> google.cloud.logging.Client:
         """As its default is, but that it would build the channel itself, which then is one of TLS."""
@@ -171,6 +179,11 @@ def test_entries_of_all_kinds_over_grpc(over_grpc: OverGrpc) -> None:
 
 def test_the_handler_of_the_standard_library_over_grpc(over_grpc: OverGrpc) -> None:
     test_the_handler_of_the_standard_library(over_grpc.server, over_grpc.client())
+
+
+@pytest.mark.needs_npm("@google-cloud/logging")
+def test_the_client_of_npm_over_grpc(over_grpc: OverGrpc) -> None:
+    write_from_node(over_grpc.server, "grpc", over_grpc.port)
 
 
 def test_an_entry_that_is_too_long_is_told_by_its_place_and_the_others_are_stored(over_grpc: OverGrpc) -> None:

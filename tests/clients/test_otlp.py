@@ -113,12 +113,16 @@ provider.forceFlush().then(() => provider.shutdown()).then(() => process.exit(0)
 
 
 @pytest.mark.needs_npm(
-    "@opentelemetry/exporter-logs-otlp-http", "@opentelemetry/exporter-logs-otlp-proto", "@opentelemetry/sdk-logs"
+    "@opentelemetry/exporter-logs-otlp-grpc",
+    "@opentelemetry/exporter-logs-otlp-http",
+    "@opentelemetry/exporter-logs-otlp-proto",
+    "@opentelemetry/sdk-logs",
 )
-@pytest.mark.parametrize("kind", ["http", "proto"])
+@pytest.mark.parametrize("kind", ["grpc", "http", "proto"])
 def test_the_exporters_for_node(serving: Serving, kind: str) -> None:
     pod = f"node-{kind}"
-    told = run_node(NODE, kind, f"{serving.server.url}/v1/logs", pod)
+    url = f"http://{serving.grpc}" if kind == "grpc" else f"{serving.server.url}/v1/logs"
+    told = run_node(NODE, kind, url, pod)
     first, second = found(serving.server, f'pod="{pod}"', 2)
     assert told == ""
     assert (first["namespace"], first["severity"], first["message"]) == ("shop", "error", "it broke")

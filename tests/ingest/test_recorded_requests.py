@@ -1,4 +1,4 @@
-"""What real clients sent over HTTP, as it came: read without them. tests/data/recorded/README.md says what is what."""
+"""What real clients sent over HTTP and gRPC, read without them. tests/data/recorded/README.md says what is what."""
 
 import json
 from dataclasses import replace
@@ -10,13 +10,14 @@ import pytest
 
 from ingest.body import inflate
 from ingest.protocol import Stream, Take
-from ingest.protocols import PROTOCOLS
+from ingest.protocols import CALLS, PROTOCOLS
 from ingest.request import Head, Limits, Request
 from server.mounts import Mounts
 from tests.ingest.decoded import NOW_NS, records
 
 DATA = Path(__file__).parents[1] / "data" / "recorded"
 MOUNTS = Mounts(PROTOCOLS)
+METHODS = {call.path: call.take for call in CALLS}
 
 
 def recorded(client: str) -> tuple[Head, bytes]:
@@ -25,12 +26,18 @@ def recorded(client: str) -> tuple[Head, bytes]:
     return Head(head["method"], path, dict(parse_qsl(query)), head["headers"]), (DATA / f"{client}.body").read_bytes()
 
 
-def read(head: Head, body: bytes) -> list[dict[str, Any]]:
+def endpoint_of(head: Head) -> tuple[object, Head]:
+    if take := METHODS.get(head.path):
+        return take, head
     found = MOUNTS.find(head)
     assert found is not None
-    head = replace(head, segments=found.segments)
+    return found.mount.endpoint, replace(head, segments=found.segments)
+
+
+def read(recorded_head: Head, body: bytes) -> list[dict[str, Any]]:
+    endpoint, head = endpoint_of(recorded_head)
     limits = Limits()
-    match found.mount.endpoint:
+    match endpoint:
         case Take() as take:
             if take.inflate is not None:
                 plain = take.inflate(body, head, limits.max_body_bytes)
