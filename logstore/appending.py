@@ -200,12 +200,14 @@ class Appender:
         return self._buffer.bytes < size_bytes or self._is_stopping
 
     def _take_group(self, *, has_room: bool) -> list[_Append]:
-        """What is written next; without room only small batches. These come first, in half of a group."""
+        """What is written next; without room only small batches. These come first, in half of a group. Not more than
+        the buffer has room for, but at least one."""
+        size = self._buffer.bytes
+        room = min(GROUP_BYTES, self._settings.buffer_bytes - size)
         with self._work:
-            group = _taken(self._small, GROUP_BYTES // 2)
+            group = _taken(self._small, min(GROUP_BYTES // 2, self._small_limit - size))
             if has_room:
-                room = self._settings.buffer_bytes - self._buffer.bytes
-                large = _taken(self._large, min(GROUP_BYTES, room) - sum(one.bytes for one in group))
+                large = _taken(self._large, room - sum(one.bytes for one in group))
                 self._written_s, self._written_bytes = time.monotonic(), sum(one.bytes for one in large)
                 group += large
             return group

@@ -64,7 +64,7 @@ def test_small_batches_are_written_while_large_ones_wait_and_have_a_bound_too(st
     assert not waiting[-1].done()
     more = [small(store, number) for number in range(1, 3 * RESERVE_BYTES // (20 * 1_000))]
     done, left = wait(more, 0.5)
-    most_bytes = BUFFER_BYTES + LARGE_BYTES + RESERVE_BYTES + 8 * SMALL_BYTES  # a large one may be what filled it
+    most_bytes = BUFFER_BYTES + LARGE_BYTES + RESERVE_BYTES + SMALL_BYTES  # a large one may be what filled it
     assert done and left and store.buffer.bytes < most_bytes
     obstacle.unlink()
     everything = [*waiting, first, *more]
