@@ -142,7 +142,7 @@ class _EnvelopeName(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """In what a record comes, as the kernel wants it; what has no name here is dropped."""
+    """In what a record comes, as the kernel wants it: one part is the record. What has no name here is dropped."""
 
     array: Any
 

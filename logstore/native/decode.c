@@ -196,6 +196,10 @@ static void decoder_init(struct decoder *d, const struct decode_request *request
     d->request = request;
     json_reader_init(&d->reader, memory);
     d->members.memory = d->merged.memory = d->outer.memory = memory;
+    for (int64_t i = 0; i < request->envelope_count; i++) {
+        const struct envelope_name *name = &request->envelope[i];
+        if (name->role == ENVELOPE_RECORD) d->outer.inner = (struct json_inner){name->text, (size_t)name->length, &d->members};
+    }
     struct buffer *buffers[] = {&d->time, &d->severity, &d->rejects, &d->canonical, &d->label_codes,
                                 &d->label_validity, &d->codes_of_labels, &d->gathered, &d->metadata_codes,
                                 &d->metadata_validity};

@@ -266,18 +266,16 @@ static void add_from_envelope(struct decoder *d, const struct envelope_name *nam
 /* Makes `members` those of the record in the envelope start … end; 0 if there is none. */
 static int unwrap(struct decoder *d, int64_t line, const uint8_t *start, const uint8_t *end) {
     const struct decode_request *request = d->request;
-    struct json_member *record = NULL;
-    for (int64_t i = 0; i < request->envelope_count && !record; i++) {
-        const struct envelope_name *name = &request->envelope[i];
-        if (name->role == ENVELOPE_RECORD) record = json_members_find(&d->outer, name->text, (size_t)name->length);
-    }
+    struct json_member *record = json_members_find(&d->outer, d->outer.inner.key, d->outer.inner.key_length);
     int is_there = record && record->value.kind != JSON_NULL;
     if (!is_there || (record->value.kind == JSON_STRING && record->value.length == 2)) {
         decode_reject(d, line, is_there ? REJECT_EMPTY_RECORD : REJECT_NO_RECORD, 0, start, end);
         return 0;
     }
-    if (is_object(&record->value)) json_read_object(&d->reader, record->value.text, 1, &d->members);
-    else put_value(&d->members, "message", &record->value);
+    if (!is_object(&record->value)) {
+        json_members_clear(&d->members);
+        put_value(&d->members, "message", &record->value);
+    }
     for (int64_t i = 0; i < request->envelope_count; i++) {
         const struct envelope_name *name = &request->envelope[i];
         if (name->role == ENVELOPE_RECORD) continue;

@@ -35,9 +35,18 @@ struct json_guess {
     uint8_t text[JSON_GUESS_BYTES];
 };
 
+/* A member of an object whose own members are wanted, where its value is an object: they are read while the object is.
+ * All zero is none. */
+struct json_inner {
+    const uint8_t *key;
+    size_t key_length;
+    struct json_members *members;
+};
+
 /* Members with unique keys in the order of first appearance. All zero is empty, but for `memory`. */
 struct json_members {
     struct memory *memory;
+    struct json_inner inner;
     struct json_member *items;
     int32_t count, capacity;
     int32_t repeats;  /* how often a key came again */

@@ -164,6 +164,21 @@ static const uint8_t *read_key(struct json_reader *reader, const uint8_t *at, st
     return at;
 }
 
+static int is_inner(const struct json_members *members, const uint8_t *at, const uint8_t *end) {
+    const struct json_inner *inner = &members->inner;
+    return inner->members && at < end && *at == '{' && has_key(&members->items[members->count], inner->key, inner->key_length);
+}
+
+/* Reads the value of the member in the next slot, and the members that are wanted of it. */
+static const uint8_t *read_value(struct json_reader *reader, const uint8_t *at, int depth, struct json_members *members) {
+    struct json_value *value = &members->items[members->count].value;
+    if (!is_inner(members, at, reader->end)) return json_scan(reader, at, depth, value);
+    json_members_clear(members->inner.members);
+    const uint8_t *end = json_read_object(reader, at, depth, members->inner.members);
+    if (end) *value = (struct json_value){.text = at, .length = (uint32_t)(end - at), .kind = JSON_OBJECT, .is_dirty = 1};
+    return end;
+}
+
 const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, int depth,
                                 struct json_members *members) {
     if (depth == JSON_DEPTH_MAX) return json_fail(reader, at, JSON_TOO_DEEP);
@@ -173,7 +188,7 @@ const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, i
         unsigned mark;
         at = read_key(reader, at, members, &mark);
         if (!at) return NULL;
-        at = json_scan(reader, at, depth + 1, &members->items[members->count].value);
+        at = read_value(reader, at, depth + 1, members);
         if (!at) return NULL;
         settle(members, mark);
         at = json_scan_separator(reader, at);

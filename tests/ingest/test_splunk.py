@@ -126,6 +126,21 @@ def test_what_the_message_of_an_event_is(event: str, message: str) -> None:
     assert record["message"] == message
 
 
+@pytest.mark.parametrize(
+    ("members", "message", "attributes"),
+    [
+        ('"event":{"message":"first","a":1},"event":{"message":"last","b":2}', "last", {"b": 2}),
+        ('"event":{"message":"first","a":1},"event":"last"', "last", {}),
+        ('"event":"first","event":{"message":"last","b":2}', "last", {"b": 2}),
+        ('"event":{"message":"first","a":1,"a":2,"message":"last"}', "last", {"a": 2}),
+        ('"\\u0065vent":{"message":"last","event":{"event":3}}', "last", {"event": {"event": 3}}),
+    ],
+)
+def test_of_members_that_repeat_the_last_counts(members: str, message: str, attributes: dict[str, Any]) -> None:
+    [record, other] = events(f'{{{members}}}{{"event":"other"}}')
+    assert (record["message"], record.get("attributes", {}), other["message"]) == (message, attributes, "other")
+
+
 def test_poison_between_good_events_is_stored_as_it_came() -> None:
     body = '{"event":"a"}{"event":bad}{"event":""}\n{"noevent":1}\n{"event":"b"}'
     stored = {record["message"]: record.get("attributes") for record in events(body)}
