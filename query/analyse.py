@@ -89,8 +89,8 @@ def _own_columns(query: ast.Query) -> set[str]:
 
 
 def is_exact_bound(condition: ast.Expression) -> bool:
-    """Whether this condition is one on the time, or on the cluster or namespace alone, so that bounds say all of it."""
-    if is_time_bound(condition):
+    """Whether bounds say all of this condition: it is one on the time, on the cluster or namespace alone, or none."""
+    if isinstance(condition, ast.All) or is_time_bound(condition):
         return True
     values = _identity_of(condition)
     return values is not None and values[0] in ("cluster", "namespace")

@@ -51,14 +51,11 @@ def plain_of(query: ast.Query, bounds: Bounds) -> Plain | None:
     """None where the query asks for more."""
     if bounds.up_to_seq is not None or bounds.after_seq is not None:
         return None
-    conditions = [one for one in analyse.conjuncts(query) if not _is_bound(one)]
+    conditions = [
+        one for one in analyse.conjuncts(query) if not (analyse.is_exact_bound(one) or analyse.is_identity(one))
+    ]
     phrases = tuple(one for one in conditions if isinstance(one, ast.Phrase) and _is_plain(one))
     return Plain(bounds.identity, phrases) if len(phrases) == len(conditions) else None
-
-
-def _is_bound(condition: ast.Expression) -> bool:
-    is_all = isinstance(condition, ast.All)
-    return is_all or analyse.is_exact_bound(condition) or analyse.is_identity(condition)
 
 
 def _is_plain(phrase: ast.Phrase) -> bool:

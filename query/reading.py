@@ -159,7 +159,7 @@ def _of_records(
     view = View(analyse.columns(query), paths, has_templates=has_patterns)
     if analyse.has_subquery(query):
         return Reading(query, stored, planned.pieces, view)
-    conditions = [one for one in analyse.conjuncts(query) if not _is_bound(one)]
+    conditions = [one for one in analyse.conjuncts(query) if not analyse.is_exact_bound(one)]
     words = tuple(words for one in conditions for words in words_of_message(one))
     inside = {name: values for name, values in bounds.identity.items() if name in INSIDE}
     is_of_any_seq = bounds.up_to_seq is None and bounds.after_seq is None
@@ -285,12 +285,7 @@ def is_count(query: ast.Query) -> bool:
 
 def counts_alone(query: ast.Query) -> bool:
     """Whether the query counts all records within its bounds, which the catalog mostly knows."""
-    return is_count(query) and all(map(_is_bound, analyse.conjuncts(query)))
-
-
-def _is_bound(condition: ast.Expression) -> bool:
-    """Whether the bounds of segments and of time say all that the condition does."""
-    return isinstance(condition, ast.All) or analyse.is_exact_bound(condition)
+    return is_count(query) and all(map(analyse.is_exact_bound, analyse.conjuncts(query)))
 
 
 def _paths(query: ast.Query) -> tuple[tuple[str, ...], ...]:

@@ -1,3 +1,4 @@
+/* Words in texts: which of many texts have one that stands free, whatever its case (logstore/words.py). */
 #include <string.h>
 
 #include "words.h"
