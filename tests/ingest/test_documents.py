@@ -5,7 +5,6 @@ import tracemalloc
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +15,7 @@ from ingest.placing import Groups
 from ingest.protocols import native
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import TooLarge
-from logstore.record import SCHEMA
+from tests.ingest.decoded import records
 from tests.ingest.test_identity import AGENTS, ID
 
 NOW_NS = 1_790_000_000_123_456_789
@@ -27,26 +26,11 @@ def read(
     *documents: Any, head: Head | None = None, limits: Limits | None = None, groups: Groups | None = None
 ) -> Decoded:
     lines = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in documents)
-    decoded = decode(lines, Request(b"", NOW_NS, head or Head(), limits or Limits()), groups)
-    decoded.batch.validate(full=True)
-    assert decoded.batch.schema == SCHEMA
-    return decoded
-
-
-def rows(decoded: Decoded) -> list[dict[str, Any]]:
-    """Without what is empty; labels and attributes as objects, the time in nanoseconds."""
-    times = decoded.batch.column("time").cast(pa.int64()).to_pylist()
-    found = decoded.batch.drop_columns(["time"]).to_pylist()
-    for row in found:
-        row |= {name: json.loads(row[name]) for name in ("labels", "attributes") if row[name]}
-    return [
-        {"time": time} | {name: value for name, value in row.items() if value not in ("", None)}
-        for time, row in zip(times, found, strict=True)
-    ]
+    return decode(lines, Request(b"", NOW_NS, head or Head(), limits or Limits()), groups)
 
 
 def one(document: Any, **options: Any) -> dict[str, Any]:
-    [row] = rows(read(document, **options))
+    [row] = records(read(document, **options))
     return row
 
 
@@ -208,7 +192,7 @@ def test_a_document_without_a_message_says_what_is_its_own() -> None:
 def test_poison_is_kept_as_it_is_between_its_neighbours() -> None:
     deep = b'{"a":' * 200 + b"1" + b"}" * 200
     decoded = read({"message": "1"}, b"no json", b"[1]", b"", b'{"message":"2"} x', deep, b"\xff\\", {"message": "3"})
-    found = rows(decoded)
+    found = records(decoded)
     assert (decoded.rejects, decoded.unread) == ((), 5)
     assert [row["message"] for row in found] == [
         "1",
@@ -241,7 +225,7 @@ def test_values_that_cannot_be_are_set_aside() -> None:
 
 def test_only_what_is_too_long_is_rejected() -> None:
     decoded = read({"message": "1"}, {"message": "x" * 100}, {"message": "2"}, limits=Limits(max_line_bytes=80))
-    assert [row["message"] for row in rows(decoded)] == ["1", "2"]
+    assert [row["message"] for row in records(decoded)] == ["1", "2"]
     assert [(reject.line, "max_line" in reject.error) for reject in decoded.rejects] == [(2, True)]
 
 
@@ -257,7 +241,7 @@ def test_too_many_lines_are_too_large() -> None:
 def test_groups_give_their_records_attributes() -> None:
     groups = Groups(np.array([0, 1, 0, 1]), [{"es.index": "a"}, {}])
     decoded = read({"message": "1"}, {"message": "2"}, b"no", {"message": "4", "x": 1}, groups=groups)
-    attributes = [row.get("attributes", {}) for row in rows(decoded)]
+    attributes = [row.get("attributes", {}) for row in records(decoded)]
     assert attributes == [{"es.index": "a"}, {}, {"_ingest_error": "not JSON", "es.index": "a"}, {"x": 1}]
 
 
@@ -267,7 +251,7 @@ def test_numbers_stand_as_they_were_written() -> None:
     )
     [attributes] = decoded.batch.column("attributes").to_pylist()
     assert attributes == '{"kubernetes":{"odd":1.50,"big":123456789012345678901234567890},"n":1.50}'
-    assert rows(decoded)[0]["pod"] == "7"
+    assert records(decoded)[0]["pod"] == "7"
 
 
 SCALARS = (
@@ -299,13 +283,13 @@ def test_documents_without_metadata_are_as_posted(documents: list[tuple[dict[str
     lines = [json.dumps(own | {"message": message}).encode() for own, message in documents]
     posted = native.decode(Request(b"\n".join(lines), NOW_NS))
     if not posted.rejects:
-        assert rows(read(*lines)) == rows(posted)
+        assert records(read(*lines)) == records(posted)
 
 
 @given(st.lists(st.tuples(OWN, PLACES), min_size=1, max_size=6))
 def test_a_document_is_the_same_alone_and_among_others(documents: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     whole = [own | places for own, places in documents]
-    together = rows(read(*whole))
+    together = records(read(*whole))
     assert together == [one(document) for document in whole]
 
 

@@ -20,18 +20,10 @@ from ingest.protocols.gelf.framing import Framer
 from ingest.protocols.gelf.usual import decode_usual
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, TooLarge
+from tests.ingest.decoded import rows_of
 
 NOW = 1_768_000_000 * 10**9
 PEER = "10.9.8.7"
-
-
-def rows_of(decoded: Decoded) -> list[dict[str, Any]]:
-    times = decoded.batch.column("time").cast("int64")
-    rows: list[dict[str, Any]] = decoded.batch.set_column(0, "time", times).to_pylist()
-    for row in rows:
-        for name in ("labels", "attributes"):
-            row[name] = json.loads(row[name]) if row[name] else {}
-    return rows
 
 
 def records(*messages: bytes | Message, limits: Limits | None = None) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 import zstandard
 from hypothesis import given
@@ -19,6 +18,7 @@ from ingest.protocols.loki import json_form
 from ingest.protocols.loki.labels import parse_labels
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, LogstoreError, TooLarge
+from tests.ingest.decoded import rows_of
 from tests.ingest.pushes import Entry, Stream, push, snappy
 
 DATA = Path(__file__).parents[1] / "data" / "loki"
@@ -35,17 +35,7 @@ def decoded(body: bytes, headers: dict[str, str], **limits: int) -> Decoded:
 
 
 def records(body: bytes, headers: dict[str, str]) -> list[dict[str, Any]]:
-    return records_of(decoded(body, headers))
-
-
-def records_of(decoded: Decoded) -> list[dict[str, Any]]:
-    found = decoded.batch
-    times = found.column("time").cast(pa.int64()).to_pylist()
-    rows = [{**row, "time": time} for row, time in zip(found.drop_columns(["time"]).to_pylist(), times, strict=True)]
-    for row in rows:
-        for name in ("labels", "attributes"):
-            row[name] = json.loads(row[name]) if row[name] else {}
-    return rows
+    return rows_of(decoded(body, headers))
 
 
 def values(*entries: Any, **labels: Any) -> bytes:
@@ -201,7 +191,7 @@ def test_a_table_of_ones_own_counts_for_labels_and_metadata(tmp_path: Path) -> N
     head = Head(headers=PROTOBUF)
     body = push(Stream('{team_name="blue"}', (Entry(TIME_NS, b"a"), Entry(TIME_NS, b"b", {"team.name": "red"}))))
     found = loki.decode(Request(body, NOW_NS, head, identity=read_table(file)))
-    assert [record["namespace"] for record in records_of(found)] == ["blue", "red"]
+    assert [record["namespace"] for record in rows_of(found)] == ["blue", "red"]
 
 
 def test_what_loki_answers() -> None:
@@ -277,8 +267,8 @@ def test_all_forms_say_the_same(streams: list[Any], is_ascii: bool) -> None:
         for labels, entries in streams
     ]
     body = json.dumps({"streams": told}, ensure_ascii=is_ascii).encode()
-    exactly = records_of(json_form.decode_exactly(Request(body, NOW_NS, Head(headers=JSON))))
-    assert records_of(json_form.decode(Request(body, NOW_NS, Head(headers=JSON)))) == exactly
+    exactly = rows_of(json_form.decode_exactly(Request(body, NOW_NS, Head(headers=JSON))))
+    assert rows_of(json_form.decode(Request(body, NOW_NS, Head(headers=JSON)))) == exactly
     as_protobuf = push(
         *(
             Stream(
@@ -293,7 +283,7 @@ def test_all_forms_say_the_same(streams: list[Any], is_ascii: bool) -> None:
         )
     )
     if exactly and all(time_ns for _, entries in streams for time_ns, *_ in entries):
-        found = records_of(decode_protobuf(as_protobuf))
+        found = rows_of(decode_protobuf(as_protobuf))
         assert [_spelt(record) for record in found] == [_spelt(record) for record in exactly]
 
 

@@ -8,7 +8,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from google.rpc.status_pb2 import Status
 from hypothesis import given, settings
@@ -25,6 +24,7 @@ from ingest.protocols import otlp
 from ingest.protocols.otlp import json_form
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, LogstoreError, TooLarge
+from tests.ingest.decoded import rows_of
 from tests.ingest.pushes import snappy
 
 DATA = Path(__file__).parents[1] / "data" / "otlp"
@@ -41,18 +41,6 @@ def decoded(body: bytes, headers: dict[str, str], **limits: int) -> Decoded:
     bounds = Limits(**{"max_body_bytes": 1 << 20, **limits})
     content = inflate(body, headers.get("content-encoding", ""), bounds.max_body_bytes)
     return otlp.decode(Request(content, NOW_NS, head, bounds))
-
-
-def records_of(found: Decoded) -> list[dict[str, Any]]:
-    found.batch.validate(full=True)
-    times = found.batch.column("time").cast(pa.int64()).to_pylist()
-    rows = [
-        {**row, "time": time} for row, time in zip(found.batch.drop_columns(["time"]).to_pylist(), times, strict=True)
-    ]
-    for row in rows:
-        for name in ("labels", "attributes"):
-            row[name] = json.loads(row[name]) if row[name] else {}
-    return rows
 
 
 def any_value(value: Any) -> AnyValue:
@@ -124,10 +112,10 @@ def as_json(request: Any) -> bytes:
 
 def both(request: Any) -> list[dict[str, Any]]:
     """The records of a request, which are the same from both forms, but for how a large number is spelt."""
-    found = records_of(decoded(request.SerializeToString(), PROTOBUF))
+    found = rows_of(decoded(request.SerializeToString(), PROTOBUF))
     in_json = as_json(request)
     exactly = json_form.decode_exactly(Request(in_json, NOW_NS, Head(headers=JSON)))
-    for others in (records_of(decoded(in_json, JSON)), records_of(exactly)):
+    for others in (rows_of(decoded(in_json, JSON)), rows_of(exactly)):
         assert [read(record) for record in others] == [read(record) for record in found]
     return found
 
@@ -302,7 +290,7 @@ def test_a_body_that_is_an_agents_record_is_opened() -> None:
     body = {"stream": "stderr", "level": "error", "msg": "it broke", "n": 5, "kubernetes": kubernetes}
     request = export({"time_unix_nano": TIME_NS, "body": body, "attributes": {"user": "ann"}})
     for sent in (decoded(request.SerializeToString(), PROTOBUF), decoded(as_json(request), JSON)):
-        (record,) = records_of(sent)
+        (record,) = rows_of(sent)
         assert (record["namespace"], record["pod"], record["container"]) == ("shop", "web-0", "app")
         assert (record["stream"], record["severity"], record["message"]) == ("stderr", "error", "it broke")
         assert record["attributes"] == {"user": "ann", "kubernetes": {"pod_ip": "10.1.1.1"}, "n": 5}
@@ -346,7 +334,7 @@ def test_numbers_that_json_has_no_form_for() -> None:
 
 def test_texts_that_are_not_utf8_harm_nobody() -> None:
     body = export({"time_unix_nano": TIME_NS, "body": "bad X", "attributes": {"k": "bad X"}}, {"body": "good"})
-    bad, good = records_of(decoded(body.SerializeToString().replace(b"bad X", b"bad \xff"), PROTOBUF))
+    bad, good = rows_of(decoded(body.SerializeToString().replace(b"bad X", b"bad \xff"), PROTOBUF))
     assert (bad["message"], bad["attributes"]) == ("bad \\xff", {"k": "bad \ufffd", "_escape": "backslash"})
     assert good["message"] == "good"
 
@@ -356,7 +344,7 @@ def test_a_record_that_cannot_be_read_is_stored_as_it_came() -> None:
     broken = body.replace(b"\x0a\x09" + b"X" * 9, b"\x0a\x7f" + b"X" * 9)
     assert broken != body
     found = decoded(broken, PROTOBUF)
-    before, bad, after = records_of(found)
+    before, bad, after = rows_of(found)
     assert (before["message"], after["message"], found.unread) == ("before", "after", 1)
     assert "XXXXXXXXX" in bad["message"] and "Protocol Buffers" in bad["attributes"]["_ingest_error"]
 
@@ -376,7 +364,7 @@ def test_json_as_others_write_it() -> None:
         "unknown": {},
     }
     body = json.dumps({"resource_logs": [{"scope_logs": [{"log_records": [record]}]}, None, 5]}).encode()
-    (found,) = records_of(decoded(body, {}))
+    (found,) = rows_of(decoded(body, {}))
     assert (found["time"], found["severity"], found["message"]) == (TIME_NS, "error", "a")
     assert found["attributes"] == {"number": 1, "text": 2, "double": "NaN", "bad": "x", "severity_number": 18}
 
@@ -387,7 +375,7 @@ def test_json_records_that_are_none_are_rejected_alone() -> None:
         deep = {"arrayValue": {"values": [deep]}}
     records = [{"body": {"stringValue": "good"}}, 7, {"body": deep}, {"timeUnixNano": "soon"}]
     found = decoded(json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).encode(), JSON)
-    good, late = records_of(found)
+    good, late = rows_of(found)
     assert (good["message"], late["attributes"]) == ("good", {"_time": "soon"})
     assert [(reject.line, reject.error) for reject in found.rejects] == [
         (2, "a log record is a JSON object"),
@@ -409,7 +397,7 @@ def test_a_value_nested_too_deep_is_kept_as_base64() -> None:
     record = b"\x32" + _varint(len(pair)) + pair
     scope = b"\x12" + _varint(len(record)) + record
     logs = b"\x12" + _varint(len(scope)) + scope
-    (found_deep,) = records_of(decoded(b"\x0a" + _varint(len(logs)) + logs, PROTOBUF))
+    (found_deep,) = rows_of(decoded(b"\x0a" + _varint(len(logs)) + logs, PROTOBUF))
     value = found_deep["attributes"]["k"]
     levels = 0
     while isinstance(value, list):
@@ -461,14 +449,14 @@ def test_codings(coding: str) -> None:
     body = export({"body": "a"}).SerializeToString()
     encode: Any = {"gzip": gzip.compress, "snappy": snappy, "zstd": zstandard.compress, "deflate": zlib.compress}
     encoded = encode.get(coding, bytes)(body)
-    (record,) = records_of(decoded(encoded, {**PROTOBUF, "content-encoding": coding}))
+    (record,) = rows_of(decoded(encoded, {**PROTOBUF, "content-encoding": coding}))
     assert record["message"] == "a"
 
 
 @pytest.mark.parametrize("recorded", sorted(DATA.glob("*.body")), ids=lambda path: path.stem)
 def test_recorded_requests(recorded: Path) -> None:
     headers = json.loads(recorded.with_suffix(".head.json").read_text())["headers"]
-    found = records_of(decoded(recorded.read_bytes(), headers))
+    found = rows_of(decoded(recorded.read_bytes(), headers))
     assert found == json.loads(recorded.with_suffix(".json").read_text())
 
 
@@ -545,7 +533,7 @@ WHOLE = export(
 @settings(max_examples=200)
 def test_any_bytes_are_records_or_refused(at: int, put: bytes, cut: int) -> None:
     with contextlib.suppress(LogstoreError):
-        records_of(decoded(WHOLE[:at] + put + WHOLE[at + cut :], PROTOBUF))
+        rows_of(decoded(WHOLE[:at] + put + WHOLE[at + cut :], PROTOBUF))
 
 
 NONSENSE: st.SearchStrategy[Any] = st.recursive(
@@ -576,4 +564,4 @@ def test_any_json_is_records_or_refused(value: Any, place: str) -> None:
     logs = {"resource": {"attributes": value}, "scopeLogs": [scope_logs], place: value}
     for told in ({"resourceLogs": [logs]}, {"resourceLogs": value}, value):
         with contextlib.suppress(LogstoreError):
-            records_of(decoded(json.dumps(told).encode(), JSON))
+            rows_of(decoded(json.dumps(told).encode(), JSON))

@@ -3,7 +3,6 @@
 A `.stream` is what came over one TCP connection; `.datagrams` are those of UDP, each after its size and a space.
 """
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ingest.messages import unpack
 from ingest.one_way import OneWay
 from ingest.protocols import gelf, syslog
 from ingest.request import Decode, Request
+from tests.ingest.decoded import rows_of
 
 PEER, LONGEST = "10.0.0.1", 1 << 20
 DATA = Path(__file__).parents[1] / "data"
@@ -31,10 +31,7 @@ def frames(file: Path, conversation: OneWay, datagrams: Datagrams) -> list[Frame
 
 def records(file: Path, decode: Decode, conversation: OneWay, datagrams: Datagrams) -> list[dict[str, Any]]:
     body = b"".join(frame.body for frame in frames(file, conversation, datagrams))
-    batch = decode(Request(body, NOW)).batch
-    times = batch.column("time").cast("int64")
-    rows: list[dict[str, Any]] = batch.set_column(0, "time", times).to_pylist()
-    return [{**row, "attributes": json.loads(row["attributes"] or "{}")} for row in rows]
+    return rows_of(decode(Request(body, NOW)))
 
 
 MICROSECONDS = {

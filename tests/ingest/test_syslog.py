@@ -1,6 +1,5 @@
 """Syslog messages as records: RFC 3164, RFC 5424, and what senders make of them."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +12,8 @@ from ingest.messages import Message, pack, unpack, whole
 from ingest.protocols.syslog import Datagrams, conversation, decoder
 from ingest.protocols.syslog.decode import decode_any
 from ingest.protocols.syslog.usual import decode_usual
-from ingest.request import Decoded, Limits, Request
+from ingest.request import Limits, Request
+from tests.ingest.decoded import rows_of
 
 NOW = int(datetime(2026, 1, 10, 12, 0, 0, tzinfo=UTC).timestamp()) * 1_000_000_000
 PEER = "10.9.8.7"
@@ -22,16 +22,6 @@ PEER = "10.9.8.7"
 def records(*messages: bytes | Message, zone: str = "UTC", limits: Limits | None = None) -> list[dict[str, Any]]:
     body = pack((message if isinstance(message, Message) else whole(message) for message in messages), PEER)
     return rows_of(decoder(ZoneInfo(zone))(Request(body, NOW, limits=limits or Limits())))
-
-
-def rows_of(decoded: Decoded) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = decoded.batch.set_column(
-        0, "time", decoded.batch.column("time").cast("int64")
-    ).to_pylist()
-    for row in rows:
-        for name in ("labels", "attributes"):
-            row[name] = json.loads(row[name]) if row[name] else {}
-    return rows
 
 
 def record(message: bytes | Message, zone: str = "UTC") -> dict[str, Any]:
