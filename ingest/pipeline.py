@@ -24,6 +24,7 @@ from ingest.request import Decoded, Head, Limits, Reject, Request, Sender
 from ingest.rules import Rules
 from logstore.errors import Busy, CallerError, Unavailable
 from logstore.keys import Ack, IdempotencyKey
+from logstore.yielding import BULK_NICE, yielding
 
 DIGEST_BYTES: Final = 32
 SMALL_BYTES: Final = 64 << 10
@@ -104,7 +105,7 @@ class Pipeline:
         self._clock_ns = clock_ns
         self._rules = rules
         self._namespaces = namespaces
-        self._threads = ThreadPoolExecutor(self._settings.threads, "ingest")
+        self._threads = yielding(self._settings.threads, "ingest", BULK_NICE)
         self._small = deque[_Waiting]()
         self._small_threads = ThreadPoolExecutor(1, "ingest-small")
         self._closing = threading.Event()

@@ -39,7 +39,7 @@ from logstore.settings import StoreSettings
 from logstore.snapshot import Snapshot
 from logstore.streams import stream_totals
 from logstore.wal import KeyedReceipt
-from logstore.yielding import yield_to_others
+from logstore.yielding import BULK_NICE, LONG_NICE, yield_to_others
 
 log = structlog.get_logger("logstore.store")
 
@@ -230,6 +230,7 @@ class Store:
         return self.metrics.read() | now
 
     def _flush_forever(self) -> None:
+        yield_to_others(BULK_NICE)
         interval_s = min(1.0, self.settings.flush_age_s / 4)
         while not self._stopping.is_set():
             self._flush_soon.wait(interval_s)
@@ -243,7 +244,7 @@ class Store:
                 self._stopping.wait(_RETRY_S)
 
     def _tend_forever(self) -> None:
-        yield_to_others()
+        yield_to_others(LONG_NICE)
         self._tend(self.indexes.fill, self._live.segments, self._stopping)
         while not self._stopping.wait(self.settings.compact_interval_s):
             for duty in (self.compact, self.retain, self.rebuild_indexes, self._sweep):

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from logstore.yielding import yielding
+from logstore.yielding import LONG_NICE, yielding
 from query.extension import NO_SECRET
 from query.instance import Instance, Limits
 from query.misses import Misses
@@ -54,7 +54,7 @@ class Engine:
     def _start(self, size: Size, segments: Path, spill: Path) -> Instance:
         settings, is_tail = self.settings, size is Size.TAIL
         limits = Limits(1 if is_tail else settings.threads, settings.share_bytes(size), settings.spill_bytes, is_tail)
-        threads = yielding(settings.large_concurrency, "large-query") if size is Size.LARGE else None
+        threads = yielding(settings.large_concurrency, "large-query", LONG_NICE) if size is Size.LARGE else None
         return Instance(limits, segments, spill / size, self._secret, threads)
 
     @contextlib.contextmanager

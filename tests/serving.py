@@ -1,5 +1,6 @@
 """A real `logstore serve` process on a free port of the loopback interface."""
 
+import json
 import os
 import signal
 import socket
@@ -111,6 +112,24 @@ class ServerProcess:
         answer = self.client.get("/api/v1/query", params={"q": q, **params})
         assert answer.status_code == 200, answer.text
         return answer
+
+    def records(self, q: str = "*") -> list[dict[str, Any]]:
+        """All that a query gives, in the order in which it happened."""
+        return [json.loads(line) for line in self.query(q, order="asc", limit=0).text.splitlines()]
+
+    def await_some(self, q: str, least: int, within_s: float = 30.0) -> list[dict[str, Any]]:
+        """Returns once there are so many: clients of many protocols are told of nothing."""
+        deadline_s = time.monotonic() + within_s
+        while len(found := self.records(q)) < least:
+            assert time.monotonic() < deadline_s, f"{len(found)} of {least} records came\n{self.log_tail()}"
+            time.sleep(0.05)
+        return found
+
+    def await_records(self, q: str, count: int, within_s: float = 30.0) -> list[dict[str, Any]]:
+        """The same, and there must not be more."""
+        found = self.await_some(q, count, within_s)
+        assert len(found) == count
+        return found
 
     def flush(self) -> None:
         answer = self.client.post("/api/v1/flush")

@@ -1,10 +1,8 @@
 """A server that speaks a protocol which is not HTTP, over UDP, TCP and TLS."""
 
-import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.server.certificates import Pair, authority, signed
 from tests.serving import ServerProcess, free_port
@@ -22,19 +20,6 @@ class Listening:
     tcp: int
     tls: int
     ca: Pair
-
-    def records(self, q: str) -> list[dict[str, Any]]:
-        """What it has, in the order in which it happened."""
-        return [json.loads(line) for line in self.server.query(q, order="asc", limit=0).text.splitlines()]
-
-    def await_records(self, q: str, count: int, within_s: float = WITHIN_S) -> list[dict[str, Any]]:
-        """Returns once there are so many: clients of these protocols are told of nothing."""
-        deadline_s = time.monotonic() + within_s
-        while len(found := self.records(q)) < count:
-            assert time.monotonic() < deadline_s, f"{len(found)} of {count} records came\n{self.server.log_tail()}"
-            time.sleep(POLL_S)
-        assert len(found) == count
-        return found
 
 
 def listening(directory: Path, protocol: str, *, is_tls: bool = True) -> Listening:

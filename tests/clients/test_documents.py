@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.clients.found import found
 from tests.serving import ServerProcess
 
 pytestmark = pytest.mark.needs_program("curl")
@@ -48,7 +47,7 @@ def test_documents_arrive_with_their_identity(server: ServerProcess, path: str, 
     body = between.join(json.dumps(document(pod, number)) for number in range(3)).encode()
     said = ("User-Agent: Fluent-Bit", "Content-Encoding: gzip")
     assert curl(server, path, gzip.compress(body), *said) == {"accepted": 3, "rejected": []}
-    records = found(server, f'pod="{pod}"', 3)
+    records = server.await_records(f'pod="{pod}"', 3)
     assert [record["time"] for record in records] == [f"2026-03-01T12:00:00.12345600{n}Z" for n in range(3)]
     for number, record in enumerate(records):
         assert record.items() >= {**WHERE, "message": f"line {number}"}.items()
@@ -61,11 +60,13 @@ def test_what_was_answered_is_there_after_a_kill(server: ServerProcess, tmp_path
         if number == 9:
             server.kill()
             server.start()
-    assert [record["message"] for record in found(server, 'pod="killed"', 20)] == [f"line {n}" for n in range(20)]
+    assert [record["message"] for record in server.await_records('pod="killed"', 20)] == [
+        f"line {n}" for n in range(20)
+    ]
 
 
 def test_a_repeat_with_a_key_is_answered_as_before(server: ServerProcess) -> None:
     body = json.dumps(document("again", 1)).encode()
     answers = [curl(server, "/api/v1/documents", body, "Idempotency-Key: once") for _ in range(2)]
     assert answers == [{"accepted": 1, "rejected": []}] * 2
-    assert len(found(server, 'pod="again"', 1)) == 1
+    assert len(server.await_records('pod="again"', 1)) == 1

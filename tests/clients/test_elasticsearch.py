@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -31,20 +30,6 @@ WITHIN_S: Final = 20.0
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(tmp_path_factory.mktemp("elasticsearch") / "data") as started:
         yield started
-
-
-def records(server: ServerProcess, q: str) -> list[dict[str, Any]]:
-    """What the server has, in the order in which it was sent."""
-    return [json.loads(line) for line in server.query(q, order="asc", limit=0).text.splitlines()]
-
-
-def await_records(server: ServerProcess, q: str, count: int) -> list[dict[str, Any]]:
-    """Returns once there are so many: a daemon that is stopped drops what it has not read from its socket."""
-    deadline_s = time.monotonic() + WITHIN_S
-    while len(found := records(server, q)) < count:
-        assert time.monotonic() < deadline_s, f"{len(found)} of {count} records came\n{server.log_tail()}"
-        time.sleep(0.05)
-    return found
 
 
 def document(number: int) -> dict[str, Any]:
@@ -95,7 +80,7 @@ def test_pythons_clients_bulk(server: ServerProcess, bulk: Bulk, prefix: str) ->
     index = f"{bulk.__name__}{prefix.strip('/')}".replace("_", "-")
     actions = [{"_op_type": "create", "_index": index, **document(number)} for number in range(RECORDS)]
     assert bulk(server.url + prefix, actions) == (RECORDS, [])
-    assert_arrived(records(server, f'es.index="{index}"'))
+    assert_arrived(server.records(f'es.index="{index}"'))
 
 
 EIGHT: Final = """
@@ -123,8 +108,8 @@ def test_pythons_client_8(server: ServerProcess) -> None:
     subprocess.run(
         [sys.executable, "-c", EIGHT, server.url], input=json.dumps(actions), text=True, env=environment, check=True
     )
-    assert_arrived(records(server, 'es.index="eight"'))
-    assert [row["message"] for row in records(server, 'es.index="single"')] == ["by itself"]
+    assert_arrived(server.records('es.index="eight"'))
+    assert [row["message"] for row in server.records('es.index="single"')] == ["by itself"]
 
 
 NODE: Final = """
@@ -144,7 +129,7 @@ send().then(() => process.exit())
 def test_nodes_client_bulks(server: ServerProcess) -> None:
     told = run_node(NODE, server.url, json.dumps([document(number) for number in range(RECORDS)]))
     assert told == f"{RECORDS} 0 You Know, for Search\n"
-    assert_arrived(records(server, 'es.index="node"'))
+    assert_arrived(server.records('es.index="node"'))
 
 
 def test_a_document_that_is_too_long_is_reported_and_its_neighbours_are_kept(tmp_path: Path) -> None:
@@ -154,7 +139,7 @@ def test_a_document_that_is_too_long_is_reported_and_its_neighbours_are_kept(tmp
         done, errors = elasticsearch.helpers.bulk(client, actions, raise_on_error=False)
         assert (done, [error["index"]["status"] for error in errors]) == (2, [400])
         assert "max_line" in errors[0]["index"]["error"]["reason"]
-        assert [row["message"] for row in records(small, "*")] == ["before", "after"]
+        assert [row["message"] for row in small.records("*")] == ["before", "after"]
 
 
 def test_a_wrong_token_is_an_authentication_error(tmp_path: Path) -> None:
@@ -195,7 +180,7 @@ def test_a_server_that_is_killed_has_everything_once(tmp_path: Path) -> None:
             server.kill()
             server.start()
         sender.join()
-        found = [row["message"] for row in records(server, 'es.index="k"')]
+        found = [row["message"] for row in server.records('es.index="k"')]
         assert sorted(found) == sorted(f"m{number}" for number in range(BATCHES * BATCH))
 
 
@@ -238,7 +223,7 @@ def test_rsyslog_sends_what_a_machine_logs(server: ServerProcess, tmp_path: Path
     with rsyslog(tmp_path, server.port) as relay:
         for number in range(RECORDS):
             relay.write(3 * 8 + 4, "app[42]", f'grüße "{number}"')
-        found = await_records(server, 'es.index="logs-rsyslog"', RECORDS)
+        found = server.await_records('es.index="logs-rsyslog"', RECORDS)
     assert [row["message"] for row in found] == [f'grüße "{number}"' for number in range(RECORDS)]
     assert {(row["namespace"], row["container"], row["severity"]) for row in found} == {("_node", "app", "warn")}
     assert {row["pod"] for row in found} == {row["labels"]["node"] for row in found}

@@ -1,9 +1,7 @@
 """Fluent forward with real clients: fluent-logger for Python and for Node, @fluent-org/logger; and, built by our own
 encoder since no registry has them, what Fluentd and Fluent Bit put on the wire."""
 
-import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,10 +26,6 @@ class Taking:
 
     server: ServerProcess
     port: int
-
-    def records(self, q: str = "*") -> list[dict[str, Any]]:
-        """In the order in which they happened."""
-        return [json.loads(line) for line in self.server.query(q, order="asc", limit=0).text.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -69,22 +63,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield Guarded(Taking(server, port), tls_port, ca.cert)
 
 
-def awaited(taking: Taking, q: str, count: int) -> list[dict[str, Any]]:
-    """Once there are so many: who asks for no acknowledgement is told of nothing."""
-    for _ in range(600):
-        if len(found := taking.records(q)) >= count:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{len(found)} of {count} records came")
-
-
 def test_fluent_logger_for_python_with_nanoseconds_and_without(plain: Taking) -> None:
     sender = FluentSender("python", host="127.0.0.1", port=plain.port, nanosecond_precision=True)
     record = {"message": "disk full", "level": "error", "free": 0, "ratio": 0.5, "ok": False, "disks": ["a", {"b": 1}]}
     assert sender.emit_with_time("app", EventTime.from_unix_nano(EPOCH_NS), record), sender.last_error
     assert sender.emit_with_time("app", 1_770_000_001, {"message": "whole seconds", "stream": "stderr"})
     sender.close()
-    first, second = awaited(plain, "tag:python.app", 2)
+    first, second = plain.server.await_records("tag:python.app", 2)
     assert first["time"] == "2026-02-02T02:40:00.123456789Z"
     assert (first["message"], first["severity"]) == ("disk full", "error")
     given = {"tag": "python.app", "free": 0, "ratio": 0.5, "ok": False, "disks": ["a", {"b": 1}]}
@@ -98,7 +83,7 @@ def test_fluent_loggers_queue_for_python(plain: Taking) -> None:
     for number in range(500):
         sender.emit("app", {"message": f"line {number}"})
     sender.close()
-    found = awaited(plain, "tag:queue.app", 500)
+    found = plain.server.await_records("tag:queue.app", 500)
     assert [record["message"] for record in found] == [f"line {number}" for number in range(500)]
 
 
@@ -136,14 +121,14 @@ def is_what_node_sent(records: list[dict[str, Any]], tag: str) -> bool:
 @pytest.mark.parametrize("mode", ["Message", "PackedForward", "CompressedPackedForward"])
 def test_fluent_logger_for_node_gets_its_acknowledgements(plain: Taking, mode: str) -> None:
     assert run_node(NODE_FLUENT_LOGGER, str(plain.port), mode) == "acknowledged\n"
-    assert is_what_node_sent(plain.records(f"tag:node.{mode}"), f"node.{mode}")
+    assert is_what_node_sent(plain.server.records(f"tag:node.{mode}"), f"node.{mode}")
 
 
 @pytest.mark.needs_npm("fluent-logger")
 def test_fluent_logger_for_node_with_a_shared_key(guarded: Guarded) -> None:
     taking = guarded.plain
     assert run_node(NODE_FLUENT_LOGGER, str(taking.port), "Message", "", KEY) == "acknowledged\n"
-    assert is_what_node_sent(taking.records("tag:node.Message"), "node.Message")
+    assert is_what_node_sent(taking.server.records("tag:node.Message"), "node.Message")
     assert "shared_key mismatch" in run_node(NODE_FLUENT_LOGGER, str(taking.port), "Message", "", "wrong")
 
 
@@ -151,7 +136,7 @@ def test_fluent_logger_for_node_with_a_shared_key(guarded: Guarded) -> None:
 def test_fluent_logger_for_node_in_tls(guarded: Guarded) -> None:
     told = run_node(NODE_FLUENT_LOGGER, str(guarded.tls_port), "PackedForward", str(guarded.ca), KEY)
     assert told == "acknowledged\n"
-    assert is_what_node_sent(guarded.plain.records("tag:node.PackedForward"), "node.PackedForward")
+    assert is_what_node_sent(guarded.plain.server.records("tag:node.PackedForward"), "node.PackedForward")
 
 
 FLUENT_ORG = """
@@ -172,13 +157,13 @@ Promise.all(sent).then(() => { console.log('acknowledged'); return client.shutdo
 @pytest.mark.parametrize("mode", ["Message", "Forward", "PackedForward", "CompressedPackedForward"])
 def test_fluent_orgs_logger_gets_its_acknowledgements(plain: Taking, mode: str) -> None:
     assert run_node(FLUENT_ORG, str(plain.port), mode) == "acknowledged\n"
-    assert is_what_node_sent(plain.records(f"tag:org.{mode}"), f"org.{mode}")
+    assert is_what_node_sent(plain.server.records(f"tag:org.{mode}"), f"org.{mode}")
 
 
 @pytest.mark.needs_npm("@fluent-org/logger")
 def test_fluent_orgs_logger_with_a_shared_key(guarded: Guarded) -> None:
     assert run_node(FLUENT_ORG, str(guarded.plain.port), "PackedForward", KEY) == "acknowledged\n"
-    assert is_what_node_sent(guarded.plain.records("tag:org.PackedForward"), "org.PackedForward")
+    assert is_what_node_sent(guarded.plain.server.records("tag:org.PackedForward"), "org.PackedForward")
 
 
 def test_as_fluent_bit_would_send_with_a_token_as_its_shared_key(tmp_path: Path) -> None:
@@ -196,7 +181,7 @@ def test_as_fluent_bit_would_send_with_a_token_as_its_shared_key(tmp_path: Path)
         with Client(port) as client:
             assert client.greet(b"token-3")[:3] == ["PONG", False, "shared_key mismatch"]
             assert client.answer() is None
-        assert {record["message"] for record in Taking(server, port).records()} == {"by key", "by password"}
+        assert {record["message"] for record in server.records()} == {"by key", "by password"}
         server.await_metric('logstore_stream_connections_cut_total{protocol="forward",reason="refused"} 1.0')
 
 
@@ -246,7 +231,7 @@ def test_a_server_killed_in_the_midst_of_streams_loses_and_doubles_nothing_as_fl
         _until_more(senders)
         for sender in senders:
             sender.finish()
-        found = Counter(record["message"] for record in Taking(server, port).records())
+        found = Counter(record["message"] for record in server.records())
         assert found == Counter(message for sender in senders for message in sender.acknowledged)
 
 

@@ -68,7 +68,7 @@ def test_pygelf(gelf: Listening, logger: logging.Logger, transport: str) -> None
     logger.addHandler(handler_of("pygelf", transport, gelf))
     before_s = time.time()
     log_some(logger)
-    found = gelf.await_records(f'app="pygelf-{transport}"', 3)
+    found = gelf.server.await_records(f'app="pygelf-{transport}"', 3)
     assert [row["severity"] for row in found] == ["warn", "error", "fatal"]
     assert found[0]["message"] == "first wörd"
     assert found[2]["message"] == "third " + "long " * 4000
@@ -84,7 +84,7 @@ def test_pygelf(gelf: Listening, logger: logging.Logger, transport: str) -> None
 def test_graypy(gelf: Listening, logger: logging.Logger, transport: str) -> None:
     logger.addHandler(handler_of("graypy", transport, gelf))
     log_some(logger)
-    found = gelf.await_records(f'facility="graypy-{transport}"', 3)
+    found = gelf.server.await_records(f'facility="graypy-{transport}"', 3)
     assert [row["severity"] for row in found] == ["warn", "error", "fatal"]
     assert found[0]["message"] == "first wörd"
     assert (found[0]["attributes"]["took_ms"], found[0]["attributes"]["user"]) == (12, "ann")
@@ -105,7 +105,7 @@ def test_over_http(plain: Listening, logger: logging.Logger, compress: bool) -> 
     logger.addHandler(pygelf.GelfHttpHandler("127.0.0.1", plain.server.port, compress=compress, _app="pygelf"))
     logger.addHandler(graypy.GELFHTTPHandler("127.0.0.1", plain.server.port, compress=compress))
     logger.error("over HTTP")
-    found = plain.await_records("*", 2)
+    found = plain.server.await_records("*", 2)
     assert {(row["message"], row["severity"]) for row in found} == {("over HTTP", "error")}
 
 
@@ -127,7 +127,7 @@ log.error('first grüße', {took_ms: 12.5, nested: {a: 1}}, (error) => {
 def test_gelf_pro_of_npm(gelf: Listening, adapter: str) -> None:
     port = {"udp": gelf.udp, "tcp": gelf.tcp, "tcp-tls": gelf.tls}[adapter]
     run_node(NODE, adapter, str(port), *([str(gelf.ca.cert)] if adapter == "tcp-tls" else []))
-    found = gelf.await_records(f'app="gelf-pro-{adapter}"', 2)
+    found = gelf.server.await_records(f'app="gelf-pro-{adapter}"', 2)
     assert [row["severity"] for row in found] == ["error", "info"]
     assert found[0]["message"] == "first grüße"
     assert len(found[1]["message"]) == 40_007
@@ -141,11 +141,11 @@ def test_what_arrived_is_there_after_the_server_was_killed(tmp_path: Path, logge
         logger.addHandler(handler_of("pygelf", "tcp", gelf))
         for number in range(100):
             logger.info("message %d", number)
-        gelf.await_records("*", 100)
+        gelf.server.await_records("*", 100)
         gelf.server.kill()
         gelf.server.start()
         logger.handlers[0].close()
         logger.handlers[0] = handler_of("pygelf", "tcp", gelf)
         logger.info("after")
-        gelf.await_records("after", 1)
-        assert len(gelf.records("message")) == 100
+        gelf.server.await_records("after", 1)
+        assert len(gelf.server.records("message")) == 100

@@ -11,8 +11,8 @@ import httpx
 import logging_loki
 import pytest
 
-from tests.clients.found import found, time_ns
 from tests.clients.installed import run_node
+from tests.clients.times import time_ns
 from tests.ingest.pushes import Entry, Stream, push, snappy
 from tests.serving import ServerProcess
 
@@ -40,7 +40,7 @@ def test_python_logging_loki(
     logger.warning('it "costs" %d €', 7, extra={"tags": {"order": "5"}})
     logger.removeHandler(handler)
     assert capsys.readouterr().err == "", "the handler says that it failed"
-    (record,) = found(shared, f'pod="{pod}"')
+    (record,) = shared.records(f'pod="{pod}"')
     assert (record["namespace"], record["severity"], record["message"]) == ("shop", "warn", 'it "costs" 7 €')
     assert record["labels"] == {"application": "api", "logger": f"shop.{version}", "order": "5"}
     assert abs(time_ns(record) - time.time_ns()) < 60 * 10**9
@@ -63,7 +63,7 @@ transport.flush().then(() => process.exit(0), (error) => { throw error; });
 def test_winston_loki(shared: ServerProcess, is_json: str) -> None:
     pod = f"winston-{is_json}"
     run_node(WINSTON, shared.url, is_json, pod)
-    records = found(shared, f'pod="{pod}"', 2)
+    records = shared.await_records(f'pod="{pod}"', 2)
     told = sorted((r["severity"], r["namespace"], r["container"]) for r in records)
     assert told == [("error", "shop", "app"), ("warn", "shop", "app")]
     assert all(record["labels"]["job"] == "node" for record in records)
@@ -87,7 +87,7 @@ import('pino-loki').then(({ pinoLoki }) => {
 @pytest.mark.needs_npm("pino-loki", "pino")
 def test_pino_loki(shared: ServerProcess) -> None:
     run_node(PINO, shared.url, "pino")
-    (record,) = found(shared, 'pod="pino"', 1)
+    (record,) = shared.await_records('pod="pino"', 1)
     assert (record["namespace"], record["severity"]) == ("shop", "error")
     assert "it broke" in record["message"]
     assert record["attributes"]["user"] == 7
@@ -123,7 +123,7 @@ def test_requests_in_the_shape_of_agents_that_cannot_be_installed(
     body, headers = shape(pod)
     answer = shared.client.post(prefix + PUSH, content=body, headers=headers)
     assert (answer.status_code, answer.content) == (204, b"")
-    (record,) = found(shared, f'pod="{pod}"')
+    (record,) = shared.records(f'pod="{pod}"')
     assert (record["namespace"], record["stream"], record["labels"]["node"]) == ("shop", "stderr", "n1")
     assert (time_ns(record), record["message"]) == (TIME_NS, "a line \\xff")
     assert record["attributes"] == {"user": "7", "_escape": "backslash"}
@@ -190,7 +190,7 @@ def test_a_client_that_sends_again_finds_everything_there_after_kills(server: Ca
     await_more(acknowledged)
     stopped.set()
     sender.join()
-    messages = {record["message"] for record in found(running, 'pod="kept"')}
+    messages = {record["message"] for record in running.records('pod="kept"')}
     assert {f"line {number + at}" for number in acknowledged for at in range(50)} <= messages
 
 

@@ -26,8 +26,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from ingest.grpc_status import Code, retry_after, status_message
-from tests.clients.found import found, time_ns
 from tests.clients.installed import run_node
+from tests.clients.times import time_ns
 from tests.server.certificates import Pair, authority, signed
 from tests.serving import ServerProcess, free_port
 
@@ -82,7 +82,7 @@ def test_the_sdk_for_python(serving: Serving, how: str, caplog: pytest.LogCaptur
     logger.removeHandler(handler)
     provider.shutdown()
     assert [record.message for record in caplog.records] == []
-    (record,) = found(serving.server, f'pod="{pod}"', 1)
+    (record,) = serving.server.await_records(f'pod="{pod}"', 1)
     assert (record["namespace"], record["severity"], record["message"]) == ("shop", "warn", "it costs 7 €")
     assert (record["trace_id"], record["span_id"]) == (f"{context.trace_id:032x}", f"{context.span_id:016x}")
     assert record["labels"]["service.name"] == "web"
@@ -123,7 +123,7 @@ def test_the_exporters_for_node(serving: Serving, kind: str) -> None:
     pod = f"node-{kind}"
     url = f"http://{serving.grpc}" if kind == "grpc" else f"{serving.server.url}/v1/logs"
     told = run_node(NODE, kind, url, pod)
-    first, second = found(serving.server, f'pod="{pod}"', 2)
+    first, second = serving.server.await_records(f'pod="{pod}"', 2)
     assert told == ""
     assert (first["namespace"], first["severity"], first["message"]) == ("shop", "error", "it broke")
     assert (time_ns(first), time_ns(second)) == (TIME_NS, TIME_NS + 1)
@@ -245,7 +245,7 @@ def test_tls_with_client_certificates(server: Callable[..., ServerProcess], tmp_
             LogsServiceStub(channel).Export(request("a"), timeout=20)
         with grpc.secure_channel(f"127.0.0.1:{port}", credentials(ca, None)) as channel, pytest.raises(grpc.RpcError):
             LogsServiceStub(channel).Export(request("b"), timeout=20)
-        assert [record["message"] for record in found(running, "*")] == ["a"]
+        assert [record["message"] for record in running.records("*")] == ["a"]
 
 
 def credentials(ca: Pair, client: Pair | None) -> Any:
@@ -271,13 +271,13 @@ def test_the_sdk_sends_again_what_a_kill_interrupted(tmp_path: Path, how: str) -
         logger.addHandler(handler)
         written = threading.Thread(target=lambda: [_write(logger, number) for number in range(600)])
         written.start()
-        found(running, 'pod="kept"', 100)
+        running.await_some('pod="kept"', 100)
         running.kill()
         running.start()
         written.join()
         logger.removeHandler(handler)
         provider.force_flush(RETRY_S * 1000)
-        records = found(running, 'pod="kept"', 600)
+        records = running.await_some('pod="kept"', 600)
         provider.shutdown()
         assert {record["message"] for record in records} == {f"line {number}" for number in range(600)}
 
@@ -297,4 +297,4 @@ def test_a_stop_lets_the_calls_that_run_end(tmp_path: Path) -> None:
             stored = {f"line {n}" for n, call in enumerate(calls) if call.exception() is None}
         assert "leaked" not in running.log_tail()
         running.start()
-        assert stored <= {record["message"] for record in found(running, 'pod="raw"')}
+        assert stored <= {record["message"] for record in running.records('pod="raw"')}

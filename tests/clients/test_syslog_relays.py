@@ -29,7 +29,7 @@ def exchange(syslog: Listening, relay: Relay, tag: str) -> None:
     with relay:
         for number in range(LINES):
             relay.write(LOCAL3_NOTICE if number else LOCAL3_ERR, f"{tag}[42]", f"grüße {number} aus der Maschine")
-        found = syslog.await_records(f'container="{tag}"', LINES)
+        found = syslog.server.await_records(f'container="{tag}"', LINES)
     # rsyslog's template for RFC 5424 writes two spaces before the message, of which the second is the message's.
     sent = sorted(f"grüße {number} aus der Maschine" for number in range(LINES))
     assert sorted(row["message"].removeprefix(" ") for row in found) == sent
@@ -108,14 +108,14 @@ def test_a_daemon_with_a_queue_outlives_a_server_that_is_killed(
     with syslog.server, relay:
         for number in range(LINES):
             relay.write(LOCAL3_NOTICE, "app", f"before {number}")
-        syslog.await_records("before", LINES)
+        syslog.server.await_records("before", LINES)
         syslog.server.kill()
         for number in range(LINES):
             relay.write(LOCAL3_NOTICE, "app", f"meanwhile {number}")
         syslog.server.start()
         for number in range(LINES):
             relay.write(LOCAL3_NOTICE, "app", f"after {number}")
-        assert len(syslog.await_records("after", LINES)) == LINES
-        assert len(syslog.records("before")) == LINES
-        meanwhile = [row["message"] for row in syslog.records("meanwhile")]
+        assert len(syslog.server.await_records("after", LINES)) == LINES
+        assert len(syslog.server.records("before")) == LINES
+        meanwhile = [row["message"] for row in syslog.server.records("meanwhile")]
         assert len(set(meanwhile)) == len(meanwhile) >= LINES - 2

@@ -39,7 +39,7 @@ def test_logger(syslog: Listening, form: list[str], transport: list[str]) -> Non
     before_s = time.time()
     command = ["logger", "-n", "127.0.0.1", "-P", str(port), "-t", tag, "-p", "local3.warning", "--id=4711"]
     subprocess.run([*command, *transport, *form, *structured, "grüße aus der Shell"], check=True, timeout=30)
-    (found,) = syslog.await_records(f'container="{tag}"', 1)
+    (found,) = syslog.server.await_records(f'container="{tag}"', 1)
     assert (found["cluster"], found["namespace"], found["pod"]) == ("default", "_node", HOST)
     assert (found["severity"], found["message"]) == ("warn", "grüße aus der Shell")
     assert found["labels"] == {"node": HOST}
@@ -77,7 +77,7 @@ def test_pythons_own_handler(syslog: Listening, logger: logging.Logger, kind: so
     handler.ident = f"python-{kind.name}: "
     logger.addHandler(handler)
     log_some(logger)
-    found = syslog.await_records(f'container="python-{kind.name}"', 3)
+    found = syslog.server.await_records(f'container="python-{kind.name}"', 3)
     assert [row["severity"] for row in found] == ["warn", "error", "debug"]
     assert [row["message"].splitlines()[0] for row in found] == ["first wörd", "second", "third"]
     assert found[1]["message"].endswith("ValueError: what went wrong")
@@ -100,7 +100,7 @@ def test_rfc5424_logging_handler(syslog: Listening, logger: logging.Logger, form
     before_s = time.time()
     logger.error("it failed: %s", "grün", extra={"msgid": "ID47", "structured_data": {"shop": {"order": "4711"}}})
     logger.info("next")
-    found = syslog.await_records(f'container="rfc5424-{form}"', 2)
+    found = syslog.server.await_records(f'container="rfc5424-{form}"', 2)
     assert [(row["pod"], row["severity"], row["message"]) for row in found] == [
         ("web-1", "error", "it failed: grün"),
         ("web-1", "info", "next"),
@@ -134,7 +134,7 @@ def test_syslog_client_of_npm(syslog: Listening, transport: str, form: str) -> N
     tag = f"node-{transport}-{form}"
     port = syslog.udp if transport == "Udp" else syslog.tcp
     run_node(NODE, str(port), transport, str(form == "rfc3164").lower(), tag)
-    found = syslog.await_records(f'container="{tag}"', 2)
+    found = syslog.server.await_records(f'container="{tag}"', 2)
     assert sorted(row["message"] for row in found) == ["first", "grüße"]
     assert {(row["pod"], row["severity"]) for row in found} == {("node-host", "error")}
     times = {row["time"] for row in found}

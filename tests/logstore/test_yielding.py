@@ -1,4 +1,4 @@
-"""What nobody waits for leaves the processors to others."""
+"""What arrives in bulk leaves the processors to what somebody waits for, and what takes long to both."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from logstore.store import Store
-from logstore.yielding import NICE, yielding
+from logstore.yielding import BULK_NICE, LONG_NICE, yielding
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux alone")
 
@@ -20,8 +20,8 @@ def priority_of(native_id: int) -> int:
 
 
 def test_threads_of_the_pool_yield_and_others_do_not() -> None:
-    with yielding(1, "some") as pool:
-        assert pool.submit(lambda: priority_of(threading.get_native_id())).result() == NICE
+    with yielding(1, "some", BULK_NICE) as pool:
+        assert pool.submit(lambda: priority_of(threading.get_native_id())).result() == BULK_NICE
     assert priority_of(threading.get_native_id()) == 0
 
 
@@ -32,7 +32,7 @@ def test_a_process_that_yields_itself_has_threads_that_yield_to_it(begun_with: s
         from logstore.yielding import yielding
         if os.geteuid() == 0:
             os.setuid(65_534)  # who may not take back what was left to others
-        with yielding(1, "some") as pool:
+        with yielding(1, "some", 5) as pool:
             print(pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())).result())
     """
     command = ["nice", "-n", begun_with, sys.executable, "-c", program]
@@ -40,10 +40,11 @@ def test_a_process_that_yields_itself_has_threads_that_yield_to_it(begun_with: s
     assert (told.stdout.strip(), told.stderr) == (expected, "")
 
 
-def test_compaction_yields(tmp_path: Path) -> None:
+def test_each_thread_of_the_store_has_its_step(tmp_path: Path) -> None:
     with Store.open(tmp_path):
-        by_name = {thread.name: thread.native_id or 0 for thread in threading.enumerate()}
+        threads = {thread.name: thread.native_id or 0 for thread in threading.enumerate()}
+        steps = {"logstore-write": 0, "logstore-flush": BULK_NICE, "logstore-tend": LONG_NICE}
         deadline_s = time.monotonic() + 10
-        while priority_of(by_name["logstore-tend"]) != NICE:
+        while {name: priority_of(threads[name]) for name in steps} != steps:
             assert time.monotonic() < deadline_s
-        assert priority_of(by_name["logstore-write"]) == priority_of(by_name["logstore-flush"]) == 0
+            time.sleep(0.01)
