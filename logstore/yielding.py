@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 BULK_NICE: Final = 5
-LONG_NICE: Final = 10
-"""How much nicer such threads are than the process, which may have been started as a nice one. Of a processor that two
-steps want, the lower one gets a fourth (nice(2), sched(7))."""
+LONG_NICE: Final = 8
+"""How much nicer such threads are than the process, which may have been started as a nice one. Of a processor that
+both want, a short question gets three fourths beside the first, and six sevenths beside the second (sched(7))."""
 NICE_MAX: Final = 19
 
 
