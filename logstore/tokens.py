@@ -59,7 +59,9 @@ class _Result(ctypes.Structure):
 
 
 _build: Final = kernel("kernel_tokens_build", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
-_hash: Final = kernel("kernel_token_hash", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_uint64))
+_hash: Final = kernel(
+    "kernel_token_hash", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_uint64), is_short=True
+)
 _may_hold: Final = kernel(
     "kernel_tokens_may_hold",
     ctypes.c_void_p,

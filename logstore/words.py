@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from logstore.native import kernel, text_addresses
 
-_is_word_character = kernel("kernel_is_word_character", ctypes.c_uint32)
+_is_word_character = kernel("kernel_is_word_character", ctypes.c_uint32, is_short=True)
 _stands_free = kernel(
     "kernel_stands_free",
     ctypes.c_void_p,
@@ -41,6 +41,8 @@ _may_stand = kernel(
 
 
 def is_word_character(character: str) -> bool:
+    if character.isascii():
+        return character.isalnum() or character == "_"
     return bool(_is_word_character(ord(character)))
 
 

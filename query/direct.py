@@ -44,14 +44,26 @@ def rows_of(session: Session, part: Slice, names: Sequence[str], order: Order) -
 def in_order(tables: Sequence[pa.Table], names: Sequence[str], order: Order) -> pa.RecordBatch:
     """These columns of records, in the order of time; each table has them, and those of its order."""
     needed = list(dict.fromkeys((*names, "time", "_seq")))
-    fields = [STORED.field(name) for name in needed]
-    plain = pa.schema([f.with_type(pa.string()) if pa.types.is_dictionary(f.type) else f for f in fields])
-    parts = [table.select(needed) for table in tables if table.num_rows]
-    parts = [part if part.schema == plain else part.cast(plain) for part in parts]
-    table = pa.concat_tables(parts or [plain.empty_table()]).combine_chunks()
+    parts = [_plain(table, needed) for table in tables if table.num_rows]
+    table = pa.concat_tables(parts or [_schema(needed).empty_table()]).combine_chunks()
     ascending = np.lexsort((table["_seq"].to_numpy(), table["time"].cast(pa.int64()).to_numpy()))
     table = table.take(pa.array(ascending if order == "asc" else ascending[::-1]))
     return pa.RecordBatch.from_arrays([table[name].combine_chunks() for name in names], names=list(names))
+
+
+def _plain(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """These columns, without dictionaries."""
+    schema = _schema(names)
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(table.select(names).columns, schema, strict=True)
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _schema(names: Sequence[str]) -> pa.Schema:
+    kinds = {name: STORED.field(name).type for name in names}
+    return pa.schema({name: pa.string() if pa.types.is_dictionary(kind) else kind for name, kind in kinds.items()})
 
 
 def names_of(compiled: Compiled, *, with_place: bool) -> list[str]:

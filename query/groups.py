@@ -207,7 +207,7 @@ def groups_of(segments: Sequence[Segment], known: Sequence[Known | None]) -> Gro
 
 def joined(parts: Sequence[npt.ArrayLike]) -> Ints:
     """The arrays one after the other."""
-    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
+    return np.concatenate(parts).astype(np.int64, copy=False) if parts else np.zeros(0, np.int64)
 
 
 def choose(

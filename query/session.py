@@ -66,6 +66,7 @@ class Session:
         self._left_s = settings.timeout_s if size is not Size.TAIL else TICK_TIMEOUT_S
         self._is_cancelled = False
         self._read_bytes = 0
+        self._opened: duckdb.DuckDBPyConnection | None = None
         self.cost = Cost()
         """Of what the session does."""
         self._begin()
@@ -73,12 +74,21 @@ class Session:
     def measure(self, cost: Cost) -> None:
         """Adds to this cost from now on."""
         self.cost = cost
-        self._profile()
+        if self._opened is not None:
+            self._profile(self._opened)
 
-    def _profile(self) -> None:
+    def _profile(self, cursor: duckdb.DuckDBPyConnection) -> None:
         if self.cost.is_detailed:
             # The profile is this cursor's alone, and `no_output` keeps DuckDB from printing it.
-            self._cursor.execute("SET enable_profiling = 'no_output'")
+            cursor.execute("SET enable_profiling = 'no_output'")
+
+    @property
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """Opened for the first statement, since many answers need none."""
+        if self._opened is None:
+            self._opened = self._room.instance.cursor()
+            self._profile(self._opened)
+        return self._opened
 
     def enlarge(self, wait_s: float | None = None) -> bool:
         """Goes on in the instance for large queries, where nothing is registered yet; False for one that is there
@@ -91,7 +101,7 @@ class Session:
             return False
         with self.cost.stage(Stage.WAIT):
             large = self._room_in(Size.LARGE, self._wait_s if wait_s is None else wait_s)
-        self._cursor.close()
+        self.close()
         self._room, self._size = large, Size.LARGE
         self._begin()
         self.cost.is_enlarged = True
@@ -100,7 +110,7 @@ class Session:
     def isolate(self) -> bool:
         """Goes on alone in the instance for large queries, where nothing is registered any more, once the others there
         are done; False where that is no help, or they take longer than this query may."""
-        self._cursor.close()
+        self.close()
         began_s = time.monotonic()
         with self.cost.stage(Stage.WAIT):
             is_alone = self._room.isolate(self._left_s, lambda: self._is_cancelled)
@@ -110,10 +120,9 @@ class Session:
         return is_alone
 
     def _begin(self) -> None:
-        self._cursor = self._room.instance.cursor()
+        self._opened = None
         self._keeps_footers = False
         self._records = ""
-        self._profile()
 
     def grow(self, size_bytes: int) -> None:
         """Told what a query is about to read, before compression, step by step: past what is small it goes on in the
@@ -125,7 +134,8 @@ class Session:
 
     def keep_footers(self, files: Sequence[Segment]) -> None:
         """Told which files are about to be read whole: their footers stay in memory, where there is room."""
-        keeps = bool(files) and self._room.instance.may_keep(files)
+        cursor = self._cursor if files else None  # opened first: footers count of the database that it belongs to
+        keeps = cursor is not None and self._room.instance.may_keep(files)
         if keeps != self._keeps_footers:
             self.execute(f"SET parquet_metadata_cache = {keeps}")
             self._keeps_footers = keeps
@@ -210,10 +220,12 @@ class Session:
 
     def interrupt(self) -> None:
         """For the watchdog."""
-        self._cursor.interrupt()
+        if (cursor := self._opened) is not None:
+            cursor.interrupt()
 
     def close(self) -> None:
-        self._cursor.close()
+        if self._opened is not None:
+            self._opened.close()
 
     @contextlib.contextmanager
     def _limited(self, sql: str) -> Iterator[None]:
