@@ -99,6 +99,10 @@ class Part(IntEnum):
     """The record's time, before all that it says itself."""
     MEMBER = 3
     """A member of the record, where it has none of that name."""
+    FOREIGN = 4
+    """A member that the record itself must not have: it is rejected."""
+    FOREIGN_OBJECT = 5
+    """Likewise, if it is an object."""
 
 
 class _Name(ctypes.Structure):

@@ -12,7 +12,6 @@ Whoever names a channel is given an `ackId`. Records are durable before the answ
 is acknowledged, whenever it is asked about, and none has to be remembered.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -31,16 +30,22 @@ from ingest.request import Decoded, Head, Request
 from ingest.rows import Rows
 from ingest.times import epoch_ns
 from logstore.errors import Busy, InvalidInput, TooLarge
-from logstore.native import holds
 
 NAME: Final = "splunk"
 ACK_ID_BITS: Final = 53
 """Ids are numbers that every JSON reader keeps exactly."""
 _META: Final = ("host", "source", "sourcetype", "index")
 _STREAMS: Final = ("stdout", "stderr")
-_UNUSUAL: Final = {b'"line"': re.compile(rb'"line"\s*:'), b'"message"': re.compile(rb'"message"\s*:\s*\{')}
-"""Docker's events, and those of Splunk's libraries for Node, which put what was logged into `message`."""
+_UNUSUAL: Final = {"line": Part.FOREIGN, "message": Part.FOREIGN_OBJECT}
+"""Members of Docker's events, and of those of Splunk's libraries for Node, which put what was logged into `message`."""
 _MESSAGES: Final = ("message", "msg", "log")
+_PARTS: Final = {
+    "event": Part.RECORD,
+    "time": Part.TIME,
+    **dict.fromkeys(_META, Part.MEMBER),
+    "fields": Part.MEMBERS,
+}
+_RENAMED: Final = {"host": "host.name"}
 _SHAPE: Final = documents.Shape(
     (
         ("line", Role.MESSAGE),
@@ -50,11 +55,9 @@ _SHAPE: Final = documents.Shape(
         ("sourcetype", Role.METADATA),
         ("index", Role.METADATA),
     ),
-    Envelope.of(
-        {"event": Part.RECORD, "time": Part.TIME, **dict.fromkeys(_META, Part.MEMBER), "fields": Part.MEMBERS},
-        {"host": "host.name"},
-    ),
+    Envelope.of(_PARTS, _RENAMED),
 )
+_USUAL: Final = replace(_SHAPE, envelope=Envelope.of(_PARTS | _UNUSUAL, _RENAMED))
 _TOO_LARGE: Final = 27
 _ACKS_MAX_BYTES: Final = 4 << 20
 _TEXTS: Final = {
@@ -90,9 +93,8 @@ def decode_events(request: Request) -> Decoded:
         TooLarge: more records than `limits.max_records`.
     """
     defaults = {name: value for name in _META if (value := request.head.params.get(name))}
-    is_unusual = any(holds(request.body, name) and member.search(request.body) for name, member in _UNUSUAL.items())
-    if not defaults and not is_unusual:
-        columns = documents.decode_at_once(request.body, request, _SHAPE)
+    if not defaults:
+        columns = documents.decode_at_once(request.body, request, _USUAL)
         if columns is not None:
             return Decoded(place(columns, request), items=Outcome(0 if columns.batch.num_rows else 5))
     return _decode_one_by_one(request, defaults)

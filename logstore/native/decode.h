@@ -44,6 +44,9 @@ enum envelope_role {
     ENVELOPE_MEMBERS, /* an object whose members are the record's too, where it has none of their names */
     ENVELOPE_TIME,    /* the record's time, before all that it says itself */
     ENVELOPE_MEMBER,  /* a member of the record, named as `becomes` says, where it has none of that name */
+    /* A member that the record itself must not have, or not as an object: it is rejected, for others to read. */
+    ENVELOPE_FOREIGN,
+    ENVELOPE_FOREIGN_OBJECT,
 };
 
 struct envelope_name {
@@ -88,6 +91,7 @@ enum reject_cause {
     REJECT_ARRAY_BROKEN,  /* detail: where in the body; nothing after it was read */
     REJECT_NO_RECORD,     /* an envelope with none; detail: the envelope */
     REJECT_EMPTY_RECORD,  /* one with an empty text; detail: the envelope */
+    REJECT_FOREIGN,       /* one that others read; detail: the envelope */
 };
 
 struct reject {

@@ -263,6 +263,17 @@ static void add_from_envelope(struct decoder *d, const struct envelope_name *nam
     }
 }
 
+/* Whether the record's own members are of a kind that others read. */
+static int is_foreign(struct decoder *d) {
+    for (int64_t i = 0; i < d->request->envelope_count; i++) {
+        const struct envelope_name *name = &d->request->envelope[i];
+        if (name->role < ENVELOPE_FOREIGN) continue;
+        const struct json_member *member = json_members_find(&d->members, name->text, (size_t)name->length);
+        if (member && (name->role == ENVELOPE_FOREIGN || is_object(&member->value))) return 1;
+    }
+    return 0;
+}
+
 /* Makes `members` those of the record in the envelope start … end; 0 if there is none. */
 static int unwrap(struct decoder *d, int64_t line, const uint8_t *start, const uint8_t *end) {
     const struct decode_request *request = d->request;
@@ -275,10 +286,13 @@ static int unwrap(struct decoder *d, int64_t line, const uint8_t *start, const u
     if (!is_object(&record->value)) {
         json_members_clear(&d->members);
         put_value(&d->members, "message", &record->value);
+    } else if (is_foreign(d)) {
+        decode_reject(d, line, REJECT_FOREIGN, 0, start, end);
+        return 0;
     }
     for (int64_t i = 0; i < request->envelope_count; i++) {
         const struct envelope_name *name = &request->envelope[i];
-        if (name->role == ENVELOPE_RECORD) continue;
+        if (name->role == ENVELOPE_RECORD || name->role >= ENVELOPE_FOREIGN) continue;
         struct json_member *member = json_members_find(&d->outer, name->text, (size_t)name->length);
         if (member && member->value.kind != JSON_NULL) add_from_envelope(d, name, member);
     }
