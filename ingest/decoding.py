@@ -233,7 +233,7 @@ _decode: Final = kernel("kernel_decode", ctypes.POINTER(_Request), ctypes.POINTE
 
 
 def decode_columns(
-    body: bytes,
+    body: bytes | pa.Buffer,
     *,
     form: Form,
     now_ns: int,

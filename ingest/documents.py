@@ -68,7 +68,7 @@ def decode_at_once(body: bytes, request: Request, shape: Shape) -> Columns | Non
     return None if columns.rejects else columns
 
 
-def decode(lines: bytes, request: Request, groups: Groups | None = None, shape: Shape = _PLAIN) -> Decoded:
+def decode(lines: bytes | pa.Buffer, request: Request, groups: Groups | None = None, shape: Shape = _PLAIN) -> Decoded:
     """The documents as records, in their order; blank lines are none. The codes of `groups` are one for each line.
 
     Raises:
@@ -77,10 +77,11 @@ def decode(lines: bytes, request: Request, groups: Groups | None = None, shape: 
     columns = _read(lines, request, shape)
     if not columns.rejects:
         return Decoded(place(columns, request, _of_lines(groups, lines, columns)))
-    return _Mending(request, groups, shape, lines.split(b"\n")).decode(lines, columns)
+    text = bytes(lines)
+    return _Mending(request, groups, shape, text.split(b"\n")).decode(text, columns)
 
 
-def _read(lines: bytes, request: Request, shape: Shape, form: Form = Form.LINES) -> Columns:
+def _read(lines: bytes | pa.Buffer, request: Request, shape: Shape, form: Form = Form.LINES) -> Columns:
     columns = decode_columns(
         lines,
         form=form,
@@ -96,11 +97,11 @@ def _read(lines: bytes, request: Request, shape: Shape, form: Form = Form.LINES)
     return shape.finish(columns, request.identity)
 
 
-def _of_lines(groups: Groups | None, lines: bytes, columns: Columns) -> Groups | None:
+def _of_lines(groups: Groups | None, lines: bytes | pa.Buffer, columns: Columns) -> Groups | None:
     """The groups of the lines that are not blank."""
     if groups is None or len(groups.codes) == columns.batch.num_rows:
         return groups
-    kept = [place for place, line in enumerate(lines.split(b"\n")) if line.strip(_SPACE)]
+    kept = [place for place, line in enumerate(bytes(lines).split(b"\n")) if line.strip(_SPACE)]
     return Groups(groups.codes[kept], groups.attributes)
 
 

@@ -106,8 +106,10 @@ class _Allocation:
         _release(self.address)
 
 
-def address_of(content: bytes) -> int:
+def address_of(content: bytes | pa.Buffer) -> int:
     """Where the bytes stand in memory; valid while the object lives."""
+    if isinstance(content, pa.Buffer):
+        return int(content.address)
     return ctypes.cast(ctypes.c_char_p(content), ctypes.c_void_p).value or 0
 
 

@@ -17,7 +17,7 @@ from ingest.protocols.elasticsearch.filter_path import filtered
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import InvalidInput, TooLarge
 from server.mounts import Mounts
-from tests.ingest.test_documents import rows
+from tests.ingest.decoded import records
 
 NOW_NS = 1_790_000_000_123_456_789
 DATA = Path(__file__).parents[1] / "data" / "elasticsearch"
@@ -48,7 +48,7 @@ def bulk(*lines: Any, path: str = "/_bulk", **head: Any) -> tuple[dict[str, Any]
     assert answer.status == 200
     assert answer.headers["X-Elastic-Product"] == "Elasticsearch"
     assert decoded is not None
-    return json.loads(answer.body), rows(decoded)
+    return json.loads(answer.body), records(decoded)
 
 
 WHERE = {"cluster": "default", "namespace": "shop", "pod": "web-7d4b9c-x2x", "container": "app"}
@@ -75,7 +75,7 @@ def test_the_recorded_shape_of_each_agent(agent: str) -> None:
     answer, decoded = send("POST", "/_bulk", (DATA / f"{agent}.ndjson").read_bytes())
     assert decoded is not None and not decoded.rejects
     assert answer.body.startswith(b'{"took":1,"errors":false,"items":[{"')
-    row = rows(decoded)[0]
+    row = records(decoded)[0]
     assert {name: row.get(name) for name in RECORDED[agent]} == RECORDED[agent]
     if "pod_id" in agent or agent in ("fluent-bit", "fluentd", "filebeat", "vector"):
         assert row["labels"]["app"] == "web"

@@ -38,7 +38,7 @@ class Bulk:
     """`_index` of each, null where it names none."""
     ids: pa.StringArray
     """`_id` of each as a JSON string, null where it has none."""
-    documents: bytes
+    documents: pa.Buffer
     """One a line."""
 
 
@@ -73,5 +73,5 @@ def split(body: bytes, limits: Limits) -> Bulk:
         np.frombuffer(result.states.take(), np.uint8),
         result.index.to_array(result.items),
         result.ids.to_array(result.items),
-        result.documents.take_bytes(),
+        result.documents.take(),
     )

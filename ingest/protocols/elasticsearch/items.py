@@ -6,6 +6,7 @@ there are no blanks and the order of keys is fixed; Logstash, Beats and Fluentd 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,9 @@ ANSWER_MAX_BYTES: Final = 128 << 20
 _ID: Final = "@id@"
 _ID_MEMBER: Final = f'"_id":"{_ID}"'
 _NUMBER_DIGITS: Final = 6
+_NO_PREFIX: Final = b"\0" * 14
+KEPT_MAX_BYTES: Final = 1 << 20
+"""Of the answers that are kept to be made again, each."""
 _HEX: Final = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 Codes = np.ndarray[Any, np.dtype[np.int64]]
@@ -56,9 +60,9 @@ def body(items: Items, now_ns: int, filter_path: str) -> bytes:
     frame = filtered(whole | {"items": [{"index": {"status": 0}}]}, filter_path) if filter_path else whole
     texts = _texts(items, now_ns, filter_path)
     members = [b'"%b":%b' % (key.encode(), orjson.dumps(frame[key])) for key in ("took", "errors") if key in frame]
-    if texts or not filter_path:
-        members.append(b'"items":[%b]' % texts)
-    return b"{%b}" % b",".join(members)
+    if not texts and filter_path:
+        return b"{%b}" % b",".join(members)
+    return b"".join((b"{", *(member + b"," for member in members), b'"items":[', texts, b"]}"))
 
 
 def _texts(items: Items, now_ns: int, filter_path: str) -> bytes:
@@ -92,7 +96,15 @@ def _alike(form: tuple[str, str | None] | None, prefix: str, count: int) -> byte
     before, after = form or ("", None)
     if not before or after is None:
         return b",".join([before.encode()] * count) if before else b""
-    text = f'{before}"{prefix}{0:0{_NUMBER_DIGITS}x}"{after},'.encode()
+    is_kept = (len(before) + len(after)) * count <= KEPT_MAX_BYTES
+    template = (_template if is_kept else _template.__wrapped__)(before, after, count)
+    return template.replace(_NO_PREFIX, prefix.encode())
+
+
+@lru_cache(16)
+def _template(before: str, after: str, count: int) -> bytes:
+    """The same with what JSON cannot have in place of the prefix: batches of one client are mostly of one size."""
+    text = before.encode() + b'"' + _NO_PREFIX + b"0" * _NUMBER_DIGITS + b'"' + after.encode() + b","
     texts = np.tile(np.frombuffer(text, np.uint8), (count, 1))
     end = len(text) - len(after.encode()) - 2
     numbers = np.arange(count)
@@ -102,7 +114,7 @@ def _alike(form: tuple[str, str | None] | None, prefix: str, count: int) -> byte
 
 
 def _prefix(now_ns: int) -> str:
-    return f"{now_ns:016x}"[-14:]
+    return f"{now_ns:016x}"[-len(_NO_PREFIX) :]
 
 
 def _ids(items: Items, now_ns: int) -> Sequence[str]:
