@@ -21,7 +21,7 @@ ANSWER_MAX_BYTES: Final = 128 << 20
 _ID: Final = "@id@"
 _ID_MEMBER: Final = f'"_id":"{_ID}"'
 _NUMBER_DIGITS: Final = 6
-_NO_PREFIX: Final = b"\0" * 14
+_PREFIX_DIGITS: Final = 14
 KEPT_MAX_BYTES: Final = 1 << 20
 """Of the answers that are kept to be made again, each."""
 _HEX: Final = np.frombuffer(b"0123456789abcdef", np.uint8)
@@ -97,24 +97,26 @@ def _alike(form: tuple[str, str | None] | None, prefix: str, count: int) -> byte
     if not before or after is None:
         return b",".join([before.encode()] * count) if before else b""
     is_kept = (len(before) + len(after)) * count <= KEPT_MAX_BYTES
-    template = (_template if is_kept else _template.__wrapped__)(before, after, count)
-    return template.replace(_NO_PREFIX, prefix.encode())
-
-
-@lru_cache(16)
-def _template(before: str, after: str, count: int) -> bytes:
-    """The same with what JSON cannot have in place of the prefix: batches of one client are mostly of one size."""
-    text = before.encode() + b'"' + _NO_PREFIX + b"0" * _NUMBER_DIGITS + b'"' + after.encode() + b","
-    texts = np.tile(np.frombuffer(text, np.uint8), (count, 1))
-    end = len(text) - len(after.encode()) - 2
-    numbers = np.arange(count)
-    for digit in range(_NUMBER_DIGITS):
-        texts[:, end - 1 - digit] = _HEX[(numbers >> (4 * digit)) & 15]
+    texts = (_numbered if is_kept else _numbered.__wrapped__)(before, after, count).copy()
+    begin = len(before.encode()) + 1
+    texts[:, begin : begin + len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)
     return texts.reshape(-1)[:-1].tobytes()
 
 
+@lru_cache(16)
+def _numbered(before: str, after: str, count: int) -> "np.ndarray[tuple[int, int], np.dtype[np.uint8]]":
+    """The items, a row each with a comma, without the prefix of their ids. Most batches of a client are of one size."""
+    head = f'{before}"{"":{_PREFIX_DIGITS}}'.encode()
+    text = head + b"0" * _NUMBER_DIGITS + b'"' + after.encode() + b","
+    texts = np.tile(np.frombuffer(text, np.uint8), (count, 1))
+    numbers = np.arange(count)
+    for digit in range(_NUMBER_DIGITS):
+        texts[:, len(head) + _NUMBER_DIGITS - 1 - digit] = _HEX[(numbers >> (4 * digit)) & 15]
+    return texts
+
+
 def _prefix(now_ns: int) -> str:
-    return f"{now_ns:016x}"[-len(_NO_PREFIX) :]
+    return f"{now_ns:016x}"[-_PREFIX_DIGITS:]
 
 
 def _ids(items: Items, now_ns: int) -> Sequence[str]:
