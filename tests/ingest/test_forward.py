@@ -7,6 +7,7 @@ import random
 import time
 import tracemalloc
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 
 from ingest.conversation import Conversation, Frame, Malformed
 from ingest.identity_table import default_table
+from ingest.lines import lines
+from ingest.lines_asked import Asked, formats_of
 from ingest.protocols.forward import TAKE, Keys, begin
 from ingest.protocols.forward.documents import Documents
 from ingest.protocols.forward.kernel import common_documents
@@ -478,6 +481,31 @@ def test_what_a_real_client_once_sent(file: Path) -> None:
         assert row["attributes"] == {"number": number, "nested": {"ok": True}}
         assert (row["time"], row["severity"]) == (EPOCH_NS + number, "warn")
     assert all(item.ack for item in sent) == (not file.stem.startswith("python"))
+
+
+def test_what_dockers_driver_sent_is_what_the_program_wrote() -> None:
+    (sent,) = frames((Path(__file__).parents[1] / "data" / "forward" / "dockerd-20.10-fluentd.stream").read_bytes())
+    assert isinstance(sent, Frame)
+    received_ns = 1_795_943_100 * 10**9
+    found = TAKE.decode(Request(sent.body, received_ns))
+    joined = lines(found.batch, Asked(formats_of("auto")), now_ns=received_ns, max_line_bytes=MIB)
+    rows = told(replace(found, batch=joined))
+    assert [(row["stream"], row.get("message", "")) for row in rows] == [
+        ("stdout", "grüße aus dem Container"),
+        ("stderr", 'level=error msg="disk full" user=ann'),
+        ("stdout", 'tab\there "quoted" back\\slash \x1b[31mred\x1b[0m <&>'),
+        ("stdout", "bad \\xff\\xfe bytes and a zero \0 byte"),
+        ("stdout", ""),
+        ("stdout", '{"level":"warn","msg":"in JSON","n":7}'),
+        ("stdout", "".join(f"long {number:06} " for number in range(1700)) + "end"),
+        ("stdout", "carriage return\r"),
+        ("stdout", "without an end"),
+    ]
+    assert {row["container"] for row in rows} == {"web"} and {len(row["labels"]["container_id"]) for row in rows} == {
+        64
+    }
+    assert {(row["attributes"]["tag"], row["attributes"]["team"]) for row in rows} == {("docker.web", "payments")}
+    assert rows[0]["time"] == 1_795_943_060_486_004_551
 
 
 class Client:

@@ -80,6 +80,25 @@ def test_a_file_as_podman_and_cri_o_write_it_is_what_the_program_wrote() -> None
     assert notes == {5: {"_escape": "backslash"}, 10: {"_partial": True}}
 
 
+def test_a_file_as_docker_writes_it_is_what_the_program_wrote() -> None:
+    body = (Path(__file__).parents[1] / "data" / "runtimes" / "dockerd-20.10-json.log").read_bytes()
+    found = lines(decoded(body), AUTO, now_ns=1_795_943_100 * 10**9, max_line_bytes=MAX_BYTES)
+    assert list(zip(found.column("stream").to_pylist(), messages(found), strict=True)) == [
+        ("stdout", "grüße aus dem Container"),
+        ("stderr", 'level=error msg="disk full" user=ann'),
+        ("stdout", 'tab\there "quoted" back\\slash \x1b[31mred\x1b[0m <&>'),
+        ("stdout", "bad \ufffd\ufffd bytes and a zero \0 byte"),  # so Docker itself writes them
+        ("stdout", ""),
+        ("stdout", '{"level":"warn","msg":"in JSON","n":7}'),
+        ("stdout", "".join(f"long {number:06} " for number in range(1700)) + "end"),
+        ("stdout", "carriage return\r"),
+        ("stdout", "without an end"),
+    ]
+    assert found.column("time").cast(pa.string())[7].as_py() == "2026-11-29 09:04:12.920728740"
+    attrs = {"STAGE": "prod", "tag": "web", "team": "payments"}
+    assert attributes(found) == [{"attrs": attrs}] * 8 + [{"attrs": attrs, "_partial": True}]
+
+
 def test_a_line_of_docker_comes_back_exactly() -> None:
     line = 'say "hi" \\ \u0000\u001b[31mred\u001b[0m é\r'
     wrapped = json.dumps({"log": line + "\n", "stream": "stdout", "attrs": {"tag": "x"}, "time": TIME}).encode()

@@ -20,10 +20,12 @@ MOUNTS = Mounts(PROTOCOLS)
 METHODS = {call.path: call.take for call in CALLS}
 
 
-def recorded(client: str) -> tuple[Head, bytes]:
-    head = json.loads((DATA / f"{client}.head.json").read_text())
-    path, _, query = head["path"].partition("?")
-    return Head(head["method"], path, dict(parse_qsl(query)), head["headers"]), (DATA / f"{client}.body").read_bytes()
+def recorded(client: str) -> tuple[Head, bytes, int]:
+    """The head, the body, and when it came."""
+    told = json.loads((DATA / f"{client}.head.json").read_text())
+    path, _, query = told["path"].partition("?")
+    head = Head(told["method"], path, dict(parse_qsl(query)), told["headers"])
+    return head, (DATA / f"{client}.body").read_bytes(), told.get("received_ns", NOW_NS)
 
 
 def endpoint_of(head: Head) -> tuple[object, Head]:
@@ -34,7 +36,7 @@ def endpoint_of(head: Head) -> tuple[object, Head]:
     return found.mount.endpoint, replace(head, segments=found.segments)
 
 
-def read(recorded_head: Head, body: bytes) -> list[dict[str, Any]]:
+def read(recorded_head: Head, body: bytes, now_ns: int) -> list[dict[str, Any]]:
     endpoint, head = endpoint_of(recorded_head)
     limits = Limits()
     match endpoint:
@@ -43,14 +45,14 @@ def read(recorded_head: Head, body: bytes) -> list[dict[str, Any]]:
                 plain = take.inflate(body, head, limits.max_body_bytes)
             else:
                 plain = inflate(body, head.headers.get("content-encoding", ""), limits.max_body_bytes)
-            request = Request(plain, NOW_NS, head)
+            request = Request(plain, now_ns, head)
             decoded = take.decode(request)
             assert take.answer(request, decoded).status in (200, 202, 204)
         case Stream() as stream:
             reader = stream.open(head, limits)
             reader.feed(body)
             reader.end()
-            decoded = reader.read(Request(b"", NOW_NS, head))
+            decoded = reader.read(Request(b"", now_ns, head))
         case other:
             raise AssertionError(f"{head.path} leads to {other}")
     assert not decoded.rejects
