@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("shared machine")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("logstore")
-    group.addoption("--crash-rounds", type=int, default=20, help="how often the crash test kills the server")
+    group.addoption("--crash-rounds", type=int, default=16, help="how often the crash test kills the server")
     group.addoption("--crash-seed", type=int, default=None, help="seed of the crash test; printed by each run")
     group.addoption("--update-golden", action="store_true", help="write what queries compile to into tests/golden")
     group.addoption("--spark", action="store_true", help="also read the files with Spark (needs pyspark and Java)")
