@@ -15,6 +15,7 @@ from typing import Final
 
 from logstore.yielding import LONG_NICE, yielding
 from query.extension import NO_SECRET
+from query.hurry import HURRY
 from query.instance import Instance, Limits
 from query.misses import Misses
 from query.parts import Parts
@@ -64,12 +65,13 @@ class Engine:
         Raises:
             Busy: too many queries run, still after `wait_s` (the settings' unless given).
         """
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack, contextlib.ExitStack() as hurried:
             wait_s = self.settings.wait_s if wait_s is None else wait_s
 
             def room_in(size: Size, wait_s: float) -> Room:
                 if size is not Size.LARGE:
                     return Room(self._instances[size], lambda _wait_s, _is_off: False)
+                hurried.close()
                 turn = self._large_turns.take(wait_s * LARGE_WAITS)
                 stack.callback(self._large_turns.end, turn)
                 return Room(self._instances[size], partial(self._large_turns.isolate, turn))
@@ -78,6 +80,8 @@ class Engine:
             room = room_in(size, wait_s)
             if size is not Size.TAIL:
                 stack.callback(self._turns.end, self._turns.take(wait_s))
+            if size is Size.SMALL:
+                hurried.enter_context(HURRY)
             session = Session(room, room_in, self._watchdog, self._readers, self.settings, size, wait_s)
             stack.callback(session.close)
             yield session

@@ -30,9 +30,6 @@ from server.tls import server_context
 KEEP_ALIVE_S: Final = 75
 """Longer than the pools of common clients keep idle connections, so that they close them, not we."""
 CANCELLED_WAIT_S: Final = 3.0
-SWITCH_S: Final = 0.0005
-"""How long a thread may go on in Python while others want to, a tenth of the usual: a short question takes dozens of
-such turns, and waits for each of them while records come."""
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger()
@@ -45,7 +42,6 @@ def serve(settings: ServeSettings) -> int:
     """
     require_security(settings)
     memory.settle()
-    sys.setswitchinterval(SWITCH_S)
     context = server_context(settings)
     tokens = Tokens(settings.token_file) if settings.token_file is not None else None
     telemetry, readiness = Telemetry(), Readiness()
