@@ -2,13 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from tests.server.certificates import Pair, authority, signed
 from tests.serving import ServerProcess, free_port
-
-WITHIN_S: Final = 30.0
-POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)

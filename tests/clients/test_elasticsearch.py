@@ -23,7 +23,6 @@ from tests.serving import ServerProcess
 PREFIXES: Final = ("", "/es", "/elasticsearch/")
 KUBERNETES: Final = {"namespace_name": "shop", "pod_name": "web-0", "container_name": "app", "host": "node-1"}
 RECORDS: Final = 300
-WITHIN_S: Final = 20.0
 
 
 @pytest.fixture(scope="module")

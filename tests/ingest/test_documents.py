@@ -15,6 +15,7 @@ from ingest.placing import Groups
 from ingest.protocols import native
 from ingest.request import Decoded, Head, Limits, Request
 from logstore.errors import TooLarge
+from logstore.record import SCHEMA
 from tests.ingest.decoded import records
 from tests.ingest.test_identity import AGENTS, ID
 
@@ -26,7 +27,10 @@ def read(
     *documents: Any, head: Head | None = None, limits: Limits | None = None, groups: Groups | None = None
 ) -> Decoded:
     lines = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in documents)
-    return decode(lines, Request(b"", NOW_NS, head or Head(), limits or Limits()), groups)
+    decoded = decode(lines, Request(b"", NOW_NS, head or Head(), limits or Limits()), groups)
+    decoded.batch.validate(full=True)
+    assert decoded.batch.schema == SCHEMA
+    return decoded
 
 
 def one(document: Any, **options: Any) -> dict[str, Any]:
