@@ -34,7 +34,8 @@ def documents(records: Sequence[Record]) -> bytes:
 def splunk(records: Sequence[Record]) -> bytes:
     """As Fluent Bit's `splunk` output."""
     return b"".join(
-        orjson.dumps({"time": f"{time_ns(record) / 1e9:.9f}", "event": _document(record)}) for record in records
+        orjson.dumps({"time": round(time_ns(record) / 1e9, 6), "event": {"time": record["time"], **_kept(record)}})
+        for record in records
     )
 
 

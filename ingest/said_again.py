@@ -2,7 +2,7 @@
 in a record, and send the record's time beside it, some of them cut to milliseconds or rounded to microseconds.
 
 The finer of both is the record's time, and the attribute is dropped. Another time, or one that cannot be read, stays.
-What is read as a document is spared this: the kernel does the same (`refine_time` in logstore/native/decode.c).
+What is read as a document is spared this: the kernel does the same (`refine_time` in logstore/native/decode_fields.c).
 """
 
 import re

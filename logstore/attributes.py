@@ -12,9 +12,9 @@ column of its key if it fits the column's kind:
 Whatever else (null, arrays, objects, misfits) stays in the rest. A row that is no JSON object, or has a key twice,
 stays there as it is.
 
-Keys may be *omitted* altogether: in a row where the message is its attributes' very text, and nothing but omitted
-texts would be left, they are not stored, for `join` and `line_member` can read them in the message. The sign of it
-is that the row's rest is null. (So a row of which nothing is left, but whose message would tell something, has the
+Keys may be *omitted* altogether: in a row where nothing but omitted texts would be left, and the message has the very
+same of all omitted keys, they are not stored, for `join` and `line_member` can read them in the message. The sign of
+it is that the row's rest is null. (So a row of which nothing is left, but whose message would tell something, has the
 rest `{}`.)
 """
 
@@ -31,6 +31,7 @@ import pyarrow.compute as pc
 
 from logstore.errors import TooLarge
 from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, address_of, kernel
+from logstore.native.arrays import ArrayInput
 
 
 class Kind(StrEnum):
@@ -74,15 +75,6 @@ class Split:
     in_rest: tuple[bool, ...]
 
 
-class _Array(ctypes.Structure):
-    _fields_ = (
-        ("validity", ctypes.c_void_p),
-        ("at", ctypes.c_int64),
-        ("values", ctypes.c_void_p),
-        ("text", ctypes.c_void_p),
-    )
-
-
 class _Key(ctypes.Structure):
     _fields_ = (("text", ctypes.c_void_p), ("length", ctypes.c_int64), ("kind", ctypes.c_int64))
 
@@ -106,8 +98,8 @@ class _TypedColumn(ctypes.Structure):
 class _SplitRequest(ctypes.Structure):
     _fields_ = (
         ("rows", ctypes.c_int64),
-        ("attributes", _Array),
-        ("messages", _Array),
+        ("attributes", ArrayInput),
+        ("messages", ArrayInput),
         ("keys", ctypes.POINTER(_Key)),
         ("key_count", ctypes.c_int64),
         ("column_count", ctypes.c_int64),
@@ -119,15 +111,15 @@ class _JoinColumn(ctypes.Structure):
         ("key", ctypes.c_void_p),
         ("key_length", ctypes.c_int64),
         ("kind", ctypes.c_int64),
-        ("values", _Array),
+        ("values", ArrayInput),
     )
 
 
 class _JoinRequest(ctypes.Structure):
     _fields_ = (
         ("rows", ctypes.c_int64),
-        ("rest", _Array),
-        ("messages", _Array),
+        ("rest", ArrayInput),
+        ("messages", ArrayInput),
         ("columns", ctypes.POINTER(_JoinColumn)),
         ("column_count", ctypes.c_int64),
         ("omitted", ctypes.POINTER(_Key)),
@@ -155,8 +147,8 @@ class _SurveyResult(ctypes.Structure):
 _survey: Final = kernel(
     "kernel_attributes_survey",
     ctypes.c_int64,
-    ctypes.POINTER(_Array),
-    ctypes.POINTER(_Array),
+    ctypes.POINTER(ArrayInput),
+    ctypes.POINTER(ArrayInput),
     ctypes.POINTER(_SurveyResult),
 )
 _split: Final = kernel(
@@ -166,7 +158,7 @@ _join: Final = kernel("kernel_attributes_join", ctypes.POINTER(_JoinRequest), ct
 _line_member: Final = kernel(
     "kernel_line_member",
     ctypes.c_int64,
-    ctypes.POINTER(_Array),
+    ctypes.POINTER(ArrayInput),
     ctypes.POINTER(_Key),
     ctypes.POINTER(TextColumn),
     ctypes.POINTER(TextColumn),
@@ -176,9 +168,9 @@ _line_member: Final = kernel(
 _prepend: Final = kernel(
     "kernel_attributes_prepend",
     ctypes.c_int64,
-    ctypes.POINTER(_Array),
+    ctypes.POINTER(ArrayInput),
     ctypes.c_void_p,
-    ctypes.POINTER(_Array),
+    ctypes.POINTER(ArrayInput),
     ctypes.POINTER(TextColumn),
 )
 
@@ -191,7 +183,9 @@ def prepend(members: pa.StringArray, codes: pa.Int32Array, attributes: pa.String
         TooLarge: over 2 GiB in all.
     """
     joined, rows = TextColumn(), len(attributes)
-    status = _prepend(rows, _array(members), codes.buffers()[1].address, _array(attributes), ctypes.byref(joined))
+    status = _prepend(
+        rows, ArrayInput.of(members), codes.buffers()[1].address, ArrayInput.of(attributes), ctypes.byref(joined)
+    )
     if status == KERNEL_REFUSED:
         raise TooLarge("the attributes have over 2 GiB in all; send smaller batches")
     _check(status)
@@ -206,7 +200,12 @@ def survey(attributes: pa.StringArray, at_most: int, messages: pa.StringArray) -
     """
     result = _SurveyResult()
     _check(
-        _survey(len(attributes), ctypes.byref(_array(attributes)), ctypes.byref(_array(messages)), ctypes.byref(result))
+        _survey(
+            len(attributes),
+            ctypes.byref(ArrayInput.of(attributes)),
+            ctypes.byref(ArrayInput.of(messages)),
+            ctypes.byref(result),
+        )
     )
     names = result.names.to_array(result.keys).slice(0, at_most).to_pylist()
     facts = (_KeyFacts * result.keys).from_buffer_copy(result.facts.take_bytes())
@@ -238,7 +237,9 @@ def split(
         raise ValueError("a key named twice, or not as many messages as attributes")
     texts = _Texts()
     asked = [*(texts.key(key, _KINDS.index(kind)) for key, kind in keys), *(texts.key(key, _NO_KIND) for key in omit)]
-    request = _SplitRequest(rows, _array(attributes), _array(messages), _c_array(_Key, asked), len(asked), len(keys))
+    request = _SplitRequest(
+        rows, ArrayInput.of(attributes), ArrayInput.of(messages), _c_array(_Key, asked), len(asked), len(keys)
+    )
     rest, columns = TextColumn(), (_TypedColumn * len(keys))()
     _check(_split(ctypes.byref(request), ctypes.byref(rest), columns))
     return Split(
@@ -264,14 +265,16 @@ def join(
         raise ValueError("columns of different lengths")
     texts = _Texts()
     joined = [
-        _JoinColumn(*texts.place(f"{json.dumps(key, ensure_ascii=False)}:"), _kind_number(column), _array(column))
+        _JoinColumn(
+            *texts.place(f"{json.dumps(key, ensure_ascii=False)}:"), _kind_number(column), ArrayInput.of(column)
+        )
         for key, column in columns
     ]
     asked = [texts.key(key, _NO_KIND) for key in omitted]
     request = _JoinRequest(
         rows,
-        _array(rest),
-        _array(messages),
+        ArrayInput.of(rest),
+        ArrayInput.of(messages),
         _c_array(_JoinColumn, joined),
         len(joined),
         _c_array(_Key, asked),
@@ -300,7 +303,7 @@ def line_member(messages: pa.StringArray, key: str) -> tuple[pa.StringArray, pa.
     _check(
         _line_member(
             len(messages),
-            ctypes.byref(_array(messages)),
+            ctypes.byref(ArrayInput.of(messages)),
             ctypes.byref(asked),
             ctypes.byref(text),
             ctypes.byref(as_json),
@@ -326,13 +329,6 @@ class _Texts:
 
 def _kind_number(column: pa.Array) -> int:
     return [ARROW[kind] for kind in _KINDS].index(column.type)
-
-
-def _array(column: pa.Array) -> _Array:
-    """Where the column's first row stands in memory."""
-    validity, values, *text = (buffer.address if buffer else 0 for buffer in column.buffers())
-    width = {pa.string(): 4, pa.bool_(): 0}.get(column.type, 8)
-    return _Array(validity, column.offset, values + width * column.offset, *text)
 
 
 def _c_array(of: type[ctypes.Structure], items: Sequence[ctypes.Structure]) -> Any:

@@ -21,8 +21,9 @@ within its first 96 bytes: an upper-case word (`WARN`, `ERROR`, `INFO`…) betwe
 `,`; the word in any case in square brackets (`[error]`, `[core:error]`); the word in any case that begins the line,
 before a colon (`error: …`).
 
-A JSON line without blanks around it that came without attributes is not kept twice: its attributes are `AS_MESSAGE`,
-which no JSON object is, until somebody reads them (`whole`).
+A JSON line without blanks around it is not kept twice. Until somebody reads them (`whole`), its attributes are
+`AS_MESSAGE` if it came without any, else the pushed ones, left open with a comma where the line's members follow; if
+it has one that was pushed too, they are put together here.
 """
 
 import ctypes
@@ -32,12 +33,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel, text_addresses
+from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, kernel, text_addresses
+from logstore.native.arrays import ArrayInput
 from logstore.record import SEVERITIES, STORED
 
 _Records = TypeVar("_Records", pa.Table, pa.RecordBatch)
 AS_MESSAGE: Final = ""
 """Attributes of an enriched record that are its very message."""
+OPEN_END: Final = ","
+"""Ends the attributes of an enriched record after which its message's members follow."""
 _WORDS: Final = pa.array(("", *SEVERITIES), pa.string())
 _SEVERITY: Final = STORED.get_field_index("severity")
 _ATTRIBUTES: Final = STORED.get_field_index("attributes")
@@ -61,6 +65,13 @@ class _Result(ctypes.Structure):
 
 
 _enrich: Final = kernel("kernel_enrich", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
+_whole: Final = kernel(
+    "kernel_attributes_whole",
+    ctypes.c_int64,
+    ctypes.POINTER(ArrayInput),
+    ctypes.POINTER(ArrayInput),
+    ctypes.POINTER(TextColumn),
+)
 
 
 def enrich(records: pa.RecordBatch) -> pa.RecordBatch:
@@ -93,9 +104,16 @@ def enrich(records: pa.RecordBatch) -> pa.RecordBatch:
 
 def whole(records: _Records) -> _Records:
     """Enriched records with all attributes in their place."""
-    attributes = records.column(_ATTRIBUTES)
-    told = pc.if_else(pc.equal(attributes, AS_MESSAGE), records.column("message"), attributes)
-    return records.set_column(_ATTRIBUTES, records.schema.field(_ATTRIBUTES), told)
+    if isinstance(records, pa.Table):
+        return pa.Table.from_batches([whole(batch) for batch in records.to_batches()], records.schema)
+    attributes, messages = (ArrayInput.of(records.column(name)) for name in ("attributes", "message"))
+    told = TextColumn()
+    status = _whole(records.num_rows, ctypes.byref(attributes), ctypes.byref(messages), ctypes.byref(told))
+    if status == KERNEL_REFUSED:
+        raise OverflowError("the attributes are more than one array can hold")
+    if status != KERNEL_OK:
+        raise MemoryError("whole")
+    return records.set_column(_ATTRIBUTES, records.schema.field(_ATTRIBUTES), told.to_array(records.num_rows))
 
 
 def _codes(severity: pa.DictionaryArray) -> np.ndarray[Any, np.dtype[np.int32]]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from logstore import segment as segments
 from logstore.attributes import Kind
 from logstore.cells import WEIGHT
-from logstore.enrich import AS_MESSAGE
+from logstore.enrich import AS_MESSAGE, OPEN_END
 from logstore.record import COLUMNS
 from logstore.segment import Wanted
 from logstore.templates import UNASSIGNED
@@ -39,10 +39,11 @@ from query.verdicts import Verdict
 IDS_MAX: Final = 256
 """Templates' ids that stand in the SQL itself."""
 
-_IN_MEMORY: Final = (
-    f"(SELECT * REPLACE (CASE WHEN attributes = '{AS_MESSAGE}' THEN message ELSE attributes END AS attributes) "
-    "FROM in_memory)"
+_WHOLE: Final = (
+    f"CASE WHEN attributes = '{AS_MESSAGE}' THEN message "
+    f"WHEN suffix(attributes, '{OPEN_END}') THEN attributes || substr(message, 2) ELSE attributes END"
 )
+_IN_MEMORY: Final = f"(SELECT * REPLACE ({_WHOLE} AS attributes) FROM in_memory)"
 
 Numbers: TypeAlias = npt.NDArray[np.integer[Any]]
 

@@ -72,6 +72,10 @@ struct join_request {
 /* As above, or KERNEL_REFUSED where the texts are too much for one array. */
 EXPORT int32_t kernel_attributes_join(const struct join_request *request, struct text_column *attributes);
 
+/* The attributes of enriched rows as they are, or KERNEL_REFUSED where that is too much for one array. */
+EXPORT int32_t kernel_attributes_whole(int64_t rows, const struct array_input *attributes,
+                                       const struct array_input *messages, struct text_column *whole);
+
 EXPORT int32_t kernel_line_member(int64_t rows, const struct array_input *messages, const struct attribute_key *key,
                                   struct text_column *text, struct text_column *json);
 
@@ -114,12 +118,18 @@ static inline struct json_text array_text(const struct array_input *array, int64
     return (struct json_text){array->text + offsets[row], array->text + offsets[row + 1]};
 }
 
-/* The row's attributes: an empty text says that they are the message. */
+/* The attributes of an enriched row. An empty text says that they are the message; one that ends in a comma, that its
+ * members follow: `scratch` is where they are put together. */
 static inline struct json_text attributes_text(const struct array_input *attributes, const struct array_input *messages,
-                                               int64_t row) {
-    const int32_t *offsets = attributes->values;
-    int is_message = array_is_valid(attributes, row) && offsets[row] == offsets[row + 1];
-    return array_text(is_message ? messages : attributes, row);
+                                               int64_t row, struct buffer *scratch) {
+    if (!array_is_valid(attributes, row)) return (struct json_text){NULL, NULL};
+    struct json_text text = array_text(attributes, row), message = array_text(messages, row);
+    if (text.at == text.end) return message;
+    if (text.end[-1] != ',') return text;
+    scratch->length = 0;
+    buffer_append(scratch, text.at, (size_t)(text.end - text.at));
+    buffer_append(scratch, message.at + 1, (size_t)(message.end - message.at - 1));
+    return (struct json_text){scratch->data, scratch->data + scratch->length};
 }
 
 #endif

@@ -20,6 +20,7 @@ struct splitter {
     struct json_members asked, members, line; /* `asked`: the request's keys in their order */
     struct sparse_column *columns;
     struct text_builder rest;
+    struct buffer scratch;
     int32_t guesses[GUESSES]; /* which asked key stood at this place in an earlier row */
 };
 
@@ -112,9 +113,9 @@ static void note_in_rest(struct splitter *s) {
     }
 }
 
-enum { LEFT = 1, OMITTABLE = 2 };
+enum { MOVED, OMITTABLE, LEFT };
 
-/* Moves the member into its column if it fits, marked as dropped. Returns 0, or what else is to become of it. */
+/* Moves the member into its column if it fits, marked as dropped; or tells what else is to become of it. */
 static int move(struct splitter *s, int64_t row, struct json_member *member, int32_t asked) {
     if (asked < 0) return LEFT;
     union attribute_scalar scalar;
@@ -126,48 +127,50 @@ static int move(struct splitter *s, int64_t row, struct json_member *member, int
     }
     put_value(&s->columns[asked], row, kind, &member->value, &scalar);
     member->is_dropped = 1;
-    return 0;
+    return MOVED;
 }
 
-static int is_message(const struct splitter *s, struct json_text text, int64_t row) {
-    struct json_text message = json_trimmed(array_text(&s->request->messages, row));
-    if (message.at == text.at) return 1;
-    size_t length = (size_t)(text.end - text.at);
-    return (size_t)(message.end - message.at) == length && memcmp(message.at, text.at, length) == 0;
+static int is_same(const struct json_member *one, const struct json_member *other) {
+    if (!one || !other) return one == other;
+    return one->value.length == other->value.length &&
+           memcmp(one->value.text, other->value.text, one->value.length) == 0;
 }
 
-/* Would a reader who finds no rest take an omitted key out of the message? */
-static int misleads(struct splitter *s, int64_t row) {
+/* Would a reader who finds no rest take of all omitted keys what the row has out of the message? */
+static int is_in_message(struct splitter *s, int64_t row) {
     const struct split_request *request = s->request;
-    if (request->column_count == request->key_count) return 0;
-    if (!attribute_read_line(&s->reader, array_text(&request->messages, row), &s->line)) return 0;
+    if (request->column_count == request->key_count) return 1;
+    if (!attribute_read_line(&s->reader, array_text(&request->messages, row), &s->line)) json_members_clear(&s->line);
     for (int64_t i = request->column_count; i < request->key_count; i++) {
-        if (json_members_find(&s->line, request->keys[i].text, (size_t)request->keys[i].length)) return 1;
+        const struct attribute_key *key = &request->keys[i];
+        const struct json_member *own = json_members_find(&s->members, key->text, (size_t)key->length);
+        if (!is_same(own, json_members_find(&s->line, key->text, (size_t)key->length))) return 0;
     }
-    return 0;
-}
-
-/* The rest of a row of which nothing is left: an empty object where null would mislead. */
-static void end_without_rest(struct splitter *s, int64_t row) {
-    int is_misleading = misleads(s, row);
-    if (is_misleading) buffer_append(&s->rest.text, "{}", 2);
-    text_end_row(&s->rest, is_misleading);
+    return 1;
 }
 
 static void append_rest(struct splitter *s) {
     struct buffer *out = &s->rest.text;
-    uint8_t before = '{';
+    buffer_byte(out, '{');
+    int is_first = 1;
     for (int32_t i = 0; i < s->members.count; i++) {
         const struct json_member *member = &s->members.items[i];
         if (member->is_dropped) continue;
-        buffer_byte(out, before);
+        if (!is_first) buffer_byte(out, ',');
+        is_first = 0;
         json_append_key(out, member);
         buffer_byte(out, ':');
         buffer_append(out, member->value.text, member->value.length);
-        before = ',';
     }
     buffer_byte(out, '}');
     text_end_row(&s->rest, 1);
+}
+
+/* The rest of a row of which nothing but omitted texts is left: none if the message has the same, else these, or an
+ * empty object where null would mislead. */
+static void end_omitted(struct splitter *s, int64_t row) {
+    if (is_in_message(s, row)) text_end_row(&s->rest, 0);
+    else append_rest(s);
 }
 
 static void append_whole(struct splitter *s, struct json_text text) {
@@ -175,11 +178,19 @@ static void append_whole(struct splitter *s, struct json_text text) {
     text_end_row(&s->rest, 1);
 }
 
+/* Where the members of the message stand in the row's attributes, if all of them do, just as they are; else their end. */
+static const uint8_t *line_of(const struct splitter *s, struct json_text text, int64_t row) {
+    int is_put_together = text.at == s->scratch.data;
+    struct json_text message = array_text(&s->request->messages, row);
+    return is_put_together ? text.end - (message.end - message.at) : text.at == message.at ? text.at : text.end;
+}
+
 static void split_row(struct splitter *s, int64_t row) {
-    struct json_text text = attributes_text(&s->request->attributes, &s->request->messages, row);
+    struct json_text text = attributes_text(&s->request->attributes, &s->request->messages, row, &s->scratch);
     arena_reset(&s->reader.arena);
     if (!text.at) {
-        end_without_rest(s, row);
+        json_members_clear(&s->members);
+        end_omitted(s, row);
         return;
     }
     if (!read_row(s, text)) {
@@ -187,15 +198,17 @@ static void split_row(struct splitter *s, int64_t row) {
         append_whole(s, text);
         return;
     }
-    int remains = 0;
+    const uint8_t *line = line_of(s, text, row);
+    int is_any_left = 0, is_of_line = line < text.end && json_is_clean(&s->members);
     for (int32_t i = 0; i < s->members.count; i++) {
         struct json_member *member = &s->members.items[i];
-        remains |= move(s, row, member, asked_of(s, i, member));
+        int become = move(s, row, member, asked_of(s, i, member));
+        is_any_left |= become == LEFT;
+        is_of_line &= become != OMITTABLE || member->value.text > line;
     }
-    /* Without LEFT the rest is only what the message has too, or nothing. */
-    if (!(remains & LEFT) && json_is_clean(&s->members) && is_message(s, text, row)) text_end_row(&s->rest, 0);
-    else if (remains) append_rest(s);
-    else end_without_rest(s, row);
+    if (is_any_left) append_rest(s);
+    else if (is_of_line) text_end_row(&s->rest, 0);
+    else end_omitted(s, row);
 }
 
 static void split_rows(struct splitter *s) {
@@ -238,6 +251,7 @@ static void free_splitter(struct splitter *s) {
     json_members_free(&s->members);
     json_members_free(&s->line);
     text_free(&s->rest);
+    buffer_free(&s->scratch);
     free(s);
 }
 
@@ -248,7 +262,7 @@ int32_t kernel_attributes_split(const struct split_request *request, struct text
     s->request = request;
     json_reader_init(&s->reader, &s->memory);
     s->reader.is_valid_utf8 = 1;
-    s->asked.memory = s->members.memory = s->line.memory = &s->memory;
+    s->asked.memory = s->members.memory = s->line.memory = s->scratch.memory = &s->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(s->memory.exhausted) == 0) {
         split_rows(s);

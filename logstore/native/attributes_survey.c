@@ -30,8 +30,7 @@ struct surveyor {
     struct json_members members;
     struct json_members places; /* of the keys in `known` */
     struct arena names;
-    struct buffer known;
-    struct buffer facts;
+    struct buffer known, facts, scratch;
     struct text_builder out_names;
 };
 
@@ -118,7 +117,7 @@ static int64_t survey_rows(struct surveyor *s, int64_t rows, const struct array_
     for (; surveyed < wanted && bytes < BYTES_MAX; surveyed++) {
         int64_t place = surveyed * STRIDE % wanted;
         int64_t row = (int64_t)((double)place * (double)rows / (double)wanted);
-        struct json_text text = attributes_text(attributes, messages, row);
+        struct json_text text = attributes_text(attributes, messages, row, &s->scratch);
         bytes += text.end - text.at;
         arena_reset(&s->reader.arena);
         if (!text.at || !json_read_only_object(&s->reader, text, &s->members)) continue;
@@ -148,7 +147,7 @@ int32_t kernel_attributes_survey(int64_t rows, const struct array_input *attribu
     json_reader_init(&s->reader, &s->memory);
     s->reader.is_valid_utf8 = 1;
     s->members.memory = s->places.memory = s->names.memory = &s->memory;
-    s->known.memory = s->facts.memory = &s->memory;
+    s->known.memory = s->facts.memory = s->scratch.memory = &s->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(s->memory.exhausted) == 0) {
         report(s, survey_rows(s, rows, attributes, messages), result);
@@ -160,6 +159,7 @@ int32_t kernel_attributes_survey(int64_t rows, const struct array_input *attribu
     arena_free(&s->names);
     buffer_free(&s->known);
     buffer_free(&s->facts);
+    buffer_free(&s->scratch);
     text_free(&s->out_names);
     free(s);
     return status;

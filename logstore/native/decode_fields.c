@@ -179,17 +179,23 @@ void decode_choose_fields(struct decoder *d, struct fields *fields) {
     if (d->gathered.length) buffer_byte(&d->gathered, '}');
 }
 
-/* A document's `@timestamp`, or the time of its envelope, may be the `time` of its line cut to milliseconds, or rounded to
- * microseconds: then that one counts. One that is the same is said twice. */
-static void refine_time(struct decoder *d, int64_t *time_ns) {
-    struct json_member *line = json_members_find(&d->members, (const uint8_t *)"time", 4);
+/* Whether the member is a time that differs by less than `unit_ns`: then it counts, and is said already. */
+static int refine_by(struct decoder *d, const char *key, int64_t unit_ns, int64_t *time_ns) {
+    struct json_member *member = json_members_find(&d->members, (const uint8_t *)key, strlen(key));
     int64_t finer_ns;
-    int64_t unit_ns = *time_ns % MILLISECOND_NS == 0 ? MILLISECOND_NS : *time_ns % MICROSECOND_NS == 0 ? MICROSECOND_NS : 1;
-    if (!line || line->is_dropped || line->value.kind != JSON_STRING) return;
-    if (read_time(d, &line->value, &finer_ns) != TIME_OK) return;
-    if (finer_ns <= *time_ns - unit_ns || finer_ns >= *time_ns + unit_ns) return;
+    if (!member || member->is_dropped || member->value.kind != JSON_STRING) return 0;
+    if (read_time(d, &member->value, &finer_ns) != TIME_OK) return 0;
+    if (finer_ns <= *time_ns - unit_ns || finer_ns >= *time_ns + unit_ns) return 0;
     *time_ns = finer_ns;
-    line->is_dropped = 1;
+    member->is_dropped = 1;
+    return 1;
+}
+
+/* A document's `@timestamp`, or the time of its envelope, may be the `time` of its line cut to milliseconds, or rounded to
+ * microseconds; and that of the envelope may be the document's `@timestamp`. */
+static void refine_time(struct decoder *d, int64_t *time_ns) {
+    int64_t unit_ns = *time_ns % MILLISECOND_NS == 0 ? MILLISECOND_NS : *time_ns % MICROSECOND_NS == 0 ? MICROSECOND_NS : 1;
+    if (!refine_by(d, "time", unit_ns, time_ns) && d->envelope_time) refine_by(d, "@timestamp", unit_ns, time_ns);
 }
 
 /* A time in seconds or milliseconds, of which a member has the nanoseconds of the second: `timestampSeconds` and

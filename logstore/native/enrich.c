@@ -85,6 +85,24 @@ static void append_message(struct enricher *e, struct json_text message) {
     text_end_row(&e->attributes, 1);
 }
 
+/* May the message's members stand for themselves, after the pushed ones? */
+static int can_follow(const struct enricher *e, struct json_text message) {
+    if (*message.at != '{' || message.end[-1] != '}' || !json_is_clean(&e->line)) return 0;
+    if (!e->pushed.count || !json_is_clean(&e->pushed)) return 0;
+    for (int32_t i = 0; i < e->line.count; i++) {
+        if (json_members_find(&e->pushed, e->line.items[i].key, e->line.items[i].key_length)) return 0;
+    }
+    return 1;
+}
+
+/* A text that ends in a comma says that the message's members follow. */
+static void append_open(struct enricher *e, struct json_text pushed) {
+    pushed = json_trimmed(pushed);
+    buffer_append(&e->attributes.text, pushed.at, (size_t)(pushed.end - pushed.at - 1));
+    buffer_byte(&e->attributes.text, ',');
+    text_end_row(&e->attributes, 1);
+}
+
 static void append_text(struct enricher *e, struct json_text text) {
     buffer_append(&e->attributes.text, text.at, (size_t)(text.end - text.at));
     text_end_row(&e->attributes, text.at != NULL);
@@ -123,6 +141,7 @@ static void enrich_row(struct enricher *e, int64_t row) {
     buffer_int32(&e->severities, (int32_t)severity);
     if (e->line.count == 0 || !fits(e, pushed, NOTE_BYTES)) append_text(e, pushed);
     else if (kind == LINE_JSON && !pushed.at && json_is_clean(&e->line)) append_message(e, message);
+    else if (kind == LINE_JSON && pushed.at && can_follow(e, message)) append_open(e, pushed);
     else append_merged(e, pushed);
 }
 

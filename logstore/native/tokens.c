@@ -37,6 +37,12 @@ struct build_result {
 /* As a word: its 16 bytes are what `word_hash` may read. */
 static const uint8_t NESTED[17] = "{";
 
+struct text {
+    const uint8_t *at;
+    size_t length;
+    const uint8_t *readable_end;
+};
+
 struct builder {
     struct memory memory;
     const struct build_request *request;
@@ -54,12 +60,8 @@ struct builder {
     uint64_t recent[1 << RECENT_BITS]; /* words seen last: most come again soon */
     struct buffer noted_in; /* int32: of each template, the last group in which such an object was noted whole, plus 1 */
     uint64_t nested; /* noted where an attribute may be an object or a list */
-};
-
-struct text {
-    const uint8_t *at;
-    size_t length;
-    const uint8_t *readable_end;
+    struct text pushed; /* noted last, in the group `pushed_in` - 1 */
+    int32_t pushed_in;
 };
 
 /* Where a hash belongs in the set, unless taken by another; nobody can send words that crowd there. */
@@ -237,12 +239,26 @@ static void note_object(struct builder *b, struct text message, int32_t template
     if (template != NO_TEMPLATE && !is_escaped) set_noted(b, template, group);
 }
 
+/* What was pushed before the members of the message. Rows of a stream mostly have the same. */
+static void note_pushed(struct builder *b, struct text pushed, int32_t group) {
+    int is_noted = b->pushed_in == group + 1 && b->pushed.length == pushed.length &&
+                   memcmp(b->pushed.at, pushed.at, pushed.length) == 0;
+    if (is_noted) return;
+    b->pushed = pushed;
+    b->pushed_in = group + 1;
+    int is_escaped = memchr(pushed.at, '\\', pushed.length) != NULL;
+    note_words(b, is_escaped ? unescape(&b->unescaped, pushed) : pushed);
+    if (may_nest(pushed)) note(b, b->nested);
+}
+
 static void note_row(struct builder *b, int64_t row, int32_t group) {
     struct text message = text_of(b, MESSAGE, row), attributes = text_of(b, ATTRIBUTES, row);
     message_words_read(&b->message, message.at, message.length, message.readable_end);
     int32_t template = finder_note(&b->finder, row, &b->message);
-    int is_object = message.length && !attributes.length && is_valid(&b->request->columns[ATTRIBUTES], row);
-    if (is_object) note_object(b, message, template, group);
+    int is_valued = is_valid(&b->request->columns[ATTRIBUTES], row);
+    int is_open = attributes.length && attributes.at[attributes.length - 1] == ',';
+    if (is_open) note_pushed(b, attributes, group);
+    if (is_open || (message.length && !attributes.length && is_valued)) note_object(b, message, template, group);
     else if (attributes.length) note_attributes(b, attributes, message);
     else note_digit_words(b, &b->message);
     for (int64_t other = OTHERS; other < b->request->columns_count; other++) {

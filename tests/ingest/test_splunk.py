@@ -246,13 +246,14 @@ def test_objects_without_an_event_are_refused_as_splunk_does_but_not_fluent_bits
     assert [(record["message"], record["labels"]) for record in events(nested)] == [("hello", {"node": "node-1"})] * 2
 
 
-def test_a_time_of_the_record_that_is_finer_counts() -> None:
+@pytest.mark.parametrize("name", ["time", "@timestamp"])
+def test_a_time_of_the_record_that_is_finer_counts(name: str) -> None:
     """As Fluent Bit writes both: the envelope's is rounded to microseconds."""
-    event = {"log": "x", "time": "2026-09-21T14:13:20.123456789Z"}
+    event = {"log": "x", name: "2026-09-21T14:13:20.123456789Z"}
     [record] = events(json.dumps({"time": 1790000000.123457, "event": event}))
     assert (record["time"], record.get("attributes")) == (1_790_000_000_123_456_789, None)
     [other] = events(json.dumps({"time": 1790000001.123457, "event": event}))
-    assert (other["time"], other["attributes"]) == (1_790_000_001_123_457_000, {"time": event["time"]})
+    assert (other["time"], other["attributes"]) == (1_790_000_001_123_457_000, {name: event[name]})
 
 
 def test_raw_bodies_are_lines_and_parameters_say_the_rest() -> None:

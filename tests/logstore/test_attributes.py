@@ -172,10 +172,17 @@ def is_read_by_duckdb(text: str) -> bool:
 
 def line_of(how: str, text: str) -> str:
     """A message that is the attributes' text, or not."""
-    return {"same": text, "blanks": f" {text}\r\n", "other": '{"a":1,"id":"x","":"y"}', "plain": "a=1"}[how]
+    other = '{"a":1,"id":"x","":"y"}'
+    return {"same": text, "blanks": f" {text}\r\n", "other": other, "plain": "a=1", "pushed": text}[how]
 
 
-ROWS = st.lists(st.tuples(st.sampled_from(("same", "same", "blanks", "other", "plain")), OBJECTS), max_size=6)
+def attributes_of(how: str, text: str) -> str:
+    """The text, perhaps after what a sender pushed."""
+    return f'{{"pushed":"p",{text[1:]}' if how == "pushed" and len(text) > 2 else text
+
+
+HOWS = ("same", "blanks", "other", "plain", "pushed")
+ROWS = st.lists(st.tuples(st.sampled_from(("same", *HOWS)), OBJECTS), max_size=6)
 OMIT = st.lists(st.sampled_from(POOL), unique=True, max_size=3)
 
 
@@ -186,7 +193,7 @@ OMIT = st.lists(st.sampled_from(POOL), unique=True, max_size=3)
 def test_duckdb_reads_every_key_as_before(rows: list[tuple[str, str]], keys: Keys, omit: list[str]) -> None:
     rows = [row for row in rows if is_read_by_duckdb(row[1])]
     omit = [key for key in omit if key not in dict(keys)]
-    values, messages = texts([text for _, text in rows]), texts([line_of(*row) for row in rows])
+    values, messages = texts([attributes_of(*row) for row in rows]), texts([line_of(*row) for row in rows])
     parts = split(values, keys, omit, messages)
     for (key, _), column, in_rest in zip(keys, parts.columns, parts.in_rest, strict=True):
         kept = extracted(parts.rest, key) if in_rest else [None] * len(rows)
@@ -200,22 +207,23 @@ def test_duckdb_reads_every_key_as_before(rows: list[tuple[str, str]], keys: Key
     assert [meaning(text) for text in after] == [meaning(text) for text in values.to_pylist()]
 
 
-@given(st.lists(st.tuples(st.sampled_from(("same", "blanks", "other", "plain")), ANY_OBJECTS), max_size=6), ASKED, OMIT)
+@given(st.lists(st.tuples(st.sampled_from(HOWS), ANY_OBJECTS), max_size=6), ASKED, OMIT)
 def test_omitted_keys_come_back_whatever_the_lines(rows: list[tuple[str, str]], keys: Keys, omit: list[str]) -> None:
     omit = [key for key in omit if key not in dict(keys)]
-    values = [None if how == "other" and len(text) < 10 else text for how, text in rows]
+    values = [None if how == "other" and len(text) < 10 else attributes_of(how, text) for how, text in rows]
     lines = [line_of(*row) for row in rows]
     after = joined(taken_apart(values, keys, omit, lines), keys, omit, texts(lines))
     assert [meaning(text) for text in after] == [meaning(text) for text in values]
 
 
 def test_ids_are_left_out_only_where_the_line_has_them() -> None:
-    keys, line = [("a", Kind.INTEGER)], '{"a":1,"id":"x","no":"y"}'
-    values = [line, line, line, '{"a":1,"id":"x"}', '{"a":1}', None, '{"a":true,"id":"x","no":"y"}']
-    lines = [line, f"\t{line} ", "plain", line, line, line, '{"a":true,"id":"x","no":"y"}']
+    keys, line = [("a", Kind.INTEGER), ("b", Kind.INTEGER)], '{"a":1,"id":"x","no":"y"}'
+    pushed = '{"b":2,"no":"y","id":"x"}'
+    values = [line, line, line, '{"a":1,"id":"x"}', '{"a":1}', None, '{"a":true,"id":"x","no":"y"}', pushed]
+    lines = [line, f"\t{line} ", "plain", line, line, line, '{"a":true,"id":"x","no":"y"}', line]
     rest = taken_apart(values, keys, ["id", "no"], lines).rest.to_pylist()
     whole = '{"id":"x","no":"y"}'
-    assert rest == [None, None, whole, '{"id":"x"}', "{}", "{}", '{"a":true,"id":"x","no":"y"}']
+    assert rest == [None, None, whole, '{"id":"x"}', "{}", "{}", '{"a":true,"id":"x","no":"y"}', None]
 
 
 def test_a_member_of_a_line_is_read_as_text_and_as_json() -> None:

@@ -116,6 +116,11 @@ def test_every_word_is_held_by_its_group(
         begin = end
 
 
+def assert_alike(one: Filters, other: Filters) -> None:
+    assert one.offsets.tolist() == other.offsets.tolist()
+    assert one.content == other.content
+
+
 rows_of_objects = st.lists(
     st.tuples(objects, st.booleans())
     | st.tuples(
@@ -132,9 +137,22 @@ def test_of_messages_that_are_their_attributes_the_same_words_are_held(
     messages = [json.dumps(row, ensure_ascii=is_ascii) for row, is_ascii in rows]
     all_ends = np.array([*sorted(end for end in ends if end <= len(rows)), len(rows)])
     told = build(column(messages), column([""] * len(rows)), [], all_ends)
-    written = build(column(messages), column(list(messages)), [], all_ends)
-    assert told.offsets.tolist() == written.offsets.tolist()
-    assert told.content == written.content
+    assert_alike(told, build(column(messages), column(list(messages)), [], all_ends))
+
+
+PUSHED = st.sampled_from(['{"x":"y1"', '{"_p":"F","n":1', '{"at":{"k":[2]}', r'{"a":"b\n3"', '{"a":"caf\u00e9 4"'])
+
+
+@given(rows_of_objects.flatmap(lambda rows: st.tuples(*(st.tuples(st.just(row), PUSHED) for row in rows if row[0]))))
+def test_of_messages_that_go_on_with_pushed_attributes_the_same_words_are_held(
+    rows: tuple[tuple[tuple[dict[str, Any], bool], str], ...],
+) -> None:
+    messages = [json.dumps(row, ensure_ascii=is_ascii) for (row, is_ascii), _ in rows]
+    pushed = [text for _, text in rows]
+    ends = np.array([len(rows) // 2, len(rows)])
+    told = build(column(messages), column([f"{text}," for text in pushed]), [], ends)
+    together = [f"{text},{message[1:]}" for text, message in zip(pushed, messages, strict=True)]
+    assert_alike(told, build(column(messages), column(together), [], ends))
 
 
 def test_where_message_and_attributes_are_empty_no_word_is_held() -> None:

@@ -173,3 +173,19 @@ def test_pushed_attributes_that_are_an_empty_text_are_none() -> None:
 
 def test_an_empty_batch_stays_empty() -> None:
     assert enrich(stored([])).num_rows == 0
+
+
+def test_a_json_line_is_kept_once() -> None:
+    kept = {
+        (None, '{"a":1,"b": 2}'): "",
+        ('{"x":"y"}', '{"a":1,"b": 2}'): '{"x":"y",',
+        (' {"x":"y" } ', '{"a":1}'): '{"x":"y" ,',
+        ('{"a":7}', '{"a":1,"b": 2}'): '{"a":7,"b":2}',
+        ("{}", '{"a": 1}'): '{"a":1}',
+        ('{"x":"y"}', ' {"a":1}'): '{"x":"y","a":1}',
+    }
+    rows = enrich(stored([(line, pushed, "") for pushed, line in kept]))
+    assert rows.column("attributes").to_pylist() == list(kept.values())
+    whole_texts = ['{"a":1,"b": 2}', '{"x":"y","a":1,"b": 2}', '{"x":"y" ,"a":1}', *list(kept.values())[3:]]
+    assert whole(rows).column("attributes").to_pylist() == whole_texts
+    assert whole(rows.slice(1, 3)).column("attributes").to_pylist() == whole_texts[1:4]
