@@ -1,104 +1,95 @@
-"""What metadata has told before: each that is different has a number, and columns are made of numbers.
+"""What metadata has told before, remembered over bodies.
 
-Agents send the same metadata with every record of a container, and many containers in a body: what is done for each
-of them is done here once, and what is done for each body is arithmetic.
+Agents send the same metadata with every record of a container, and many containers in a body: each that is different is
+read once, and what is done for each body is a kernel's work. Mirrors logstore/native/places.h.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
-from threading import Lock
-from typing import Final
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from ingest.decoding import WORD_COLUMNS
+from ingest.decoding import WORD_COLUMNS, WordColumn
 from ingest.exact_json import members_text, read_exactly, write_exactly
 from ingest.identity import resolve
 from ingest.identity_table import RECORD, Table
-from ingest.placing_kernels import Codes, take_words
-from ingest.rows import dictionary, within_limits
+from ingest.rows import sound, within_limits
+from logstore.native import KERNEL_OK, ColumnBuffer, kernel
 
 PLACES_MAX_BYTES: Final = 32 << 20
 """Of what is remembered for one table; what is over it is forgotten as a whole, and read again when it comes."""
-_PLACE_BYTES: Final = 1 << 10
-"""About what a place takes beside its texts, for what tells it and for what it says."""
 _TABLES_MAX: Final = 8
 
-Told = tuple[str | None, ...]
+COLUMNS: Final = (*WORD_COLUMNS, "labels", *RECORD, "members")
+"""What is told of a record: identity and `stream`; `labels`, which are JSON or null; severity and ids; what is left of
+its metadata, as JSON without braces."""
+
+Keys = tuple[str | None, ...]
 """The JSON texts of metadata and labels, and the words of `WORD_COLUMNS`."""
+Defaults = tuple[str, str]
+"""What stands for an empty cluster and namespace."""
+Told = dict[str, pa.DictionaryArray]
+"""By `COLUMNS`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The different words that some rows have of one kind, and which each has."""
-
-    words: Sequence[str | None]
-    codes: pa.Int32Array
+class _Text(ctypes.Structure):
+    _fields_ = (("text", ctypes.c_char_p), ("length", ctypes.c_int64))
 
 
-class _Column:
-    """The different words of all places, of one kind, and the code of each place's."""
+class _KeyColumn(ctypes.Structure):
+    _fields_ = (
+        ("codes", ctypes.c_void_p),
+        ("validity", ctypes.c_void_p),
+        ("at", ctypes.c_int64),
+        ("offsets", ctypes.c_void_p),
+        ("text", ctypes.c_void_p),
+        ("is_told_apart", ctypes.c_int64),
+    )
 
-    def __init__(self) -> None:
-        self.words: list[str | None] = []
-        self._code_of: dict[str | None, int] = {}
-        self._codes: Codes = np.zeros(64, np.int32)
-        self._outgrown: list[Codes] = []
-        """Kept, since they may be being read."""
-        self.address: int = self._codes.ctypes.data
-        self.last: tuple[bytes, str, pa.DictionaryArray] | None = None
-
-    def add(self, place: int, word: str | None) -> None:
-        code = self._code_of.setdefault(word, len(self.words))
-        if code == len(self.words):
-            self.words.append(word)
-        if place == len(self._codes):
-            self._outgrown.append(self._codes)
-            self._codes = np.concatenate((self._codes, np.zeros_like(self._codes)))
-            self.address = self._codes.ctypes.data
-        self._codes[place] = code
-
-
-class Tale:
-    """What is known of the rows of a batch."""
-
-    def __init__(self, columns: Mapping[str, _Column], places: Codes, which: Codes) -> None:
-        layout = [(column.address, len(column.words)) for column in columns.values()]
-        self._columns = columns
-        ends = accumulate(words for _, words in layout)
-        self._words = {name: slice(end - size, end) for name, end, (_, size) in zip(columns, ends, layout, strict=True)}
-        self._rows = len(which)
-        self._is_used, self._codes = take_words(np.array(layout, np.int64), places, which)
-
-    def words(self, name: str) -> Words:
-        """Of `severity`, `trace_id`, `span_id`, or `members`: what is left of the metadata, as JSON without braces."""
-        is_used, codes = self._taken(name)
-        return Words(_used(self._columns[name], is_used), codes)
-
-    def column(self, name: str, default: str = "") -> pa.DictionaryArray:
-        """Of identity, `stream` or `labels`, which are JSON or null; the default stands for an empty word. What a
-        batch uses the next one often uses too."""
-        (is_used, codes), column = self._taken(name), self._columns[name]
-        last = column.last
-        if last is None or last[:2] != (is_used, default):
-            words = [word or default if word is not None else None for word in _used(column, is_used)]
-            last = column.last = (is_used, default, dictionary(words, np.arange(len(words), dtype=np.int32)))
-        words = last[2]
-        if len(words.dictionary) < len(words):
-            return words.take(codes)
-        return pa.DictionaryArray.from_arrays(codes, words.dictionary, safe=False)
-
-    def _taken(self, name: str) -> tuple[bytes, pa.Int32Array]:
-        """Which of a column's words are used, a byte for each, and the rows' codes among those."""
-        size_bytes = 4 * self._rows
-        codes = self._codes.slice(list(self._columns).index(name) * size_bytes, size_bytes)
-        return self._is_used[self._words[name]], pa.Array.from_buffers(pa.int32(), self._rows, [None, codes])
+    @classmethod
+    def of(cls, column: pa.DictionaryArray) -> "_KeyColumn":
+        validity, codes = column.indices.buffers()
+        words = column.dictionary
+        _, offsets, text = words.buffers()
+        return cls(
+            codes.address + 4 * column.offset,
+            validity.address if validity else None,
+            column.offset,
+            offsets.address + 4 * words.offset,
+            text.address if text else None,
+            len(words) + (column.null_count > 0) > 1,
+        )
 
 
-def _used(column: _Column, is_used: bytes) -> list[str | None]:
-    return list(map(column.words.__getitem__, np.flatnonzero(np.frombuffer(is_used, np.uint8)).tolist()))
+class _TellRequest(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("keys", ctypes.POINTER(_KeyColumn)),
+        ("key_count", ctypes.c_int64),
+        ("defaults", ctypes.POINTER(_Text)),
+    )
+
+
+class _TellResult(ctypes.Structure):
+    _fields_ = (("unknown", ColumnBuffer), ("columns", ctypes.POINTER(WordColumn)))
+
+
+_new: Final = kernel("kernel_places_new", ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p))
+_free: Final = kernel("kernel_places_free", ctypes.c_void_p, is_short=True)
+_add: Final = kernel(
+    "kernel_places_add",
+    ctypes.c_void_p,
+    ctypes.POINTER(_Text),
+    ctypes.c_int64,
+    ctypes.POINTER(_Text),
+    ctypes.POINTER(ctypes.c_int64),
+)
+_tell: Final = kernel("kernel_places_tell", ctypes.c_void_p, ctypes.POINTER(_TellRequest), ctypes.POINTER(_TellResult))
+_NO_COLUMN: Final = pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([], pa.string()))
 
 
 class Places:
@@ -107,49 +98,54 @@ class Places:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._lock = Lock()
-        self._numbers: dict[Told, int] = {}
-        self._columns = {name: _Column() for name in (*WORD_COLUMNS, "labels", *RECORD, "members")}
+        self._places = ctypes.c_void_p()
         self.bytes = 0
+        _check(_new(len(COLUMNS), ctypes.byref(self._places)))
 
-    def numbers(self, rows: Iterable[Told]) -> list[int | None]:
-        """Of each row the number of its place; None where it is not known."""
-        return list(map(self._numbers.get, rows))
+    def __del__(self, _free: Callable[..., int] = _free) -> None:
+        if self._places:
+            _free(self._places)
 
-    def add(self, rows: Iterable[Told]) -> None:
-        for told in rows:
-            words = _read(self._table, told)
-            with self._lock:
-                if told not in self._numbers:
-                    self._append(told, words)
+    def add(self, keys: Keys) -> None:
+        words = _read(self._table, keys)
+        size_bytes = ctypes.c_int64()
+        told = _texts([words[name] for name in COLUMNS])
+        _check(_add(self._places, _texts(keys), len(keys), told, ctypes.byref(size_bytes)))
+        self.bytes = size_bytes.value
 
-    def tell(self, places: Codes, which: Codes) -> Tale:
-        """What is known of rows, of each of which `which` says whose of the places it has."""
-        return Tale(self._columns, places, which)
-
-    def _append(self, told: Told, words: Mapping[str, str | None]) -> None:
-        place = len(self._numbers)
-        for name, column in self._columns.items():
-            column.add(place, words[name])
-        self.bytes += _size_bytes((told, tuple(words.values())))
-        self._numbers[told] = place
+    def tell(self, parts: Sequence[pa.DictionaryArray], defaults: Defaults) -> Told | list[int]:
+        """The columns of rows whose keys are in `parts`; without any row where no row has a word. If some are not
+        known, a row of each of those."""
+        rows = len(parts[0])
+        keys = (_KeyColumn * len(parts))(*map(_KeyColumn.of, parts))
+        request = _TellRequest(rows, keys, len(parts), _of_columns(defaults))
+        columns = (WordColumn * len(COLUMNS))()
+        result = _TellResult(columns=columns)
+        _check(_tell(self._places, ctypes.byref(request), ctypes.byref(result)))
+        if result.unknown.length:
+            unknown: list[int] = np.frombuffer(result.unknown.take_bytes(), np.int64).tolist()
+            return unknown
+        return {
+            name: column.to_array(rows) if column.words else _NO_COLUMN
+            for name, column in zip(COLUMNS, columns, strict=True)
+        }
 
 
 _latest: Final[dict[Table, Places]] = {}
 
 
-def known(table: Table, rows: Sequence[Told]) -> tuple[Places, Codes]:
-    """Places among which are those of all rows, and their numbers."""
+def tell(table: Table, parts: Sequence[pa.DictionaryArray], defaults: Defaults) -> Told:
+    """What the table makes of the keys of some rows; see `Places.tell`."""
     places = _latest.get(table) or Places(table)
-    numbers = places.numbers(rows)
-    if None in numbers:
-        unknown = [told for told, number in zip(rows, numbers, strict=True) if number is None]
-        if places.bytes + _size_bytes(unknown) > PLACES_MAX_BYTES:
-            places, unknown = Places(table), list(rows)
-        places.add(unknown)
-        numbers = places.numbers(rows)
+    while isinstance(told := places.tell(parts, defaults), list):
+        unknown: list[Keys] = [tuple(part[row].as_py() for part in parts) for row in told]
+        if places.bytes and places.bytes + _size_bytes(unknown) > PLACES_MAX_BYTES:
+            places = Places(table)
+            continue
+        for keys in unknown:
+            places.add(keys)
         _keep(table, places)
-    return places, np.array(numbers, np.int32)
+    return told
 
 
 def _keep(table: Table, places: Places) -> None:
@@ -160,13 +156,29 @@ def _keep(table: Table, places: Places) -> None:
     _latest[table] = places
 
 
-def _size_bytes(rows: Iterable[Told]) -> int:
-    return sum(_PLACE_BYTES + sum(map(len, filter(None, told))) for told in rows)
+def _size_bytes(rows: Sequence[Keys]) -> int:
+    return sum(len(text) for keys in rows for text in keys if text)
 
 
-def _read(table: Table, told: Told) -> dict[str, str | None]:
+def _texts(texts: Sequence[str | None]) -> Any:
+    encoded = [None if text is None else sound(text).encode() for text in texts]
+    return (_Text * len(texts))(*(_Text(text, len(text or b"")) for text in encoded))
+
+
+@lru_cache(maxsize=64)
+def _of_columns(defaults: Defaults) -> Any:
+    cluster, namespace = defaults
+    return _texts([{"cluster": cluster, "namespace": namespace}.get(name, "") for name in COLUMNS])
+
+
+def _check(status: int) -> None:
+    if status != KERNEL_OK:
+        raise MemoryError("places")
+
+
+def _read(table: Table, keys: Keys) -> dict[str, str | None]:
     """The words of all columns."""
-    metadata, labels, *words = told
+    metadata, labels, *words = keys
     said = {name: word for name, word in zip(WORD_COLUMNS, words, strict=True) if word}
     resolved = resolve({**(read_exactly(metadata) if metadata else {}), **said}, table)
     source = resolved.source
@@ -175,7 +187,7 @@ def _read(table: Table, told: Told) -> dict[str, str | None]:
     source = within_limits(replace(source, labels=all_labels))
     return {
         **{name: getattr(source, name) for name in WORD_COLUMNS},
-        **{name: getattr(resolved, name) for name in RECORD},
+        **{name: getattr(resolved, name) or None for name in RECORD},
         "labels": write_exactly(source.labels, is_sorted=True) if source.labels else None,
         "members": members_text(resolved.rest),
     }

@@ -233,10 +233,16 @@ def dictionary(words: Sequence[str | None], groups: Groups) -> pa.DictionaryArra
 
 
 def _texts(texts: Sequence[str | None]) -> pa.StringArray:
-    """Lone surrogates, for which UTF-8 has no form, become U+FFFD."""
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:
-        return pa.array(
-            [text and text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts], pa.string()
-        )
+        return pa.array([text and sound(text) for text in texts], pa.string())
+
+
+def sound(text: str) -> str:
+    """Lone surrogates, for which UTF-8 has no form, become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

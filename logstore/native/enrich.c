@@ -11,6 +11,7 @@ struct enricher {
     const struct enrich_request *request;
     struct json_reader reader;
     struct json_members line, pushed;
+    struct json_text pushed_text; /* what `pushed` was read from, if it may be kept for the next row */
     struct buffer severities;
     struct text_builder attributes;
     int64_t pushed_bytes_ahead; /* of the rows after this one: they must fit in any case */
@@ -35,10 +36,23 @@ static struct json_text attributes_of(const struct enrich_request *request, int6
     return (struct json_text){request->attributes + offsets[0], request->attributes + offsets[1]};
 }
 
-/* Reads the pushed attributes into `pushed`; false where they are no object. */
-static int read_pushed(struct enricher *e, struct json_text text) {
-    if (text.at) return json_read_only_object(&e->reader, text, &e->pushed);
+static int is_same(struct json_text one, struct json_text other) {
+    size_t length = (size_t)(one.end - one.at);
+    return other.at && (size_t)(other.end - other.at) == length && memcmp(one.at, other.at, length) == 0;
+}
+
+static void forget_pushed(struct enricher *e) {
+    e->pushed_text = (struct json_text){NULL, NULL};
     json_members_clear(&e->pushed);
+}
+
+/* Reads the pushed attributes into `pushed`, unless the row before had the same; false where they are no object. */
+static int read_pushed(struct enricher *e, struct json_text text) {
+    if (text.at && is_same(text, e->pushed_text)) return 1;
+    forget_pushed(e);
+    if (!text.at) return 1;
+    if (!json_read_only_object(&e->reader, text, &e->pushed)) return 0;
+    if (json_is_clean(&e->pushed)) e->pushed_text = text; /* all its keys stand there, none is the reader's */
     return 1;
 }
 
@@ -127,9 +141,9 @@ static void enrich_row(struct enricher *e, int64_t row) {
         kind = note_error(e, "\"JSON nested deeper than 128 levels\"");
     }
     int is_asked = severity == SEVERITY_NONE || (kind != LINE_PLAIN && pushed.at);
-    if (!is_asked) json_members_clear(&e->pushed);
+    if (!is_asked) forget_pushed(e);
     else if (!read_pushed(e, pushed)) {
-        json_members_clear(&e->pushed);
+        forget_pushed(e);
         kind = note_error(e, "\"the pushed attributes are no JSON object\"");
         pushed = (struct json_text){NULL, NULL};
     }
