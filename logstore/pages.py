@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import zstandard
 
 from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, kernel
 from logstore.order import Ints
@@ -21,7 +22,7 @@ _PAGE: Final = np.dtype([(name, "<i8") for name in ("begin", "size", "plain_size
 class _PageText(ctypes.Structure):
     """`struct page_text`."""
 
-    _fields_ = (("content", ctypes.c_void_p), ("size", ctypes.c_int64), ("values", ctypes.c_int64))
+    _fields_ = (("content", ctypes.c_char_p), ("size", ctypes.c_int64), ("values", ctypes.c_int64))
 
 
 _pages: Final = kernel("kernel_pages", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ColumnBuffer))
@@ -55,7 +56,7 @@ def texts(file: int, metadata: pq.FileMetaData, group: int, name: str, rows: Int
     if pages is None or pages["values"].sum() != chunk.num_values:
         return None
     needed, _, _, places = spread(pages["values"], rows)
-    return _texts_of([_plain(content, page) for page in pages[needed]], pages["values"][needed], places)
+    return _texts_of(_plain(content, pages[needed]), pages["values"][needed], places)
 
 
 def spread(sizes: Ints, rows: Ints) -> tuple[Ints, Ints, Ints, Ints]:
@@ -79,14 +80,20 @@ def _pages_of(content: bytes) -> "np.ndarray[tuple[int], np.dtype[np.void]] | No
     return np.frombuffer(result.take_bytes(), _PAGE)
 
 
-def _plain(content: bytes, page: np.void) -> pa.Buffer:
-    begin, size, plain_size, _ = page.tolist()
-    compressed = pa.py_buffer(memoryview(content)[begin : begin + size])
-    return pa.decompress(compressed, plain_size, codec="zstd")
+def _plain(content: bytes, pages: "np.ndarray[tuple[int], np.dtype[np.void]]") -> list[bytes]:
+    """The pages without their compression. Raises OSError."""
+    decompress = zstandard.ZstdDecompressor().decompress
+    try:
+        return [
+            decompress(content[begin : begin + size], max_output_size=plain_size)
+            for begin, size, plain_size, _ in pages.tolist()
+        ]
+    except zstandard.ZstdError as error:
+        raise OSError(f"a page cannot be decompressed: {error}") from error
 
 
-def _texts_of(plain: list[pa.Buffer], values: Ints, places: Ints) -> pa.StringArray | None:
-    described = (_PageText(one.address, one.size, count) for one, count in zip(plain, values.tolist(), strict=True))
+def _texts_of(plain: list[bytes], values: Ints, places: Ints) -> pa.StringArray | None:
+    described = (_PageText(one, len(one), count) for one, count in zip(plain, values.tolist(), strict=True))
     told = (_PageText * len(plain))(*described)
     at = np.ascontiguousarray(places, np.int64)
     result = TextColumn()

@@ -15,7 +15,6 @@ frequent attributes under their own names (logstore/columns.py); `attributes` ha
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
@@ -23,7 +22,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from logstore import attributes, index, pages
@@ -31,9 +29,10 @@ from logstore.attributes import ARROW
 from logstore.catalog import Segment
 from logstore.chunks import Chunks, Read
 from logstore.columns import AttributeColumns
+from logstore.native.arrays import int64s, repeated
 from logstore.order import Ints
 from logstore.record import STORED
-from logstore.words import may_hold
+from logstore.wanted import EVERYTHING, Wanted
 
 FORMAT_VERSION: Final = 2
 TEMPLATE: Final = "_template"
@@ -84,40 +83,6 @@ def read_columns(segment: Segment) -> pa.Table:
     return pa.table([_column(table, partition, field) for field in fields], schema=pa.schema(fields))
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What all records have that are wanted: one of these values in each of these columns of identity, and of each of
-    these sets of words (logstore/words.py) one in the message."""
-
-    identity: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    words: tuple[frozenset[str], ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.identity or self.words)
-
-    def mask(self, table: pa.Table) -> npt.NDArray[np.bool_]:
-        """The records that may be wanted, by those of the columns that the table has."""
-        mask = self.has_identity(table)
-        if self.words and "message" in table.column_names:
-            mask &= self.has_words(table["message"])
-        return mask
-
-    def has_identity(self, table: pa.Table) -> npt.NDArray[np.bool_]:
-        """By those of the columns of identity that the table has."""
-        mask = np.ones(table.num_rows, np.bool_)
-        for name in self.identity.keys() & set(table.column_names):
-            values = pa.array(self.identity[name], pa.string())
-            mask &= pc.is_in(table[name], value_set=values).to_numpy()
-        return mask
-
-    def has_words(self, messages: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-        mask: npt.NDArray[np.bool_] = np.logical_and.reduce([may_hold(messages, words) for words in self.words])
-        return mask
-
-
-EVERYTHING: Final = Wanted()
-
-
 def read_groups(
     segment: Segment,
     groups: Sequence[int],
@@ -146,14 +111,24 @@ def read_rows(segment: Segment, groups: Sequence[int], rows: Ints, names: Sequen
     among those of these row groups."""
     with _reading(segment) as read:
         table = _read_rows(segment, partial(_CHUNKS.read, segment.path, read), groups, rows, _needed(segment, names))
-    columns = {name: _whole(table[name]) for name in table.column_names}
+    columns = _plain(table)
     if _has_more(segment, names):
         kinds = [(key, columns[key]) for key, _ in segment.columns.kinds]
         rest, omitted = columns["attributes"], segment.columns.omitted
         columns["attributes"] = attributes.join(rest, kinds, omitted, columns["message"])
     for name, word in _partition(segment.path).items():
-        columns.setdefault(name, pa.repeat(word, len(rows)))
+        columns.setdefault(name, repeated(word, len(rows)))
     return pa.table([columns[name] for name in names], names=list(names))
+
+
+def _plain(table: pa.Table) -> dict[str, pa.Array]:
+    """The columns in one piece each, without dictionaries."""
+    kinds = {field.name: pa.string() if pa.types.is_dictionary(field.type) else field.type for field in table.schema}
+    batches = [batch.to_struct_array().cast(pa.struct(list(kinds.items()))) for batch in table.to_batches()]
+    if not batches:
+        return {name: pa.array([], kind) for name, kind in kinds.items()}
+    whole = batches[0] if len(batches) == 1 else pa.concat_arrays(batches)
+    return dict(zip(table.column_names, whole.flatten(), strict=True))
 
 
 def _read_rows(segment: Segment, read: Read, groups: Sequence[int], rows: Ints, needed: Collection[str]) -> pa.Table:
@@ -261,7 +236,7 @@ def _read_wanted(
 def _is_between(table: pa.Table, between_ns: tuple[int, int] | None) -> npt.NDArray[np.bool_]:
     if between_ns is None:
         return np.ones(table.num_rows, np.bool_)
-    times = table["time"].cast(pa.int64()).to_numpy()
+    times = int64s(table["time"])
     mask: npt.NDArray[np.bool_] = (times >= between_ns[0]) & (times <= between_ns[1])
     return mask
 

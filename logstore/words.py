@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ _may_stand = kernel(
     "kernel_words_may_stand",
     ctypes.POINTER(_Texts),
     ctypes.c_int64,
-    ctypes.c_void_p,
+    ctypes.c_char_p,
     ctypes.c_void_p,
     ctypes.c_int64,
     ctypes.c_void_p,
@@ -46,7 +47,7 @@ def is_word_character(character: str) -> bool:
     return bool(_is_word_character(ord(character)))
 
 
-def stands_free(texts: pa.StringArray, needle: str, *, is_prefix: bool = False) -> pa.BooleanArray:
+def stands_free(texts: pa.StringArray, needle: str, *, is_prefix: bool = False) -> npt.NDArray[np.bool_]:
     """For each text, whether `needle` (not empty) is in it and neither begins nor, unless it is a prefix, ends inside
     a word. Case counts. Null texts count as empty."""
     found = np.zeros(len(texts), dtype=np.uint8)
@@ -63,7 +64,7 @@ def stands_free(texts: pa.StringArray, needle: str, *, is_prefix: bool = False) 
             is_word_character(needle[-1]) and not is_prefix,
             found.ctypes.data,
         )
-    return pa.array(found.view(np.bool_))
+    return found.view(np.bool_)
 
 
 def may_hold(texts: pa.ChunkedArray, alternatives: Collection[str]) -> npt.NDArray[np.bool_]:
@@ -72,10 +73,10 @@ def may_hold(texts: pa.ChunkedArray, alternatives: Collection[str]) -> npt.NDArr
     if not all(word.isascii() for word in alternatives):
         return np.ones(len(texts), np.bool_)
     chunks = [chunk for chunk in texts.chunks if len(chunk)]
-    words = pa.array(alternatives, pa.string())
+    ends = np.array([0, *accumulate(map(len, alternatives))], np.int32)
+    words = "".join(alternatives).encode()
     found = np.zeros(len(texts), np.bool_)
-    word_offsets, word_text = text_addresses(words)
-    _may_stand(_described(chunks), len(chunks), word_text, word_offsets, len(words), found.ctypes.data)
+    _may_stand(_described(chunks), len(chunks), words, ends.ctypes.data, len(alternatives), found.ctypes.data)
     return found
 
 

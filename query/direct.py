@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from logstore.enrich import whole
+from logstore.native.arrays import int64s
 from logstore.record import COLUMNS, STORED
 from query import ast
 from query.picking import read_rows
@@ -45,10 +46,12 @@ def in_order(tables: Sequence[pa.Table], names: Sequence[str], order: Order) -> 
     """These columns of records, in the order of time; each table has them, and those of its order."""
     needed = list(dict.fromkeys((*names, "time", "_seq")))
     parts = [_plain(table, needed) for table in tables if table.num_rows]
-    table = pa.concat_tables(parts or [_schema(needed).empty_table()]).combine_chunks()
-    ascending = np.lexsort((table["_seq"].to_numpy(), table["time"].cast(pa.int64()).to_numpy()))
-    table = table.take(pa.array(ascending if order == "asc" else ascending[::-1]))
-    return pa.RecordBatch.from_arrays([table[name].combine_chunks() for name in names], names=list(names))
+    batches = pa.concat_tables(parts).combine_chunks().to_batches() if parts else []
+    if not batches:
+        return pa.RecordBatch.from_pylist([], _schema(names))
+    (batch,) = batches
+    ascending = np.lexsort((int64s(batch.column("_seq")), int64s(batch.column("time"))))
+    return batch.take(pa.array(ascending if order == "asc" else ascending[::-1])).select(names)
 
 
 def _plain(table: pa.Table, names: Sequence[str]) -> pa.Table:

@@ -50,7 +50,7 @@ def _stands_free(texts: pa.ChunkedArray, needles: pa.ChunkedArray, prefixes: pa.
     """The needle is a bound value and so the same in all rows."""
     if not len(texts):
         return pa.array([], pa.bool_())
-    return words.stands_free(texts.combine_chunks(), needles[0].as_py(), is_prefix=prefixes[0].as_py())
+    return pa.array(words.stands_free(texts.combine_chunks(), needles[0].as_py(), is_prefix=prefixes[0].as_py()))
 
 
 def _whole_attributes(*arguments: pa.ChunkedArray) -> pa.Array:

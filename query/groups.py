@@ -34,6 +34,8 @@ class Piece:
     known: Known | None = None
     groups: tuple[int, ...] | None = None
     cells: pa.RecordBatch | None = None
+    matches: Ints | None = None
+    """About how many records of each of the segment's row groups may match; None: all."""
 
     @property
     def plain_bytes(self) -> int:
@@ -143,6 +145,8 @@ class Chosen:
     """Which groups are still in, and how many went by reason."""
 
     mask: Flags
+    matches: Ints
+    """About how many records of each group may match."""
     skipped: Counter[str] = field(default_factory=Counter)
 
     def keep(self, mask: Flags, reason: str) -> None:
@@ -218,15 +222,18 @@ def choose(
     catalog: Catalog,
 ) -> Chosen:
     """Leaves out the groups that cannot hold a matching record."""
-    chosen = Chosen(np.ones(groups.count, np.bool_))
     if not groups.count:
-        return chosen
+        return Chosen(np.ones(0, np.bool_), np.zeros(0, np.int64))
+    matches = np.add.reduceat(np.where(verdict.may[groups.numbers], groups.rows, 0), groups.entries[:-1])
+    chosen = Chosen(np.ones(groups.count, np.bool_), matches)
     if bounds.start_ns is not None:
         chosen.keep(groups.max_times_ns >= bounds.start_ns, "time")
     if bounds.end_ns is not None:
         chosen.keep(groups.min_times_ns < bounds.end_ns, "time")
     if INSIDE.intersection(bounds.identity):
-        chosen.keep(_with_streams(groups, bounds.identity, catalog), "stream")
+        of_streams = _rows_of_streams(groups, bounds.identity, catalog)
+        chosen.matches = np.minimum(matches, of_streams)
+        chosen.keep(of_streams > 0, "stream")
     if not verdict.may.all():
         chosen.keep(np.logical_or.reduceat(verdict.may[groups.numbers], groups.entries[:-1]), "template")
     for alternatives in words:
@@ -234,15 +241,21 @@ def choose(
     return chosen
 
 
-def _with_streams(groups: Groups, identity: Mapping[str, frozenset[str]], catalog: Catalog) -> Flags:
-    rows = catalog.rows_of(identity, [segment.id for segment, _ in groups.known])
-    mask = np.zeros(groups.count, np.bool_)
-    for at, (segment, known) in enumerate(groups.known):
-        for first_row, count in rows.get(segment.id, ()):
-            first = int(np.searchsorted(known.index.ends, first_row, side="right"))
-            last = int(np.searchsorted(known.index.ends, first_row + count - 1, side="right"))
-            mask[groups.starts[at] + first : groups.starts[at] + min(last + 1, known.index.groups)] = True
-    return mask
+def _rows_of_streams(groups: Groups, identity: Mapping[str, frozenset[str]], catalog: Catalog) -> Ints:
+    """How many records of streams of this identity each group has."""
+    ranges = catalog.rows_of(identity, [segment.id for segment, _ in groups.known])
+    found = [_rows_in_groups(known.index.ends, ranges.get(segment.id, [])) for segment, known in groups.known]
+    return joined(found)
+
+
+def _rows_in_groups(ends: Ints, ranges: Sequence[tuple[int, int]]) -> Ints:
+    """How many rows of these ranges (first row, rows) each of the groups that end there has."""
+    if not ranges:
+        return np.zeros(len(ends), np.int64)
+    first, count = np.array(ranges, np.int64).T
+    # Of each range the rows before each end, and so between two ends.
+    before: Ints = np.clip(ends[:, None] - first, 0, count).sum(axis=1)
+    return np.diff(before, prepend=0)
 
 
 def _with_words(groups: Groups, alternatives: frozenset[str], mask: Flags) -> Flags:
@@ -272,16 +285,15 @@ def rows_that_must(groups: Groups, verdict: Verdict, mask: Flags) -> dict[int, i
     return {segment.id: rows for (segment, _), rows in found if rows}
 
 
-def pieces(groups: Groups, mask: Flags) -> tuple[Piece, ...]:
-    """What is left to read."""
+def pieces(groups: Groups, mask: Flags, matches: Ints) -> tuple[Piece, ...]:
+    """What is left to read, and how many records of each group may match."""
     found = list(groups.pieces)
     if not mask.any():
         return tuple(found)
     starts = groups.starts.tolist()
     for at, (segment, known) in enumerate(groups.known):
         kept = mask[starts[at] : starts[at + 1]]
-        if kept.all():
-            found.append(Piece(segment, known))
-        elif kept.any():
-            found.append(Piece(segment, known, tuple(np.flatnonzero(kept).tolist())))
+        if kept.any():
+            left = None if kept.all() else tuple(np.flatnonzero(kept).tolist())
+            found.append(Piece(segment, known, left, matches=matches[starts[at] : starts[at + 1]]))
     return tuple(found)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from logstore.listing import Listing
+from logstore.native.arrays import int64s
 from logstore.order import Ints
 from logstore.pruning import Bounds
 from query import analyse, ast
@@ -84,8 +85,8 @@ class Search:
         for batch in rows:
             count += batch.num_rows
             if count <= ROWS_MAX:
-                times.append(batch.column(batch.num_columns - 2).cast(pa.int64()).to_numpy())
-                seqs.append(batch.column(batch.num_columns - 1).to_numpy())
+                times.append(int64s(batch.column(batch.num_columns - 2)))
+                seqs.append(int64s(batch.column(batch.num_columns - 1)))
             yield batch
         if count <= ROWS_MAX:
             none = np.zeros(0, np.int64)

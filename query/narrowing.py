@@ -13,11 +13,12 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from logstore.errors import QueryTooExpensive
+from logstore.native.arrays import int64s, is_one_of
 from logstore.order import Ints
-from logstore.segment import TEMPLATE, Wanted
+from logstore.segment import TEMPLATE
+from logstore.wanted import Wanted
 from query.groups import Piece, plain_bytes_of
 from query.picking import pick, read_facts
 from query.plain import Plain
@@ -77,19 +78,17 @@ class Certain:
         return known or part
 
     def _told(self, piece: Piece, table: pa.Table, between_ns: tuple[int, int]) -> "_Told":
-        times: Ints = table["time"].cast(pa.int64()).to_numpy()
+        times = int64s(table["time"])
         is_seen = (times >= between_ns[0]) & (times <= between_ns[1]) & Wanted(self.identity).has_identity(table)
         if self.must is None:
             return _Told(piece, times, is_seen, np.zeros_like(is_seen))
-        templates = table[TEMPLATE]
-        return _Told(
-            piece, times, is_seen & _is_one_of(templates, self.must), is_seen & _is_one_of(templates, self.open)
-        )
+        templates = int64s(table[TEMPLATE])
+        return _Told(piece, times, is_seen & is_one_of(templates, self.must), is_seen & is_one_of(templates, self.open))
 
     def _buffered(self, part: Slice) -> tuple[Ints, Flags] | None:
         """When the slice's buffered records are, and which of them match; None where that is not known."""
         assert part.between_ns is not None
-        times: Ints = part.buffer["time"].cast(pa.int64()).to_numpy()
+        times = int64s(part.buffer["time"])
         is_seen = (times >= part.between_ns[0]) & (times <= part.between_ns[1])
         if not is_seen.any():
             return times, is_seen
@@ -120,11 +119,6 @@ def _with_rows(part: Slice, told: Sequence[_Told], times_ns: Ints, matches: Flag
             rows.append((one.piece, found))
     is_in = matches & (times_ns >= first_ns) & (times_ns <= last_ns)
     return replace(part, rows=tuple(rows), buffer=part.buffer.filter(pa.array(is_in)))
-
-
-def _is_one_of(templates: pa.ChunkedArray, ids: Ints) -> Flags:
-    found: Flags = pc.is_in(templates, value_set=pa.array(ids)).to_numpy()
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from logstore import segment as segments
 from logstore.order import Ints
-from logstore.segment import Wanted
+from logstore.wanted import Wanted
 from query.cost import Cost
 from query.groups import SMALL_BYTES, Piece
 from query.session import Session

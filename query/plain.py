@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logstore.native.arrays import int64s
 from logstore.pruning import Bounds
-from logstore.segment import Wanted
+from logstore.wanted import Wanted
 from logstore.words import stands_free
 from query import analyse, ast
 from query.required import words_of_message
@@ -29,7 +31,7 @@ class Plain:
     def mask(self, table: pa.Table, between_ns: tuple[int, int]) -> Flags:
         """Which of these records, whose messages are among their columns, match and are between two times, both
         inclusive."""
-        times = table["time"].cast(pa.int64()).to_numpy()
+        times = int64s(table["time"])
         mask: Flags = (times >= between_ns[0]) & (times <= between_ns[1]) & Wanted(self.identity).has_identity(table)
         if not self.phrases:
             return mask
@@ -63,6 +65,5 @@ def _is_plain(phrase: ast.Phrase) -> bool:
 
 
 def _having(messages: pa.ChunkedArray, phrase: ast.Phrase) -> Flags:
-    chunks = [stands_free(chunk, lower(phrase.text), is_prefix=phrase.prefix) for chunk in messages.chunks]
-    found: Flags = pa.chunked_array(chunks, pa.bool_()).to_numpy()
-    return found
+    found = [stands_free(chunk, lower(phrase.text), is_prefix=phrase.prefix) for chunk in messages.chunks]
+    return found[0] if len(found) == 1 else np.concatenate([np.zeros(0, np.bool_), *found])

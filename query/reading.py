@@ -16,10 +16,10 @@ from logstore.cells import By
 from logstore.listing import Listing
 from logstore.numbering import Texts
 from logstore.pruning import Bounds
-from logstore.segment import Wanted
 from logstore.snapshot import Snapshot
 from logstore.store import Store
 from logstore.templates import UNASSIGNED
+from logstore.wanted import Wanted
 from query import analyse, ast, frequent
 from query.cost import Cost, Stage
 from query.counting import cells_for
@@ -228,7 +228,7 @@ def _narrowed(
         whole,
         grouped=grouped,
         query=query,
-        pieces=pieces(groups, mask),
+        pieces=pieces(groups, mask, chosen.matches),
         view=_view(whole.view, query, decided_leaves, texts),
         counted=sum(counted_of.values()),
         counted_of=counted_of,

@@ -60,8 +60,8 @@ class Slice:
 @dataclass(frozen=True, slots=True)
 class _Spans:
     """Row groups, whole segments without an index, and the buffer's chunks: from when to when (ns, inclusive) each has
-    records, how many bytes and how many of them, and the position of the piece that it belongs to; the buffer's chunks
-    have -1, -2 and so on."""
+    records, how many bytes, how many that may match, and the position of the piece that it belongs to; the buffer's
+    chunks have -1, -2 and so on."""
 
     first_ns: Ints
     last_ns: Ints
@@ -100,7 +100,7 @@ def slices(
     """Slices from the newest to the oldest (`desc`), or the reverse, of what is between two times, both inclusive.
 
     Row groups overlap in time, so that a slice ends where the next row group begins, and what it has left is read again
-    with the next slice. So a slice is long enough to have as many records as are `wanted`, were all of them to match.
+    with the next slice. So a slice is long enough to have as many records as are `wanted`, were all to match that may.
     """
     spans = _spans(pieces, buffer).within(*within_ns)
     begins_ns, ends_ns = (spans.last_ns, spans.first_ns) if order == "desc" else (spans.first_ns, spans.last_ns)
@@ -114,7 +114,7 @@ def slices(
         next_ns = None if following is None else int(begins_ns[following])
         if next_ns is not None and (size < target or next_ns == edge_ns):
             continue
-        if wanted and next_ns is not None and spans.rows_between(open_spans, *sorted((edge_ns, next_ns))) < wanted:
+        if next_ns is not None and size < WHOLE_BYTES and _is_short(spans, open_spans, edge_ns, next_ns, wanted):
             continue
         between_ns = _between(ends_ns[open_spans], edge_ns, next_ns, order)
         yield Slice(*_parts(pieces, spans.owners[open_spans], buffer), between_ns, spans.bytes_of_files(open_spans))
@@ -125,6 +125,11 @@ def slices(
         open_spans = np.array(open_spans)[reach_it].tolist()
         size = 0
         target, wanted = (target * 2, wanted * 2) if is_bounded else (target, wanted)
+
+
+def _is_short(spans: _Spans, some: Sequence[int], edge_ns: int, next_ns: int, wanted: int) -> bool:
+    """Whether there cannot be as many records as are wanted between the two."""
+    return wanted > 0 and spans.rows_between(some, min(edge_ns, next_ns), max(edge_ns, next_ns)) < wanted
 
 
 def _between(ends_ns: Ints, edge_ns: int, next_ns: int | None, order: Order) -> tuple[int, int]:
@@ -165,8 +170,9 @@ def _spans_of(piece: Piece, owner: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:
         return _one(segment.min_time_ns, segment.max_time_ns, segment.plain_bytes, segment.rows, owner)
     index = piece.known.index
     groups = np.arange(index.groups) if piece.groups is None else np.array(piece.groups)
-    size, rows = segment.plain_bytes // index.groups, segment.rows // index.groups
-    sizes, counts, owners = (np.full(len(groups), value) for value in (size, rows, owner))
+    sizes, owners = np.full(len(groups), segment.plain_bytes // index.groups), np.full(len(groups), owner)
+    all_rows = np.full(len(groups), segment.rows // index.groups)
+    counts = all_rows if piece.matches is None else piece.matches[groups]
     return index.min_times_ns[groups], index.max_times_ns[groups], sizes, counts, owners
 
 

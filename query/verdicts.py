@@ -119,6 +119,8 @@ def combine(condition: ast.Expression, known: Mapping[ast.Expression, Verdict], 
             return Verdict(~inner.may, ~inner.must)
         case ast.And(items) | ast.Or(items):
             each = [combine(item, known, count) for item in items]
+            if len(each) == 1:
+                return each[0]
             both = np.logical_and.reduce if isinstance(condition, ast.And) else np.logical_or.reduce
             return Verdict(both([one.must for one in each]), both([one.may for one in each]))
     return Verdict(np.zeros(count + 1, np.bool_), np.ones(count + 1, np.bool_))

@@ -1,13 +1,31 @@
-"""Arrow arrays as kernels are given them. Mirrors `struct array_input` of logstore/native/attributes.h."""
+"""Arrow arrays in memory, as kernels are given them and as numpy sees them.
+
+Most calls of pyarrow let go of the GIL two to eight times, also where they take a microsecond, and wait for it each
+time where others want it. What a short question does for each piece that it reads does not, if it can do with these.
+"""
 
 import ctypes
-from typing import Self
+from collections.abc import Collection
+from typing import Final, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from logstore.native import KERNEL_OK, kernel
+
+_WORDS_MAX: Final = 4096
+"""Of more different words pyarrow finds those that are wanted."""
+
+_is_one_of: Final = kernel(
+    "kernel_is_one_of", ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
+)
 
 
 class ArrayInput(ctypes.Structure):
-    """Where the column's first row stands in memory; valid while the column lives."""
+    """`struct array_input` of logstore/native/attributes.h: where the column's first row stands in memory; valid while
+    the column lives."""
 
     _fields_ = (
         ("validity", ctypes.c_void_p),
@@ -22,3 +40,42 @@ class ArrayInput(ctypes.Structure):
         validity, values, *text = (buffer.address if buffer else 0 for buffer in column.buffers())
         width = {pa.string(): 4, pa.bool_(): 0}.get(column.type, 8)
         return cls(validity, column.offset, values + width * column.offset, *text)
+
+
+def int64s(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64]:
+    """The values of a column of 64-bit integers or times without nulls; where it is one piece, without a copy."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    values = [np.frombuffer(one.buffers()[1], np.int64, len(one), 8 * one.offset) for one in chunks if len(one)]
+    return values[0] if len(values) == 1 else np.concatenate([np.zeros(0, np.int64), *values])
+
+
+def is_one_of(values: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of the values are among those wanted."""
+    values, wanted = np.ascontiguousarray(values), np.ascontiguousarray(wanted)
+    found = np.zeros(len(values), np.bool_)
+    if _is_one_of(values.ctypes.data, len(values), wanted.ctypes.data, len(wanted), found.ctypes.data) != KERNEL_OK:
+        raise MemoryError("is_one_of")
+    return found
+
+
+def has_one_of(column: pa.ChunkedArray, words: Collection[str]) -> npt.NDArray[np.bool_]:
+    """Which texts of a column, with or without a dictionary, are among the words; null is not."""
+    found = [_has_one_of(chunk, words) for chunk in column.chunks]
+    return found[0] if len(found) == 1 else np.concatenate([np.zeros(0, np.bool_), *found])
+
+
+def _has_one_of(chunk: pa.Array, words: Collection[str]) -> npt.NDArray[np.bool_]:
+    is_encoded = chunk.type == pa.dictionary(pa.int32(), pa.string())
+    if not is_encoded or chunk.null_count or len(chunk.dictionary) > _WORDS_MAX:
+        found: npt.NDArray[np.bool_] = pc.is_in(chunk, value_set=pa.array(words, pa.string())).to_numpy(False)
+        return found
+    is_wanted = np.array([word in words for word in chunk.dictionary.to_pylist()], np.bool_)
+    codes = np.frombuffer(chunk.indices.buffers()[1], np.int32, len(chunk), 4 * chunk.offset)
+    return is_wanted[codes]
+
+
+def repeated(word: str, rows: int) -> pa.StringArray:
+    """A column of the same text."""
+    text = word.encode()
+    offsets = np.arange(rows + 1, dtype=np.int32) * len(text)
+    return pa.Array.from_buffers(pa.string(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(text * rows)])

@@ -161,3 +161,27 @@ def test_the_newest_of_everything_needs_the_row_groups_at_its_end_alone(
     told = explain(store, engine, Request("* | fields message", limit=10), analyze=True)
     everything = explain(store, engine, Request("* | fields message", limit=0), analyze=True)
     assert told["analyze"]["bytes"] < everything["analyze"]["bytes"] / 5
+
+
+@pytest.mark.parametrize("query", ["scarce", "pod=lone"])
+def test_a_slice_is_as_long_as_it_takes_for_enough_to_match(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    """By what templates and streams tell, not as if every record matched."""
+    monkeypatch.setattr("query.slices.FIRST_BYTES", 0)
+    settings = StoreSettings(flush_age_s=3_600, compact_interval_s=3_600, row_group_rows=64)
+    with Store.open(tmp_path / "data", settings) as opened:
+        rare = [(at % 40 == 0) for at in range(4_000)]
+        append(
+            opened,
+            [
+                record(START_NS + at * S_NS, "scarce thing" if is_rare else "plenty", pod="lone" if is_rare else "many")
+                for at, is_rare in enumerate(rare)
+            ],
+        )
+        opened.flush()
+        engine = Engine(opened.path / "segments", opened.path / "spill", secret=opened.catalog.secret())
+        told = explain(opened, engine, Request(query, limit=50), analyze=True)["analyze"]
+        engine.close()
+    assert told["rows"] == 50
+    assert told["slices"]["read"] <= 2

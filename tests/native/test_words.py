@@ -43,7 +43,7 @@ def test_a_phrase_stands_free_where_a_naive_reading_finds_it(
 ) -> None:
     column = pa.array(["skipped"] * offset + found, pa.string()).slice(offset)
     expected = [naive(text, needle, is_prefix) for text in found]
-    assert stands_free(column, needle, is_prefix=is_prefix).to_pylist() == expected
+    assert stands_free(column, needle, is_prefix=is_prefix).tolist() == expected
 
 
 WORDS = st.text("ik1_sx", min_size=1, max_size=70)
