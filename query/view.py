@@ -21,7 +21,7 @@ from logstore.cells import WEIGHT
 from logstore.enrich import AS_MESSAGE, OPEN_END
 from logstore.record import COLUMNS
 from logstore.templates import UNASSIGNED
-from logstore.wanted import EVERYTHING, Wanted
+from logstore.wanted import Wanted
 from query import ast, extension, sql
 from query.cost import Cost, Stage
 from query.counting import as_records
@@ -74,7 +74,7 @@ class View:
     has_templates: bool = False
     has_weights: bool = False
     has_segments: bool = False
-    wanted: Wanted = EVERYTHING
+    wanted: Wanted = field(default_factory=Wanted)
 
     @property
     def has_more(self) -> bool:
