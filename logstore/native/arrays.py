@@ -1,7 +1,7 @@
 """Arrow arrays in memory, as kernels are given them and as numpy sees them.
 
-Most calls of pyarrow let go of the GIL two to eight times, also where they take a microsecond, and wait for it each
-time where others want it. What a short question does for each piece that it reads does not, if it can do with these.
+For what a short question does with each piece that it reads: a call of pyarrow takes a microsecond or some hundred, and
+lets go of the GIL two to eight times.
 """
 
 import ctypes
