@@ -1,8 +1,9 @@
 """Text → AST."""
 
 import time
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from typing import Final
 
 from lark import Lark
 from lark.exceptions import LarkError, UnexpectedInput, VisitError
@@ -14,6 +15,10 @@ from query.diagnosis import explain
 from query.errors import invalid, shown
 from query.walk import children
 
+REMEMBERED: Final = 128
+REMEMBERED_CHARS: Final = 1_000
+"""Longer texts are parsed anew each time."""
+
 
 def parse(text: str, now_ns: int | None = None) -> ast.Query:
     """Parse a query; relative times in it count from `now_ns` (the clock's, unless given).
@@ -21,6 +26,14 @@ def parse(text: str, now_ns: int | None = None) -> ast.Query:
     Raises:
         InvalidQuery: with position and hint.
     """
+    read = _read if len(text) <= REMEMBERED_CHARS else _read.__wrapped__
+    query = read(text)
+    return ast.Query(query.filter, query.pipes, time.time_ns() if now_ns is None else now_ns)
+
+
+@lru_cache(REMEMBERED)
+def _read(text: str) -> ast.Query:
+    """Dashboards and pages ask the same over and over, of other times. Raises InvalidQuery."""
     _check_text(text)
     try:
         tree = _parser().parse(text)
@@ -34,7 +47,7 @@ def parse(text: str, now_ns: int | None = None) -> ast.Query:
         raise invalid(f"the query cannot be read: {shown(str(error))}") from None
     assert isinstance(tree, ast.Query)
     check_size(tree)
-    return ast.Query(tree.filter, tree.pipes, time.time_ns() if now_ns is None else now_ns)
+    return tree
 
 
 @cache
