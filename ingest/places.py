@@ -17,7 +17,8 @@ from ingest.decoding import WORD_COLUMNS, WordColumn
 from ingest.exact_json import members_text, read_exactly, write_exactly
 from ingest.identity import resolve
 from ingest.identity_table import RECORD, Table
-from ingest.rows import sound, within_limits
+from ingest.json_text import clean
+from ingest.rows import within_limits
 from logstore.native import KERNEL_OK, ColumnBuffer, kernel
 
 PLACES_MAX_BYTES: Final = 32 << 20
@@ -161,7 +162,7 @@ def _size_bytes(rows: Sequence[Keys]) -> int:
 
 
 def _texts(texts: Sequence[str | None]) -> Any:
-    encoded = [None if text is None else sound(text).encode() for text in texts]
+    encoded = [None if text is None else clean(text).encode() for text in texts]
     return (_Text * len(texts))(*(_Text(text, len(text or b"")) for text in encoded))
 
 

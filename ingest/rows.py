@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from ingest.json_text import to_json
+from ingest.json_text import clean, to_json
 from ingest.request import Decoded, Reject, Request, all_told
 from logstore.errors import TooLarge
 from logstore.native import is_utf8
@@ -236,13 +236,4 @@ def _texts(texts: Sequence[str | None]) -> pa.StringArray:
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:
-        return pa.array([text and sound(text) for text in texts], pa.string())
-
-
-def sound(text: str) -> str:
-    """Lone surrogates, for which UTF-8 has no form, become U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+        return pa.array([text and clean(text) for text in texts], pa.string())
