@@ -22,7 +22,8 @@ def head_of(scope: Scope) -> Head:
         text = value.decode("latin-1")
         known = headers.get(key := name.decode("latin-1").lower())
         headers[key] = f"{known},{text}" if known and key == "content-encoding" else text
-    params = dict(QueryParams(scope["query_string"].decode("latin-1")))
+    query: bytes = scope["query_string"]
+    params = dict(QueryParams(query.decode("latin-1"))) if query else {}
     return Head(scope["method"], scope["path"], params, headers)
 
 

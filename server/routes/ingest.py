@@ -22,7 +22,7 @@ from logstore.errors import (
     Unavailable,
 )
 from server.asgi import response_of, sender_of
-from server.body import BodyLimits, BodyReader, ClientGone
+from server.body import BodyReader, ClientGone
 from server.errors import SERVER_FAULT, headers_of, reason_of, status_of
 from server.mounts import Mount
 from server.params import Params, from_query_string
@@ -65,9 +65,14 @@ class Ingest:
         self._uploads = Uploads(service)
         self._sources = service.sources
         self._seconds = service.telemetry.ingest.seconds
+        self._limits = service.body_limits()
+        self._probe_limits = replace(
+            self._limits, max_bytes=PROBE_MAX_BYTES, max_bytes_setting="a request without records"
+        )
 
     async def __call__(self, mount: Mount, head: Head, scope: Scope, receive: Receive, send: Send) -> None:
-        reader = BodyReader(scope, receive, self._service.bodies, self._limits(mount))
+        limits = self._probe_limits if isinstance(mount.endpoint, Probe) else self._limits
+        reader = BodyReader(scope, receive, self._service.bodies, limits)
         sender = sender_of(scope, head)
         try:
             answer = await self._respond(mount, head, scope, sender, reader)
@@ -125,12 +130,6 @@ class Ingest:
                 f"the disk did not confirm the records within {ACK_TIMEOUT_S:g} s; they may be stored or not:"
                 " send them again with the same Idempotency-Key"
             ) from None
-
-    def _limits(self, mount: Mount) -> BodyLimits:
-        limits = self._service.body_limits()
-        if isinstance(mount.endpoint, Probe):
-            return replace(limits, max_bytes=PROBE_MAX_BYTES, max_bytes_setting="a request without records")
-        return limits
 
 
 def _check_params(query_string: bytes) -> None:
