@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from logstore.native.arrays import int64s
 from logstore.order import Ints
 from logstore.record import STORED
 
@@ -118,7 +119,7 @@ def _words(table: pa.Table, name: str) -> _Keys:
 
 
 def _minutes(table: pa.Table) -> _Keys:
-    times: Ints = table["time"].cast(pa.int64()).to_numpy()
+    times = int64s(table["time"])
     minutes = times // MINUTE_NS
     first = minutes.min()
     minutes -= first

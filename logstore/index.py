@@ -25,6 +25,7 @@ import pyarrow as pa
 from logstore import cells, templates, tokens
 from logstore.cells import By
 from logstore.errors import Damaged
+from logstore.native.arrays import int64s
 from logstore.order import Ints
 
 VERSION: Final = 2
@@ -102,7 +103,7 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
     at_most = min(TEMPLATES_MAX, max(TEMPLATES_ALWAYS, table.num_rows // ROWS_PER_TEMPLATE))
     found = templates.most_frequent(message, entries, at_most)
     starts = np.concatenate(([0], ends[:-1]))
-    times = table["time"].cast(pa.int64()).to_numpy()
+    times = int64s(table["time"])
     offsets, presence, counts, first_seqs = _presence(found, ends, table["_seq"].to_numpy())
     index = Index(
         ends,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logstore.native import KERNEL_OK, kernel
+from logstore.native.arrays import int64s
 from logstore.record import DAY_NS, IDENTITY
 from logstore.word_column import WordColumn
 
@@ -71,7 +72,7 @@ def runs(
     if table.num_rows == 0:
         return []
     partitions = refined(words["cluster"].ranks(), words["namespace"].ranks())
-    times = table["time"].cast(pa.int64()).to_numpy()
+    times = int64s(table["time"])
     places = _places(partitions, times)
     is_wide = _count_distinct(places) > max_windows
     if is_wide:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from logstore import attributes, index, pages
+from logstore import attributes, pages
 from logstore.attributes import ARROW
 from logstore.catalog import Segment
 from logstore.chunks import Chunks, Read
@@ -60,18 +60,12 @@ def with_rest(table: pa.Table, rest: pa.StringArray) -> pa.Table:
 
 
 def _joined(table: pa.Table, columns: AttributeColumns) -> pa.StringArray:
-    return attributes.join(
-        _whole(table["attributes"]),
-        [(key, _whole(table[key])) for key, _ in columns.kinds],
-        columns.omitted,
-        _whole(table["message"]),
-    )
+    return _attributes(_plain(table.select(["attributes", "message", *dict(columns.kinds)])), columns)
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """The column in one piece, without a dictionary."""
-    array = index.one_chunk(column)
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+def _attributes(plain: Mapping[str, pa.Array], columns: AttributeColumns) -> pa.StringArray:
+    kinds = [(key, plain[key]) for key, _ in columns.kinds]
+    return attributes.join(plain["attributes"], kinds, columns.omitted, plain["message"])
 
 
 def read_columns(segment: Segment) -> pa.Table:
@@ -113,9 +107,7 @@ def read_rows(segment: Segment, groups: Sequence[int], rows: Ints, names: Sequen
         table = _read_rows(segment, partial(_CHUNKS.read, segment.path, read), groups, rows, _needed(segment, names))
     columns = _plain(table)
     if _has_more(segment, names):
-        kinds = [(key, columns[key]) for key, _ in segment.columns.kinds]
-        rest, omitted = columns["attributes"], segment.columns.omitted
-        columns["attributes"] = attributes.join(rest, kinds, omitted, columns["message"])
+        columns["attributes"] = _attributes(columns, segment.columns)
     for name, word in _partition(segment.path).items():
         columns.setdefault(name, repeated(word, len(rows)))
     return pa.table([columns[name] for name in names], names=list(names))

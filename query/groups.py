@@ -234,8 +234,7 @@ def choose(
         of_streams = _rows_of_streams(groups, bounds.identity, catalog)
         chosen.matches = np.minimum(matches, of_streams)
         chosen.keep(of_streams > 0, "stream")
-    if not verdict.may.all():
-        chosen.keep(np.logical_or.reduceat(verdict.may[groups.numbers], groups.entries[:-1]), "template")
+    chosen.keep(matches > 0, "template")
     for alternatives in words:
         chosen.keep(_with_words(groups, alternatives, chosen.mask), "words")
     return chosen

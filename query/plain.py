@@ -66,4 +66,4 @@ def _is_plain(phrase: ast.Phrase) -> bool:
 
 def _having(messages: pa.ChunkedArray, phrase: ast.Phrase) -> Flags:
     found = [stands_free(chunk, lower(phrase.text), is_prefix=phrase.prefix) for chunk in messages.chunks]
-    return found[0] if len(found) == 1 else np.concatenate([np.zeros(0, np.bool_), *found])
+    return np.concatenate([np.zeros(0, np.bool_), *found])

@@ -29,7 +29,6 @@ class JoinedWrites:
         self._transport = transport
         self._loop = loop
         self._held: list[bytes] = []
-        self._held_bytes = 0
         self.is_closing = transport.is_closing
         self.get_extra_info = transport.get_extra_info
 
@@ -37,12 +36,15 @@ class JoinedWrites:
         if not self._held:
             self._loop.call_soon(self._flush)
         self._held.append(data)
-        self._held_bytes += len(data)
         if self._held_bytes > HIGH_WATER_LIMIT:
             self._flush()
 
     def get_write_buffer_size(self) -> int:
         return self._held_bytes + self._transport.get_write_buffer_size()
+
+    @property
+    def _held_bytes(self) -> int:
+        return sum(map(len, self._held))
 
     def close(self) -> None:
         self._flush()
@@ -53,7 +55,7 @@ class JoinedWrites:
         self._transport.abort()
 
     def _flush(self) -> None:
-        held, self._held, self._held_bytes = self._held, [], 0
+        held, self._held = self._held, []
         if held:
             self._transport.write(b"".join(held))
 

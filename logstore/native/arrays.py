@@ -61,7 +61,7 @@ def is_one_of(values: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> n
 def has_one_of(column: pa.ChunkedArray, words: Collection[str]) -> npt.NDArray[np.bool_]:
     """Which texts of a column, with or without a dictionary, are among the words; null is not."""
     found = [_has_one_of(chunk, words) for chunk in column.chunks]
-    return found[0] if len(found) == 1 else np.concatenate([np.zeros(0, np.bool_), *found])
+    return np.concatenate([np.zeros(0, np.bool_), *found])
 
 
 def _has_one_of(chunk: pa.Array, words: Collection[str]) -> npt.NDArray[np.bool_]:
