@@ -11,15 +11,18 @@ import pyarrow as pa
 from ingest.request import Limits
 from logstore.errors import TooLarge
 from logstore.native import (
+    KERNEL_OK,
     KERNEL_OUT_OF_MEMORY,
     KERNEL_REFUSED,
     KERNEL_TOO_MANY_RECORDS,
+    ArrowArray,
     ColumnBuffer,
     TextColumn,
+    WordBuffers,
     address_of,
     kernel,
 )
-from logstore.record import SCHEMA, SEVERITIES
+from logstore.record import SCHEMA, WORD
 
 DECODE_MAX_BYTES: Final = 256 << 20
 """No body may be larger, whatever the settings say: offsets into a column's text are 32 bits wide."""
@@ -29,7 +32,8 @@ REJECTS_MAX: Final = 10_000
 
 WORD_COLUMNS: Final = ("cluster", "namespace", "pod", "container", "stream")
 _WORDS: Final = len(WORD_COLUMNS)
-_SEVERITY_WORDS: Final = pa.array(["", *SEVERITIES], pa.string())
+_ATTRIBUTES: Final = SCHEMA.field("attributes")
+_TOLD: Final = pa.schema([field for field in SCHEMA if field != _ATTRIBUTES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,27 +195,6 @@ class _Reject(ctypes.Structure):
     )
 
 
-class WordColumn(ctypes.Structure):
-    """`struct word_column_buffers`: a dictionary column that a kernel wrote."""
-
-    _fields_ = (
-        ("validity", ColumnBuffer),
-        ("codes", ColumnBuffer),
-        ("offsets", ColumnBuffer),
-        ("text", ColumnBuffer),
-        ("nulls", ctypes.c_int64),
-        ("words", ctypes.c_int64),
-    )
-
-    def to_array(self, rows: int) -> pa.Array:
-        validity = self.validity.take()
-        codes = pa.Array.from_buffers(
-            pa.int32(), rows, [validity if self.nulls else None, self.codes.take()], null_count=self.nulls
-        )
-        words = pa.Array.from_buffers(pa.string(), self.words, [None, self.offsets.take(), self.text.take()])
-        return pa.DictionaryArray.from_arrays(codes, words)
-
-
 class _Result(ctypes.Structure):
     _fields_ = (
         ("rows", ctypes.c_int64),
@@ -219,9 +202,9 @@ class _Result(ctypes.Structure):
         ("rejects", ColumnBuffer),
         ("time", ColumnBuffer),
         ("severity", ColumnBuffer),
-        ("words", WordColumn * _WORDS),
-        ("labels", WordColumn),
-        ("metadata", WordColumn),
+        ("words", WordBuffers * _WORDS),
+        ("labels", WordBuffers),
+        ("metadata", WordBuffers),
         ("message", TextColumn),
         ("trace_id", TextColumn),
         ("span_id", TextColumn),
@@ -230,6 +213,9 @@ class _Result(ctypes.Structure):
 
 
 _decode: Final = kernel("kernel_decode", ctypes.POINTER(_Request), ctypes.POINTER(_Result))
+_as_arrow: Final = kernel(
+    "kernel_arrow_decoded", ctypes.POINTER(_Result), *[ctypes.POINTER(ArrowArray)] * 3, is_short=True
+)
 
 
 def decode_columns(
@@ -279,24 +265,14 @@ def decode_columns(
 
 
 def _take(result: Any) -> Columns:
-    rows = result.rows
-    severity = pa.Array.from_buffers(pa.int32(), rows, [None, result.severity.take()])
-    arrays = {
-        "time": pa.Array.from_buffers(pa.timestamp("ns"), rows, [None, result.time.take()]),
-        "severity": pa.DictionaryArray.from_arrays(severity, _SEVERITY_WORDS),
-        "message": result.message.to_array(rows),
-        "labels": result.labels.to_array(rows),
-        "trace_id": result.trace_id.to_array(rows),
-        "span_id": result.span_id.to_array(rows),
-        "attributes": result.attributes.to_array(rows),
-    }
-    for name, column in zip(WORD_COLUMNS, result.words, strict=True):
-        arrays[name] = column.to_array(rows)
-    batch = pa.RecordBatch.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
+    told, attributes, metadata = ArrowArray(), ArrowArray(), ArrowArray()
+    if _as_arrow(*map(ctypes.byref, (result, told, attributes, metadata))) != KERNEL_OK:
+        raise MemoryError("decode")
+    batch = told.to_batch(_TOLD).append_column(_ATTRIBUTES, attributes.to_array(_ATTRIBUTES.type))
     raw = result.rejects.take_bytes()
     count = len(raw) // ctypes.sizeof(_Reject)
     rejects = [_reject(entry) for entry in (_Reject * count).from_buffer_copy(raw)]
-    return Columns(batch, result.rejected, rejects, result.metadata.to_array(rows))
+    return Columns(batch, result.rejected, rejects, metadata.to_array(WORD))
 
 
 def _reject(entry: Any) -> RawReject:

@@ -23,8 +23,11 @@ LEFT_OUT: Final = "_labels"
 def with_short_labels(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The records with labels that are short enough; the same batch where all are."""
     labels = batch.column("labels")
+    _, _, text = labels.dictionary.buffers()
+    if text is None or text.size <= LABELS_MAX_BYTES:
+        return batch
     sizes = pc.binary_length(labels.dictionary).to_numpy(zero_copy_only=False)
-    if not len(sizes) or sizes.max() <= LABELS_MAX_BYTES:
+    if sizes.max() <= LABELS_MAX_BYTES:
         return batch
     words: list[str | None] = [*labels.dictionary.to_pylist(), None]
     left: list[str | None] = [None]

@@ -13,13 +13,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from ingest.decoding import WORD_COLUMNS, WordColumn
+from ingest.decoding import WORD_COLUMNS
 from ingest.exact_json import members_text, read_exactly, write_exactly
 from ingest.identity import resolve
 from ingest.identity_table import RECORD, Table
 from ingest.json_text import clean
 from ingest.rows import within_limits
-from logstore.native import KERNEL_OK, ColumnBuffer, kernel
+from logstore.native import KERNEL_OK, ColumnBuffer, WordBuffers, kernel
 
 PLACES_MAX_BYTES: Final = 32 << 20
 """Of what is remembered for one table; what is over it is forgotten as a whole, and read again when it comes."""
@@ -76,7 +76,7 @@ class _TellRequest(ctypes.Structure):
 
 
 class _TellResult(ctypes.Structure):
-    _fields_ = (("unknown", ColumnBuffer), ("columns", ctypes.POINTER(WordColumn)))
+    _fields_ = (("unknown", ColumnBuffer), ("columns", ctypes.POINTER(WordBuffers)))
 
 
 _new: Final = kernel("kernel_places_new", ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p))
@@ -120,7 +120,7 @@ class Places:
         rows = len(parts[0])
         keys = (_KeyColumn * len(parts))(*map(_KeyColumn.of, parts))
         request = _TellRequest(rows, keys, len(parts), _of_columns(defaults))
-        columns = (WordColumn * len(COLUMNS))()
+        columns = (WordBuffers * len(COLUMNS))()
         result = _TellResult(columns=columns)
         _check(_tell(self._places, ctypes.byref(request), ctypes.byref(result)))
         if result.unknown.length:

@@ -1,22 +1,31 @@
 """What is accepted and not yet in a segment, in the order of acceptance; and the newest records, kept for tails."""
 
 import threading
-from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore.catalog import Partition
+from logstore.native.arrays import int64s
 from logstore.order import Ints
-from logstore.record import STORED
+from logstore.record import SEQ, STORED
 
-MERGE_ROWS: Final = 4_096
-"""Chunks are merged up to this many rows, so that many small batches are not as many chunks to a query. A batch of a
-megabyte mostly has more than half of that, and is not copied."""
+_MERGE_BITS: Final = 3
+MERGE_COUNT: Final = 1 << _MERGE_BITS
+"""So many neighbours of like size become one, so that many small batches are not as many chunks to a query: each record
+is copied once for each time that its chunk becomes eight times as large …"""
+MERGE_ROWS: Final = 2_048
+"""… until it has so many. A batch of a megabyte mostly has, and is not copied."""
+
+_CLUSTER: Final = STORED.get_field_index("cluster")
+_NAMESPACE: Final = STORED.get_field_index("namespace")
+_SEQ: Final = STORED.get_field_index("_seq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +46,35 @@ class Chunk:
 
 def make_chunk(records: pa.RecordBatch, received_ns: int, since_s: float) -> Chunk:
     partitions = _bytes_by_partition(records)
-    seqs = records["_seq"]
-    first_seq, last_seq = seqs[0].as_py(), seqs[-1].as_py()
-    return Chunk(records, received_ns, since_s, partitions, sum(partitions.values()), first_seq, last_seq)
+    seqs = int64s(records.column(_SEQ))
+    return Chunk(records, received_ns, since_s, partitions, sum(partitions.values()), int(seqs[0]), int(seqs[-1]))
 
 
-def _merged(before: Chunk, after: Chunk) -> Chunk:
-    records = combine([before.records, after.records])
-    share = records.get_total_buffer_size() / (before.bytes + after.bytes)
-    partitions: defaultdict[Partition, int] = defaultdict(int)
-    for partition, size in (*before.partitions.items(), *after.partitions.items()):
-        partitions[partition] += int(size * share)
-    size = sum(partitions.values())
-    return Chunk(records, after.received_ns, before.since_s, partitions, size, before.first_seq, after.last_seq)
+def _merged(chunks: Sequence[Chunk]) -> Chunk:
+    records = combine([chunk.records for chunk in chunks])
+    return make_chunk(records, chunks[-1].received_ns, chunks[0].since_s)
 
 
 def number(batch: pa.RecordBatch, first_seq: int) -> pa.RecordBatch:
     """The batch with its records numbered from `first_seq`."""
     seqs = pa.array(np.arange(first_seq, first_seq + batch.num_rows, dtype=np.int64))
-    return pa.RecordBatch.from_arrays([*batch.columns, seqs], schema=STORED)
+    return batch.append_column(SEQ, seqs)
 
 
 def combine(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     """One batch of several, with one dictionary a column."""
-    if len(batches) == 1:
-        return batches[0]
-    table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
-    return table.to_batches()[0]
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def _bytes_by_partition(records: pa.RecordBatch) -> dict[Partition, int]:
-    clusters, namespaces = records["cluster"], records["namespace"]
-    width = max(len(namespaces.dictionary), 1)
-    codes = clusters.indices.to_numpy().astype(np.int64) * width + namespaces.indices.to_numpy()
-    present, counts = _counted(codes, len(clusters.dictionary) * width)
-    row_bytes = records.get_total_buffer_size() / max(records.num_rows, 1)
+    clusters, namespaces = records.column(_CLUSTER), records.column(_NAMESPACE)
     cluster_names, namespace_names = clusters.dictionary.to_pylist(), namespaces.dictionary.to_pylist()
+    width = max(len(namespace_names), 1)
+    codes = _codes(namespaces)
+    if len(cluster_names) > 1:
+        codes = _codes(clusters).astype(np.int64) * width + codes
+    present, counts = _counted(codes, len(cluster_names) * width)
+    row_bytes = records.get_total_buffer_size() / max(records.num_rows, 1)
     names: dict[Partition, int] = {}
     for code, rows in zip(present.tolist(), counts.tolist(), strict=True):
         name = (cluster_names[code // width], namespace_names[code % width])
@@ -80,7 +82,12 @@ def _bytes_by_partition(records: pa.RecordBatch) -> dict[Partition, int]:
     return names
 
 
-def _counted(codes: Ints, below: int) -> tuple[Ints, Ints]:
+def _codes(column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+    indices = column.indices
+    return np.frombuffer(indices.buffers()[1], np.int32, len(indices), 4 * indices.offset)
+
+
+def _counted(codes: npt.NDArray[np.signedinteger[Any]], below: int) -> tuple[Ints, Ints]:
     """The different numbers there are, and how often each comes."""
     if below > 4 * len(codes):
         return np.unique(codes, return_counts=True)
@@ -148,12 +155,17 @@ class Buffer:
             return self._chunks, self.newest_seq
 
     def _appended(self, chunk: Chunk) -> tuple[Chunk, ...]:
-        """The chunks with one more; small neighbours are merged in pairs of like size, so that each record is copied
-        a few times only."""
-        *older, last = (*self._chunks, chunk)
-        while older and older[-1].last_seq > self._sealed_seq and _is_worth_merging(older[-1], last):
-            last = _merged(older.pop(), last)
-        return (*older, last)
+        """The chunks with one more; where it is the last of enough small ones, they are merged."""
+        chunks = [*self._chunks, chunk]
+        while self._are_worth_merging(chunks[-MERGE_COUNT:]):
+            chunks[-MERGE_COUNT:] = [_merged(chunks[-MERGE_COUNT:])]
+        return tuple(chunks)
+
+    def _are_worth_merging(self, chunks: list[Chunk]) -> bool:
+        rows = chunks[-1].records.num_rows
+        if len(chunks) < MERGE_COUNT or rows >= MERGE_ROWS or chunks[0].last_seq <= self._sealed_seq:
+            return False
+        return all(chunk.records.num_rows < MERGE_ROWS and _size(chunk) <= _size(chunks[-1]) for chunk in chunks)
 
     def _remember(self, chunk: Chunk) -> None:
         self._recent.append(chunk)
@@ -209,7 +221,6 @@ def _after(records: pa.RecordBatch, seq: int) -> pa.RecordBatch:
     return records.slice(int(np.searchsorted(records["_seq"].to_numpy(), seq, side="right")))
 
 
-def _is_worth_merging(before: Chunk, last: Chunk) -> bool:
-    rows = last.records.num_rows
-    before_rows = before.records.num_rows
-    return bool(before_rows <= 2 * rows and before_rows + rows <= MERGE_ROWS)
+def _size(chunk: Chunk) -> int:
+    """The same for chunks of like size: how often it was multiplied by `MERGE_COUNT`."""
+    return (int(chunk.records.num_rows).bit_length() - 1) // _MERGE_BITS

@@ -27,9 +27,8 @@ it has one that was pushed too, they are put together here.
 """
 
 import ctypes
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -42,6 +41,7 @@ AS_MESSAGE: Final = ""
 """Attributes of an enriched record that are its very message."""
 OPEN_END: Final = ","
 """Ends the attributes of an enriched record after which its message's members follow."""
+_CODE: Final = pa.int32()
 _WORDS: Final = pa.array(("", *SEVERITIES), pa.string())
 _SEVERITY: Final = STORED.get_field_index("severity")
 _ATTRIBUTES: Final = STORED.get_field_index("attributes")
@@ -82,24 +82,22 @@ def enrich(records: pa.RecordBatch) -> pa.RecordBatch:
     if not records.num_rows:
         return records
     message, attributes = records.column("message"), records.column("attributes")
-    severities = _codes(records.column("severity"))
+    codes = _codes(records.column("severity"))
     request = _Request(
         records.num_rows,
         *text_addresses(message),
         *text_addresses(attributes),
         _validity_address(attributes),
         attributes.offset,
-        severities.ctypes.data,
+        codes.buffers()[1].address + 4 * codes.offset,
     )
     result = _Result()
     if _enrich(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
         return records
-    codes = pa.Array.from_buffers(pa.int32(), records.num_rows, [None, result.severities.take()])
-    severity = pa.DictionaryArray.from_arrays(codes, _WORDS)
-    columns = records.columns
-    columns[_SEVERITY] = severity
-    columns[_ATTRIBUTES] = result.attributes.to_array(records.num_rows)
-    return pa.RecordBatch.from_arrays(columns, schema=records.schema)
+    rows = records.num_rows
+    severity = pa.DictionaryArray.from_arrays(result.severities.to_array(rows, _CODE), _WORDS)
+    told = records.set_column(_SEVERITY, records.schema.field(_SEVERITY), severity)
+    return told.set_column(_ATTRIBUTES, records.schema.field(_ATTRIBUTES), result.attributes.to_array(rows))
 
 
 def whole(records: _Records) -> _Records:
@@ -116,12 +114,11 @@ def whole(records: _Records) -> _Records:
     return records.set_column(_ATTRIBUTES, records.schema.field(_ATTRIBUTES), told.to_array(records.num_rows))
 
 
-def _codes(severity: pa.DictionaryArray) -> np.ndarray[Any, np.dtype[np.int32]]:
+def _codes(severity: pa.DictionaryArray) -> pa.Int32Array:
     """Each row's severity as a position in `_WORDS`."""
-    codes: np.ndarray[Any, np.dtype[np.int32]] = severity.indices.to_numpy()
-    if not severity.dictionary.equals(_WORDS):
-        codes = pc.fill_null(pc.index_in(severity.dictionary, _WORDS), 0).to_numpy()[codes]
-    return np.ascontiguousarray(codes, np.int32)
+    if severity.dictionary.equals(_WORDS):
+        return severity.indices
+    return pc.fill_null(pc.index_in(severity.dictionary, _WORDS), 0).take(severity.indices)
 
 
 def _validity_address(column: pa.StringArray) -> int:

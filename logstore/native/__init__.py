@@ -76,6 +76,10 @@ class ColumnBuffer(ctypes.Structure):
         allocation = _Allocation(self.data)
         return ctypes.string_at(allocation.address, self.length)
 
+    def to_array(self, rows: int, of: pa.DataType) -> pa.Array:
+        """The numbers, which own their memory; call it once."""
+        return _imported(_numbers, self, rows, of)
+
 
 class TextColumn(ctypes.Structure):
     """`struct text_column`: strings that a kernel wrote."""
@@ -89,9 +93,54 @@ class TextColumn(ctypes.Structure):
 
     def to_array(self, rows: int) -> pa.StringArray:
         """The column, which owns its memory; call it once."""
-        validity = self.validity.take()
-        buffers = [validity if self.nulls else None, self.offsets.take(), self.text.take()]
-        return pa.Array.from_buffers(pa.string(), rows, buffers, null_count=self.nulls)
+        return _imported(_texts, self, rows, _TEXT)
+
+
+class WordBuffers(ctypes.Structure):
+    """`struct word_column_buffers`: a dictionary column that a kernel wrote."""
+
+    _fields_ = (
+        ("validity", ColumnBuffer),
+        ("codes", ColumnBuffer),
+        ("offsets", ColumnBuffer),
+        ("text", ColumnBuffer),
+        ("nulls", ctypes.c_int64),
+        ("words", ctypes.c_int64),
+    )
+
+    def to_array(self, rows: int) -> pa.DictionaryArray:
+        """The column, which owns its memory; call it once."""
+        return _imported(_words, self, rows, _WORD)
+
+
+class ArrowArray(ctypes.Structure):
+    """`struct ArrowArray` of logstore/native/arrow.h, which Arrow takes over as it is; do that once."""
+
+    _fields_ = (("content", ctypes.c_int64 * 10),)
+
+    def to_array(self, of: pa.DataType) -> pa.Array:
+        return pa.Array._import_from_c(ctypes.addressof(self), of)
+
+    def to_batch(self, schema: pa.Schema) -> pa.RecordBatch:
+        return pa.RecordBatch._import_from_c(ctypes.addressof(self), schema)
+
+
+def _make_array(name: str, column: Any) -> Callable[..., int]:
+    return kernel(name, ctypes.POINTER(column), ctypes.c_int64, ctypes.POINTER(ArrowArray), is_short=True)
+
+
+_TEXT: Final = pa.string()
+_WORD: Final = pa.dictionary(pa.int32(), _TEXT)
+_numbers: Final = _make_array("kernel_arrow_numbers", ColumnBuffer)
+_texts: Final = _make_array("kernel_arrow_texts", TextColumn)
+_words: Final = _make_array("kernel_arrow_words", WordBuffers)
+
+
+def _imported(make: Callable[..., int], column: ctypes.Structure, rows: int, of: pa.DataType) -> pa.Array:
+    array = ArrowArray()
+    if make(ctypes.byref(column), rows, ctypes.byref(array)) != KERNEL_OK:
+        raise MemoryError("arrow")
+    return array.to_array(of)
 
 
 class _Allocation:

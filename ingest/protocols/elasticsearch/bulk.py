@@ -8,10 +8,17 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from ingest.decoding import WordColumn
 from ingest.request import Limits
 from logstore.errors import TooLarge
-from logstore.native import KERNEL_OK, KERNEL_TOO_MANY_RECORDS, ColumnBuffer, TextColumn, address_of, kernel
+from logstore.native import (
+    KERNEL_OK,
+    KERNEL_TOO_MANY_RECORDS,
+    ColumnBuffer,
+    TextColumn,
+    WordBuffers,
+    address_of,
+    kernel,
+)
 
 VERBS: Final = ("index", "create", "update", "delete")
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -47,7 +54,7 @@ class _Result(ctypes.Structure):
         ("items", ctypes.c_int64),
         ("verbs", ColumnBuffer),
         ("states", ColumnBuffer),
-        ("index", WordColumn),
+        ("index", WordBuffers),
         ("ids", TextColumn),
         ("documents", ColumnBuffer),
     )
