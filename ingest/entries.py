@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.identity import Resolved
-from ingest.identity_table import Table, normal
+from ingest.identity_table import normal
 from ingest.json_text import to_json
+from ingest.known import LABELS, Group, Resolve, Told, known
 from ingest.request import Decoded, Reject, Request, Sender, all_told
-from ingest.rows import LABELS_MAX_BYTES, SEVERITY_CODES, SEVERITY_WORDS, batch_of
+from ingest.rows import LABELS_MAX_BYTES, SEVERITY_WORDS, words_by
 from logstore.attributes import prepend
 from logstore.errors import InvalidInput, TooLarge
 from logstore.native import (
@@ -30,13 +31,11 @@ from logstore.native import (
     address_of,
     kernel,
 )
+from logstore.record import SCHEMA
 
 _MALFORMED, _TOO_LARGE, _UNSURE = 16, 17, 18
 _LEFT: Final = -1
-
-Resolve = Callable[[str, str, Table], Resolved]
-"""Of a group's base and of the JSON object that was lifted, or nothing, by a table of identity."""
-
+_TIME: Final = SCHEMA.field("time").type
 
 SenderOf = Callable[[str], Sender]
 """Of what was lifted."""
@@ -123,7 +122,7 @@ def decode_most(run: Kernel, request: Request, lifted: bytes, resolve: Resolve, 
     result = _run(run, request, lifted)
     rows = result.rows
     columns = {
-        "time": pa.Array.from_buffers(pa.timestamp("ns"), rows, [None, result.time.take()]),
+        "time": result.time.to_array(rows, _TIME),
         "severity": np.frombuffer(result.severity.take(), np.int32),
         "message": result.message.to_array(rows),
         "trace_id": result.trace_id.to_array(rows),
@@ -138,9 +137,10 @@ def decode_most(run: Kernel, request: Request, lifted: bytes, resolve: Resolve, 
     if is_left.any() and len(told) < result.rejected:
         raise Unsure
     rejects = _rejects(told[~is_left], result.rejected - len(told), request.limits.max_line_bytes)
-    resolved = _resolve(groups, bases, lambda base, told: resolve(base, told, request.identity))
-    _fill_in(columns, resolved, group_of_row)
-    batch = batch_of(request, [found.source for found in resolved], group_of_row, columns)
+    told_of_groups = known(resolve, request.identity, request.default_cluster, request.default_namespace).tell(
+        _with_bases(groups, bases)
+    )
+    batch = _batch(request, columns, told_of_groups, group_of_row)
     senders = _senders(groups, group_of_row, sender)
     left = [place - 1 for place in told[is_left, 0].tolist()]
     return Most(Decoded(batch, rejects, unread=result.broken, senders=senders), left)
@@ -173,8 +173,8 @@ def _run(run: Kernel, request: Request, lifted: bytes) -> Any:
     return result
 
 
-def _resolve(groups: list[str], bases: list[str], resolve: Callable[[str, str], Resolved]) -> list[Resolved]:
-    resolved: list[Resolved] = []
+def _with_bases(groups: list[str], bases: list[str]) -> list[Group]:
+    found: list[Group] = []
     size_bytes = 0
     for group in groups:
         number, _, lifted = group.partition("\n")
@@ -182,17 +182,25 @@ def _resolve(groups: list[str], bases: list[str], resolve: Callable[[str, str], 
         size_bytes += len(base) + len(lifted)
         if size_bytes > LABELS_MAX_BYTES:
             raise TooLarge(f"the streams of the body have more than {LABELS_MAX_BYTES:,} bytes of labels")
-        resolved.append(resolve(base, lifted))
-    return resolved
+        found.append((base, lifted))
+    return found
+
+
+def _batch(request: Request, columns: dict[str, Any], told: Told, group_of_row: Any) -> pa.RecordBatch:
+    """What a group says is said of its entries that do not say it themselves."""
+    rows = group_of_row.astype(np.int64)
+    codes = columns["severity"]
+    if told.severities.any():
+        codes = np.where(codes == 0, told.severities[rows], codes)
+    columns["severity"] = pa.DictionaryArray.from_arrays(pa.array(codes), SEVERITY_WORDS)
+    if told.more is not None:
+        _fill_in(columns, told.more, group_of_row)
+    columns |= words_by(request, len(rows), lambda name, _default: told.words[name].take(rows))
+    columns[LABELS] = told.words[LABELS].take(rows)
+    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
 def _fill_in(columns: dict[str, Any], resolved: list[Resolved], groups: Any) -> None:
-    """What a group says is said of its entries that do not say it themselves."""
-    of_group = np.array([SEVERITY_CODES[found.severity] for found in resolved] or [0], np.int32)
-    codes = columns["severity"]
-    if of_group.any():
-        codes = np.where(codes == 0, of_group[groups], codes)
-    columns["severity"] = pa.DictionaryArray.from_arrays(pa.array(codes), SEVERITY_WORDS)
     for name in ("trace_id", "span_id"):
         ids = list(map(attrgetter(name), resolved))
         if any(ids):

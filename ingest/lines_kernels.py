@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel, text_addresses
+from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, address_of, kernel, text_addresses
 from logstore.record import IDENTITY
 
 STREAMS: Final = ("stdout", "stderr")
@@ -127,7 +127,7 @@ def rows_holding(texts: pa.StringArray, literals: Iterable[str]) -> Mask:
     source = text_input(texts)
     for literal in literals:
         wanted = literal.encode()
-        _check(_rows_holding(len(texts), ctypes.byref(source), wanted, len(wanted), found.ctypes.data))
+        _check(_rows_holding(len(texts), ctypes.byref(source), wanted, len(wanted), address_of(found)))
     return found.view(np.bool_)
 
 
@@ -141,7 +141,7 @@ def unwrap(batch: pa.RecordBatch, formats: int, now_ns: int, max_line_bytes: int
         text_input(batch.column("message")),
         text_input(batch.column("attributes")),
         times.buffers()[1].address + 8 * times.offset,
-        sources.ctypes.data,
+        address_of(sources),
         formats,
         int(is_told),
         now_ns,
@@ -166,7 +166,7 @@ def join_traces(batch: pa.RecordBatch, languages: int, max_bytes: int) -> Joined
         batch.num_rows,
         text_input(batch.column("message")),
         text_input(batch.column("attributes")),
-        sources.ctypes.data,
+        address_of(sources),
         languages,
         max_bytes,
     )

@@ -27,7 +27,8 @@ INGEST_ERROR: Final = "_ingest_error"
 """Attribute of a record that could not be read and is stored as it came: why."""
 Groups = np.ndarray[Any, np.dtype[np.integer[Any]]]
 """Of each record, the place of what it has in common with others."""
-_WORDS: Final = (*IDENTITY, "stream")
+WORDS: Final = (*IDENTITY, "stream")
+"""The columns of words that a source has, besides its labels."""
 _identity_of: Final = attrgetter(*IDENTITY)
 
 
@@ -177,7 +178,7 @@ def words_by(request: Request, rows: int, column: Callable[[str, str], pa.Dictio
     and its default."""
     defaults = {"cluster": request.default_cluster, "namespace": request.default_namespace}
     columns = {}
-    for name in _WORDS:
+    for name in WORDS:
         if word := request.head.override(name):
             columns[name] = dictionary([word], np.zeros(rows, np.int32))
         else:
@@ -207,7 +208,7 @@ def within_limits(source: Source) -> Source:
     cut = {name: _first_bytes(word) for name, word in long.items() if _first_bytes(word) != word}
     if not cut:
         return source
-    words = {name: cut.get(name, getattr(source, name)) for name in _WORDS}
+    words = {name: cut.get(name, getattr(source, name)) for name in WORDS}
     return Source(**words, labels={**source.labels, **{f"_{name}": long[name] for name in cut}})
 
 

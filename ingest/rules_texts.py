@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.lines_kernels import Mask, TextInput, text_input
-from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel
+from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, address_of, kernel
 
 _mask_cards: Final = kernel(
     "kernel_mask_cards",
@@ -61,7 +61,7 @@ def parse_access(messages: pa.StringArray, attributes: pa.StringArray, chosen: M
             len(messages),
             ctypes.byref(text_input(messages)),
             ctypes.byref(text_input(attributes)),
-            wanted.ctypes.data,
+            address_of(wanted),
             ctypes.byref(result),
             ctypes.byref(parsed),
         )
@@ -74,7 +74,7 @@ def lasting_hashes(
 ) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """Of each text, starting from a number: the same in every process."""
     hashes = np.array(starts, np.uint64)
-    _check(_lasting_hashes(len(texts), ctypes.byref(text_input(texts)), hashes.ctypes.data))
+    _check(_lasting_hashes(len(texts), ctypes.byref(text_input(texts)), address_of(hashes)))
     return hashes
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from logstore.native import KERNEL_OK, KERNEL_REFUSED, TextColumn, kernel, text_addresses
+from logstore.native import KERNEL_OK, KERNEL_REFUSED, TextColumn, address_of, kernel, text_addresses
 from logstore.order import Ints
 from logstore.word_column import WordColumn
 
@@ -74,7 +74,7 @@ def _text_taker(column: pa.ChunkedArray) -> Take:
             return pa.array([], pa.string())
         rows = np.ascontiguousarray(rows, np.int64)
         # The chunks, whose memory is read, live as long as this function, which names them.
-        request = _Request(described, len(chunks), rows.ctypes.data, len(rows))
+        request = _Request(described, len(chunks), address_of(rows), len(rows))
         texts = TextColumn()
         status = _gather_texts(ctypes.byref(request), ctypes.byref(texts))
         if status == KERNEL_REFUSED:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore.native import KERNEL_OK, kernel
+from logstore.native import KERNEL_OK, address_of, kernel
 from logstore.native.arrays import int64s
 from logstore.record import DAY_NS, IDENTITY
 from logstore.word_column import WordColumn
@@ -33,8 +33,8 @@ def sorted_rows(*keys: Ints) -> Ints:
     """The rows in the order of their keys, of which the first counts most; equal rows keep their order."""
     keys = tuple(np.ascontiguousarray(key, np.int64) for key in keys)
     rows = np.empty(len(keys[0]), np.int64)
-    addresses = (ctypes.c_void_p * len(keys))(*(key.ctypes.data for key in keys))
-    if _sort(addresses, len(keys), len(rows), rows.ctypes.data) != KERNEL_OK:
+    addresses = (ctypes.c_void_p * len(keys))(*(address_of(key) for key in keys))
+    if _sort(addresses, len(keys), len(rows), address_of(rows)) != KERNEL_OK:
         raise MemoryError("sort")
     return rows
 

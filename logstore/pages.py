@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, kernel
+from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, address_of, kernel
 from logstore.order import Ints
 
 _PAGE: Final = np.dtype([(name, "<i8") for name in ("begin", "size", "plain_size", "values")])
@@ -97,7 +97,7 @@ def _texts_of(plain: list[bytes], values: Ints, places: Ints) -> pa.StringArray 
     told = (_PageText * len(plain))(*described)
     at = np.ascontiguousarray(places, np.int64)
     result = TextColumn()
-    status = _page_texts(told, len(plain), at.ctypes.data, len(at), ctypes.byref(result))
+    status = _page_texts(told, len(plain), address_of(at), len(at), ctypes.byref(result))
     if status == KERNEL_REFUSED:
         return None
     if status != KERNEL_OK:

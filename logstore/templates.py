@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, kernel, text_addresses
+from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, address_of, kernel, text_addresses
 from logstore.order import Ints
 
 WILDCARD: Final = "\x1a"
@@ -159,7 +159,7 @@ def _texts_of(messages: pa.StringArray, rows: Ints) -> pa.StringArray:
     """The templates of these rows, which have one."""
     column = TextColumn()
     rows = np.ascontiguousarray(rows)
-    status = _texts(*text_addresses(messages), len(messages), rows.ctypes.data, len(rows), ctypes.byref(column))
+    status = _texts(*text_addresses(messages), len(messages), address_of(rows), len(rows), ctypes.byref(column))
     if status != KERNEL_OK:
         raise MemoryError("template texts")
     return column.to_array(len(rows))

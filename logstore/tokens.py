@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore.native import KERNEL_OK, ColumnBuffer, kernel
+from logstore.native import KERNEL_OK, ColumnBuffer, address_of, kernel
 from logstore.order import Ints
 from logstore.templates import NO_ENTRIES, Entries, FindResult, check_secret
 from logstore.words import is_word_character
@@ -94,7 +94,7 @@ def build(
     if not rows:
         return Filters(np.zeros(len(ends) + 1, np.int64), b""), NO_ENTRIES
     columns = (_Column * len(texts))(*map(_column, texts))
-    request = _Request(rows, columns, len(texts), ends.ctypes.data, len(ends), secret)
+    request = _Request(rows, columns, len(texts), address_of(ends), len(ends), secret)
     result = _Result()
     if _build(ctypes.byref(request), ctypes.byref(result)) != KERNEL_OK:
         raise MemoryError("token filters")
@@ -120,7 +120,7 @@ def may_hold_at(addresses: Ints, sizes: Ints, words: Sequence[str]) -> npt.NDArr
     addresses, sizes = np.ascontiguousarray(addresses, np.int64), np.ascontiguousarray(sizes, np.int64)
     held = np.ones(len(sizes), np.bool_)
     hashes = np.array([_hash_of(word) for word in words], np.uint64)
-    _may_hold(addresses.ctypes.data, sizes.ctypes.data, len(sizes), hashes.ctypes.data, len(hashes), held.ctypes.data)
+    _may_hold(address_of(addresses), address_of(sizes), len(sizes), address_of(hashes), len(hashes), address_of(held))
     return held
 
 
@@ -151,4 +151,4 @@ def _column(texts: pa.StringArray) -> _Column:
 
 def _address(content: memoryview) -> int:
     """Where the buffer stands in memory."""
-    return np.frombuffer(content, np.uint8).ctypes.data if content.nbytes else 0
+    return address_of(np.frombuffer(content, np.uint8)) if content.nbytes else 0

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore.native import KERNEL_OK, kernel
+from logstore.native import KERNEL_OK, address_of, kernel
 from logstore.record import WORD
 
 _take: Final = kernel(
@@ -60,13 +60,14 @@ class WordColumn:
         taken = np.empty(len(rows), np.int32)
         is_used = np.zeros(missing + 1, np.bool_)
         status = _take(
-            self.codes.ctypes.data, rows.ctypes.data, len(rows), is_used.ctypes.data, missing + 1, taken.ctypes.data
+            address_of(self.codes), address_of(rows), len(rows), address_of(is_used), missing + 1, address_of(taken)
         )
         if status != KERNEL_OK:
             raise MemoryError("take")
-        words = self.words.filter(pa.array(is_used[:missing]))
+        has_all = is_used[:missing].all()
+        words = self.words if has_all else self.words.filter(pa.array(is_used[:missing]))
         nulls = taken == len(words) if is_used[missing] else None
-        return pa.DictionaryArray.from_arrays(pa.array(taken, pa.int32(), mask=nulls), words)
+        return pa.DictionaryArray.from_arrays(pa.array(taken, mask=nulls), words, safe=False)
 
 
 def codes_or(column: pa.DictionaryArray, missing: int) -> npt.NDArray[np.int32]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore.native import kernel, text_addresses
+from logstore.native import address_of, kernel, text_addresses
 
 _is_word_character = kernel("kernel_is_word_character", ctypes.c_uint32, is_short=True)
 _stands_free = kernel(
@@ -62,7 +62,7 @@ def stands_free(texts: pa.StringArray, needle: str, *, is_prefix: bool = False) 
             len(wanted),
             is_word_character(needle[0]),
             is_word_character(needle[-1]) and not is_prefix,
-            found.ctypes.data,
+            address_of(found),
         )
     return found.view(np.bool_)
 
@@ -76,7 +76,7 @@ def may_hold(texts: pa.ChunkedArray, alternatives: Collection[str]) -> npt.NDArr
     ends = np.array([0, *accumulate(map(len, alternatives))], np.int32)
     words = "".join(alternatives).encode()
     found = np.zeros(len(texts), np.bool_)
-    _may_stand(_described(chunks), len(chunks), words, ends.ctypes.data, len(alternatives), found.ctypes.data)
+    _may_stand(_described(chunks), len(chunks), words, address_of(ends), len(alternatives), address_of(found))
     return found
 
 

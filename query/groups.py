@@ -14,6 +14,7 @@ from logstore import tokens
 from logstore.catalog import Catalog, Segment
 from logstore.indexes import Filters, Known
 from logstore.listing import Listing
+from logstore.native import address_of
 from logstore.order import Ints
 from logstore.pruning import Bounds
 from query.verdicts import Flags, Verdict
@@ -176,7 +177,7 @@ def having_words(filters: Sequence[Filters | None], words: Sequence[frozenset[st
 def _places(filters: Sequence[tuple[npt.NDArray[np.uint8], Ints]]) -> tuple[Ints, Ints]:
     """Where the token filter of each group is in memory, and its bytes."""
     return (
-        joined([content.ctypes.data + offsets[:-1] for content, offsets in filters]),
+        joined([address_of(content) + offsets[:-1] for content, offsets in filters]),
         joined([np.diff(offsets) for _, offsets in filters]),
     )
 

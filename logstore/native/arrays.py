@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore.native import KERNEL_OK, kernel
+from logstore.native import KERNEL_OK, address_of, kernel
 
 _WORDS_MAX: Final = 4096
 """Of more different words pyarrow finds those that are wanted."""
@@ -53,7 +53,7 @@ def is_one_of(values: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> n
     """Which of the values are among those wanted."""
     values, wanted = np.ascontiguousarray(values), np.ascontiguousarray(wanted)
     found = np.zeros(len(values), np.bool_)
-    if _is_one_of(values.ctypes.data, len(values), wanted.ctypes.data, len(wanted), found.ctypes.data) != KERNEL_OK:
+    if _is_one_of(address_of(values), len(values), address_of(wanted), len(wanted), address_of(found)) != KERNEL_OK:
         raise MemoryError("is_one_of")
     return found
 

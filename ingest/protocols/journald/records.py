@@ -2,7 +2,7 @@
 those of containers: the journald logging drivers of Docker and Podman.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -12,7 +12,7 @@ import orjson
 from ingest.entries import decode_entries, entries_kernel
 from ingest.identity import Resolved, resolve
 from ingest.identity_table import Table
-from ingest.protocols.journald.export import Entry, fields_of
+from ingest.protocols.journald.export import Entries, Entry, fields_of
 from ingest.request import Decoded, Request
 from ingest.rows import Source
 from logstore.record import NODE_NAMESPACE
@@ -33,13 +33,13 @@ _CACHED: Final = 1024
 _CACHED_MAX_CHARACTERS: Final = 4096
 
 
-def decode(entries: Sequence[Entry], request: Request) -> Decoded:
+def decode(entries: Entries, request: Request) -> Decoded:
     """The records of entries, with their request's limits.
 
     Raises:
         TooLarge: more than `max_records`, or too much text.
     """
-    return decode_entries(_KERNEL, replace(request, body=b"".join(entries)), b"", _resolve)
+    return decode_entries(_KERNEL, replace(request, body=entries.fields), b"", _resolve)
 
 
 def cursor_of(entry: Entry) -> str:

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from ingest.protocols.journald.export import Entry, Export
+from ingest.protocols.journald.export import Entries, Export
 from ingest.protocols.journald.records import cursor_of, decode
 from ingest.request import OVERRIDES, Decoded, Head, Limits, Request
 from logstore.errors import TooLarge
@@ -29,8 +29,8 @@ class Extent:
     last: str
 
     @classmethod
-    def of(cls, entries: list[Entry]) -> Self:
-        return cls(len(entries), cursor_of(entries[-1]))
+    def of(cls, entries: Entries) -> Self:
+        return cls(len(entries), cursor_of(entries[len(entries) - 1]))
 
     @classmethod
     def read(cls, receipt: bytes) -> Self:
@@ -50,7 +50,7 @@ class Upload:
         self._export = Export(limits.max_line_bytes, limits.max_text_bytes // _GROWTH)
         self._given = "\n".join(head.override(name) for name in OVERRIDES)
         self._fed: list[bytes] = []
-        self._entries: list[Entry] = []
+        self._entries = Entries()
         self._is_over = False
         self._covered: Extent | None = None
         """A batch that begins as ours does is stored."""
@@ -74,9 +74,9 @@ class Upload:
         self._drop_covered()
         if not self._entries or self._covered:
             self._sent = None
-            return decode([], request)
+            return decode(Entries(), request)
         decoded, count = self._decode_some(request)
-        self._sent = Extent.of(self._entries[:count])
+        self._sent = Extent.of(self._entries.first(count))
         first = cursor_of(self._entries[0])
         if self._is_new or not first or not self._sent.last:
             return decoded
@@ -89,7 +89,7 @@ class Upload:
             return False
         known = Extent.read(receipt) if receipt else self._sent
         if known == self._sent:
-            del self._entries[: known.entries]
+            self._entries = self._entries.after(known.entries)
             self._is_new = False
             return bool(self._entries)
         self._covered = known
@@ -101,17 +101,16 @@ class Upload:
 
     def _parse(self) -> None:
         fed, self._fed = self._fed, []
-        for data in fed:
-            self._entries += self._export.feed(data)
+        self._entries = self._entries.and_then(self._export.feed(b"".join(fed)))
         if self._is_over:
-            self._entries += self._export.end()
+            self._entries = self._entries.and_then(self._export.end())
 
     def _decode_some(self, request: Request) -> tuple[Decoded, int]:
         """The first entries, as many as may be one batch, and their number."""
         count = len(self._entries)
         while True:
             try:
-                return decode(self._entries[:count], request), count
+                return decode(self._entries.first(count), request), count
             except TooLarge:
                 if count == 1:
                     raise
@@ -122,8 +121,8 @@ class Upload:
         if covered is None or not self._is_decided:
             return
         self._covered = None
-        last = self._entries[covered.entries - 1 : covered.entries]
-        if last and cursor_of(last[0]) == covered.last:
-            del self._entries[: covered.entries]
+        has_all = len(self._entries) >= covered.entries
+        if has_all and cursor_of(self._entries[covered.entries - 1]) == covered.last:
+            self._entries = self._entries.after(covered.entries)
         else:
             self._is_new = True
