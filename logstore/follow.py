@@ -5,7 +5,6 @@ import threading
 import pyarrow as pa
 
 from logstore.buffer import Buffer
-from logstore.enrich import whole
 
 
 class Follow:
@@ -34,10 +33,10 @@ class Follow:
             )
 
     def poll(self) -> pa.Table | None:
-        """The records since the last call, without waiting."""
+        """The records since the last call as the buffer keeps them (logstore/enrich.py), without waiting."""
         records, forgotten_seq = self._buffer.recent(self.after_seq)
         if records is None or not records.num_rows:
             return None
         self.missed += max(forgotten_seq - self.after_seq, 0)
         self.after_seq = int(records["_seq"][-1].as_py())
-        return whole(records)
+        return records

@@ -1,24 +1,26 @@
-"""Which of a batch's records each of many filters accepts, in few statements.
+"""Which of a batch's records each of many filters accepts.
 
-A phrase is costly to set up in SQL (its pattern knows all of Unicode's letters), so filters whose records cannot be
-there are left out first, by what is cheap: the phrases' bare texts, and comparisons of columns.
+What a filter asks of identity and of words is looked at without SQL, which for many is all they ask. Only what is left
+is asked the rest: setting up a statement takes longer than looking at thousands of records.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore.record import COLUMNS
-from query import ast, sql
-from query.analyse import parts_of
+from logstore.enrich import whole
+from logstore.pruning import Bounds
+from logstore.wanted import Wanted
+from query import analyse, ast, sql
+from query.plain import Plain, plain_of
+from query.required import words_of_message
 from query.session import Session
-from query.sql.fragment import Sql, bind, join
+from query.sql.fragment import Sql, join
 from query.sql.fragment import sql as fragment
-from query.sql.value import TRUE
 
 FILTERS_AT_ONCE: Final = 16
 """Filters in one statement: its memory grows with them."""
@@ -28,51 +30,43 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A filter in two conditions: one that is cheap and accepts all that the other does, and the filter itself."""
+    """A filter as SQL, what all records have that it accepts, and, where that is known, all that it asks."""
 
-    rough: Sql
     exact: Sql
-    is_exact: bool
-    """Whether the cheap one is the filter itself."""
+    wanted: Wanted
+    plain: Plain | None
+    between_ns: tuple[int, int]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether SQL has to tell which of those are accepted that `likely` finds."""
+        return self.plain is None
+
+    def likely(self, records: pa.Table) -> Mask:
+        """Which records may be accepted."""
+        return self.wanted.mask(records) if self.plain is None else self.plain.mask(records, self.between_ns)
 
 
-def matcher(condition: ast.Filter) -> Matcher:
-    """Raises InvalidQuery where the filter has an error."""
-    exact = sql.predicate(condition)
-    parts = list(parts_of(condition))
-    rough = [part for part in (_rough(part) for part in parts) if part is not None]
-    if not rough:
-        return Matcher(TRUE, exact, is_exact=isinstance(condition, ast.All))
-    both = join(" AND ", [fragment("({})", part) for part in rough])
-    return Matcher(both, exact, is_exact=all(_is_plain(part) for part in parts))
-
-
-def _rough(condition: ast.Expression) -> Sql | None:
-    """A cheap condition that holds wherever this one does."""
-    match condition:
-        case ast.Phrase(ast.Name(name), text) if name in COLUMNS or name == "level":
-            column = "severity" if name == "level" else name
-            return fragment(f"contains(lower({column}), lower({{}}))", bind(text))
-    return sql.predicate(condition) if _is_plain(condition) else None
-
-
-def _is_plain(condition: ast.Expression) -> bool:
-    match condition:
-        case ast.Comparison(ast.Operator.EQ, ast.Name(name), ast.Text()) | ast.OneOf(ast.Name(name)):
-            return name in COLUMNS
-        case ast.Not(ast.Comparison(ast.Operator.EQ, ast.Name(name), ast.Text())):
-            return name in COLUMNS
-    return False
+def matcher(query: ast.Query) -> Matcher:
+    """Of the query's filter, whatever its pipes. Raises InvalidQuery where the filter has an error."""
+    own = replace(query, pipes=())
+    told = analyse.bounds(own)
+    bounds = Bounds(told.start_ns, told.end_ns, told.identity)
+    words = tuple(words for part in analyse.parts_of(query.filter) for words in words_of_message(part))
+    return Matcher(
+        sql.predicate(query.filter), Wanted(bounds.identity, words), plain_of(own, bounds), bounds.between_ns
+    )
 
 
 def match(session: Session, records: pa.Table, matchers: Sequence[Matcher]) -> list[Mask]:
     """For each filter, which of the records it accepts."""
-    masks = _evaluate(session, records, [matcher.rough for matcher in matchers])
-    open_ones = [i for i, (m, mask) in enumerate(zip(matchers, masks, strict=True)) if not m.is_exact and mask.any()]
+    masks = [matcher.likely(records) for matcher in matchers]
+    open_ones = [i for i, (m, mask) in enumerate(zip(matchers, masks, strict=True)) if m.is_open and mask.any()]
     if not open_ones:
         return masks
     candidates: Mask = np.logical_or.reduce([masks[i] for i in open_ones])
-    exact = _evaluate(session, records.filter(pa.array(candidates)), [matchers[i].exact for i in open_ones])
+    asked = records if candidates.all() else records.filter(pa.array(candidates))
+    exact = _evaluate(session, whole(asked), [matchers[i].exact for i in open_ones])
     for i, found in zip(open_ones, exact, strict=True):
         mask = np.zeros(records.num_rows, dtype=np.bool_)
         mask[candidates] = found

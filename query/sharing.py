@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from logstore.enrich import whole
 from query.events import Records
 from query.matching import Mask
 from query.rows import json_rows
@@ -16,7 +17,7 @@ class SharedLines:
 
     def __init__(self, columns: Sequence[Column], records: pa.Table, accepted: Sequence[Mask]) -> None:
         self._wanted: Mask = np.logical_or.reduce(accepted)
-        chosen = records.filter(pa.array(self._wanted))
+        chosen = whole(records.filter(pa.array(self._wanted)))
         shown = chosen.select([column.name for column in columns]).combine_chunks()
         encoder = json_rows(columns, keeps_nulls=False)
         self._text = b"".join(chunk for batch in shown.to_batches() for chunk in encoder.encode(batch))

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 import pyarrow as pa
 import structlog
 
+from logstore.enrich import whole
 from logstore.errors import Busy, InvalidQuery, LogstoreError
 from logstore.follow import Follow
 from logstore.store import Store
@@ -136,7 +137,7 @@ class Hub:
         query = parse(text, now_ns)
         _check_rowwise(query)
         tail = TailQuery(query, with_seq)
-        group = _Group(tail, matcher(query.filter), tail.compiled())
+        group = _Group(tail, matcher(query), tail.compiled())
         catch_up = CatchUp(self._store, self._engine, tail)
 
         def start(follower: Follower) -> Iterator[Event]:
@@ -286,7 +287,7 @@ class Hub:
         if not group.tail.query.pipes:
             return shared[group.compiled.columns].of(mask)
         with self._engine.session(Size.TAIL) as session:
-            return _piped(session, group.compiled, records.filter(pa.array(mask)))
+            return _piped(session, group.compiled, whole(records.filter(pa.array(mask))))
 
     def _fail(self, group: _Group, error: Exception) -> None:
         log.error("tail failed", error=str(error), readers=len(group.readers))
