@@ -52,11 +52,17 @@ class Piece:
             return int(self.cells.num_rows)
         return self._share_of(self.segment.rows)
 
+    @property
+    def named(self) -> "Piece":
+        """The same, each of its row groups named."""
+        return self if self.groups is not None else replace(self, groups=tuple(range(self._all_groups)))
+
     def _share_of(self, amount: int) -> int:
-        if self.groups is None:
-            return amount
-        of = self.known.index.groups if self.known is not None else segments.row_groups(self.segment)
-        return amount * len(self.groups) // of
+        return amount if self.groups is None else amount * len(self.groups) // self._all_groups
+
+    @property
+    def _all_groups(self) -> int:
+        return self.known.index.groups if self.known is not None else segments.row_groups(self.segment)
 
     def between(self, first_ns: int, last_ns: int) -> "tuple[Piece, ...]":
         """What may have records between two times, both inclusive; nothing where nothing has."""

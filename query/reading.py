@@ -48,7 +48,7 @@ from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
 
 _NO_IDS: Final = np.zeros(0, np.int64)
-RARE_TIMES: Final = 16
+RARE_TIMES: Final = 8
 """Words are rare if filters leave out so many times the row groups that they leave over."""
 
 

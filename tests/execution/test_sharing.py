@@ -7,6 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logstore.record import IDENTITY, STORED
 from query.sharing import SharedLines
 from query.sql import Column, Kind
 
@@ -16,7 +17,9 @@ MESSAGES = st.lists(st.text() | st.sampled_from(["\r\n", "\n", "\x0b\x1c\x85\u20
 
 @given(st.data(), MESSAGES)
 def test_each_reader_gets_its_lines_and_their_numbers(data: st.DataObject, messages: list[str]) -> None:
-    records = pa.table({"message": messages, "_seq": pa.array(range(7, 7 + len(messages)), pa.int64())})
+    others = dict.fromkeys((*IDENTITY, "stream", "severity"), "")
+    told = [{**others, "time": 0, "message": message, "_seq": 7 + at} for at, message in enumerate(messages)]
+    records = pa.Table.from_pylist(told, schema=STORED)
     rows = st.lists(st.booleans(), min_size=len(messages), max_size=len(messages)).map(np.array)
     masks = data.draw(st.lists(rows, min_size=1, max_size=4))
     shared = SharedLines(COLUMNS, records, masks)
