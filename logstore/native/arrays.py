@@ -13,13 +13,34 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore.native import KERNEL_OK, address_of, kernel
+from logstore.native import KERNEL_OK, address_of, kernel, text_addresses
 
-_WORDS_MAX: Final = 4096
-"""Of more different words pyarrow finds those that are wanted."""
+_WANTED_MAX: Final = 16
+"""More words are looked for by pyarrow."""
 
 _is_one_of: Final = kernel(
     "kernel_is_one_of", ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
+)
+
+
+class _Words(ctypes.Structure):
+    """`struct words` of logstore/native/has_one_of.c: texts without nulls; valid while the array lives."""
+
+    _fields_ = (("offsets", ctypes.c_void_p), ("text", ctypes.c_void_p), ("count", ctypes.c_int64))
+
+    @classmethod
+    def of(cls, texts: pa.StringArray) -> Self:
+        return cls(*text_addresses(texts), len(texts))
+
+
+_has: Final = kernel(
+    "kernel_has_one_of",
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.POINTER(_Words),
+    ctypes.POINTER(_Words),
+    ctypes.c_void_p,
+    is_short=True,
 )
 
 
@@ -60,18 +81,23 @@ def is_one_of(values: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> n
 
 def has_one_of(column: pa.ChunkedArray, words: Collection[str]) -> npt.NDArray[np.bool_]:
     """Which texts of a column, with or without a dictionary, are among the words; null is not."""
-    found = [_has_one_of(chunk, words) for chunk in column.chunks]
+    wanted = pa.array(list(words), pa.string())
+    found = [_has_one_of(chunk, wanted) for chunk in column.chunks]
     return np.concatenate([np.zeros(0, np.bool_), *found])
 
 
-def _has_one_of(chunk: pa.Array, words: Collection[str]) -> npt.NDArray[np.bool_]:
+def _has_one_of(chunk: pa.Array, wanted: pa.StringArray) -> npt.NDArray[np.bool_]:
     is_encoded = chunk.type == pa.dictionary(pa.int32(), pa.string())
-    if not is_encoded or chunk.null_count or len(chunk.dictionary) > _WORDS_MAX:
-        found: npt.NDArray[np.bool_] = pc.is_in(chunk, value_set=pa.array(words, pa.string())).to_numpy(False)
-        return found
-    is_wanted = np.array([word in words for word in chunk.dictionary.to_pylist()], np.bool_)
-    codes = np.frombuffer(chunk.indices.buffers()[1], np.int32, len(chunk), 4 * chunk.offset)
-    return is_wanted[codes]
+    if not is_encoded or chunk.null_count or len(wanted) > _WANTED_MAX:
+        among: npt.NDArray[np.bool_] = pc.is_in(chunk, value_set=wanted).to_numpy(False)
+        return among
+    indices, dictionary = chunk.indices, chunk.dictionary
+    found = np.zeros(len(chunk), np.bool_)
+    codes = indices.buffers()[1].address + 4 * indices.offset
+    words, others = _Words.of(dictionary), _Words.of(wanted)
+    if _has(codes, len(chunk), ctypes.byref(words), ctypes.byref(others), address_of(found)) != KERNEL_OK:
+        raise MemoryError("has_one_of")
+    return found
 
 
 def repeated(word: str, rows: int) -> pa.StringArray:

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,9 +51,11 @@ def test_texts_that_are_wanted_are_marked(
     assert has_one_of(column, words).tolist() == expected
 
 
-def test_more_different_words_than_are_looked_through_are_found_as_well() -> None:
+@pytest.mark.parametrize("count", [1, 16, 17, 500])
+def test_many_words_are_found_among_very_many(count: int) -> None:
     column = pa.chunked_array([pa.array([f"w{at}" for at in range(9_000)]).dictionary_encode()])
-    assert np.flatnonzero(has_one_of(column, {"w8", "w8999", "none"})).tolist() == [8, 8999]
+    wanted = {f"w{at * 8}" for at in range(count)}
+    assert np.flatnonzero(has_one_of(column, wanted | {"none"})).tolist() == [at * 8 for at in range(count)]
 
 
 @given(WORDS, st.integers(0, 9))
