@@ -43,10 +43,9 @@ class BodyBudget:
     Those who wait are served in order, but bodies that have begun come before those that have not: only these can end.
     """
 
-    def __init__(self, capacity_bytes: int, on_change: Callable[[int], None] = lambda held_bytes: None) -> None:
+    def __init__(self, capacity_bytes: int) -> None:
         self.capacity_bytes = capacity_bytes
         self.held_bytes = 0
-        self._on_change = on_change
         self._beginning: deque[_Turn] = deque()
         self._growing: deque[_Turn] = deque()
         self._stuck_bytes = 0
@@ -97,14 +96,12 @@ class BodyBudget:
     def release(self, size_bytes: int) -> None:
         self.held_bytes -= size_bytes
         self._serve()
-        self._on_change(self.held_bytes)
 
     def _has_room(self, size_bytes: int) -> bool:
         return self.held_bytes + size_bytes <= self.capacity_bytes
 
     def _take(self, size_bytes: int) -> None:
         self.held_bytes += size_bytes
-        self._on_change(self.held_bytes)
 
     def _serve(self) -> None:
         while waiting := self._growing or self._beginning:

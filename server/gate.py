@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 import structlog
@@ -45,6 +46,8 @@ class Gate:
         self._mounts = mounts
         self._access = access
         self._telemetry = telemetry
+        self._requests = cache(telemetry.http.requests.labels)
+        self._seconds = cache(telemetry.http.seconds.labels)
         self._sources = sources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,9 +98,9 @@ class Gate:
     def _count(self, scope: Scope, status: int | None, seconds: float) -> None:
         path = scope.get(ROUTE, scope["path"])
         route = path if path in self._routes else "other"
-        self._telemetry.http.requests.labels(route, str(status or "none")).inc()
+        self._requests(route, str(status or "none")).inc()
         if route not in UNTIMED_PATHS and not _is_stream(scope.get(FOUND)):
-            self._telemetry.http.seconds.labels(route).observe(seconds)
+            self._seconds(route).observe(seconds)
 
 
 def _is_stream(found: Found | None) -> bool:

@@ -63,7 +63,8 @@ class Service:
         self.is_stopping = False
         """Tails end with a last cursor."""
         self.sources = Sources(telemetry.ingest)
-        self.bodies = BodyBudget(settings.ingest_memory_bytes, telemetry.ingest.held_bytes.set)
+        self.bodies = BodyBudget(settings.ingest_memory_bytes)
+        telemetry.ingest.held_bytes.set_function(lambda: self.bodies.held_bytes)
         self.query_threads = ThreadPoolExecutor(settings.query_concurrency + WAITING_THREADS, "query")
         self.admin_threads = ThreadPoolExecutor(ADMIN_THREADS, "admin")
         self.tail_threads = ThreadPoolExecutor(TAIL_THREADS, "tail")
