@@ -9,6 +9,7 @@ from typing import Final
 from starlette.types import Receive, Scope
 
 from logstore.errors import Busy, InvalidInput, TooLarge
+from server.protocol import CONNECTION
 
 LOOK_UP_S: Final = 1.0
 """How often one who waits for a body looks whether it still should."""
@@ -147,6 +148,7 @@ class BodyReader:
 
     def __init__(self, scope: Scope, receive: Receive, budget: BodyBudget, limits: BodyLimits) -> None:
         self._receive = receive
+        self._has_come: Callable[[], bool] = scope["extensions"][CONNECTION]["has_come"]
         self._budget = budget
         self._limits = limits
         self._length = _content_length(scope)
@@ -257,8 +259,11 @@ class BodyReader:
 
     async def _within(self, seconds: float) -> bytes:
         self.is_begun = True
-        async with asyncio.timeout(seconds):
+        if self._has_come():
             message = await self._receive()
+        else:
+            async with asyncio.timeout(seconds):
+                message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         self.is_complete = not message.get("more_body", False)

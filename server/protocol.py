@@ -92,7 +92,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         if self._head_timer is None:
             self._await_head()
-        self.scope["extensions"] = {CONNECTION: {"close": self.transport.close, "abort": self.transport.abort}}
+        self.scope["extensions"] = {
+            CONNECTION: {"close": self.transport.close, "abort": self.transport.abort, "has_come": self._has_come}
+        }
+
+    def _has_come(self) -> bool:
+        """Whether the next piece of the body is there, so that nobody has to wait for it."""
+        return self.cycle.message_event.is_set()
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
