@@ -107,7 +107,7 @@ class Known:
         source = within_limits(resolved.source)
         number = len(self._resolved)
         for name in WORDS:
-            self._words[name].put(number, _encodable(getattr(source, name) or self._defaults.get(name, "")))
+            self._words[name].put(number, clean(getattr(source, name) or self._defaults.get(name, "")))
         labels = to_json(source.labels, is_sorted=True) if source.labels else None
         self._words[LABELS].put(number, labels)
         self._severities = _with_room(self._severities, number)
@@ -129,11 +129,3 @@ def known(resolve: Resolve, table: Table, default_cluster: str, default_namespac
 
 def _with_room(column: npt.NDArray[_Number], number: int) -> npt.NDArray[_Number]:
     return column if number < len(column) else np.concatenate([column, np.zeros_like(column)])
-
-
-def _encodable(word: str) -> str:
-    try:
-        word.encode()
-    except UnicodeEncodeError:
-        return clean(word)
-    return word

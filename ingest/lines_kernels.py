@@ -151,8 +151,8 @@ def unwrap(batch: pa.RecordBatch, formats: int, now_ns: int, max_line_bytes: int
     _check(_unwrap(ctypes.byref(request), ctypes.byref(result)))
     rows = result.rows
     return Unwrapped(
-        pa.Array.from_buffers(pa.int64(), rows, [None, result.firsts.take()]),
-        pa.Array.from_buffers(pa.timestamp("ns"), rows, [None, result.times.take()]),
+        result.firsts.to_array(rows, pa.int64()),
+        result.times.to_array(rows, pa.timestamp("ns")),
         np.frombuffer(result.streams.take(), np.int32),
         result.messages.to_array(rows),
         result.attributes.to_array(rows),
@@ -174,8 +174,7 @@ def join_traces(batch: pa.RecordBatch, languages: int, max_bytes: int) -> Joined
     _check(_join_traces(ctypes.byref(request), ctypes.byref(result)))
     if result.rows == batch.num_rows:
         return None
-    firsts = pa.Array.from_buffers(pa.int64(), result.rows, [None, result.firsts.take()])
-    return Joined(firsts, result.messages.to_array(result.rows))
+    return Joined(result.firsts.to_array(result.rows, pa.int64()), result.messages.to_array(result.rows))
 
 
 def _sources(batch: pa.RecordBatch) -> Codes:

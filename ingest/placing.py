@@ -15,6 +15,7 @@ from ingest.request import Request
 from ingest.rows import SEVERITY_CODES, words_by
 from logstore.attributes import prepend
 from logstore.record import SCHEMA
+from logstore.word_column import codes_or
 
 Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
@@ -68,9 +69,7 @@ def _joined(members: pa.DictionaryArray, attributes: pa.StringArray, request: Re
 
 def indices(column: pa.DictionaryArray) -> "np.ndarray[Any, np.dtype[np.int32]]":
     """Places in the dictionary; of null the one after its end."""
-    indices = column.indices.fill_null(len(column.dictionary)) if column.null_count else column.indices
-    found: np.ndarray[Any, np.dtype[np.int32]] = indices.to_numpy()
-    return found
+    return codes_or(column, len(column.dictionary))
 
 
 def _severities(column: pa.DictionaryArray, told: pa.DictionaryArray) -> pa.DictionaryArray:

@@ -15,6 +15,7 @@ from logstore.catalog import Partition
 from logstore.native.arrays import int64s
 from logstore.order import Ints
 from logstore.record import SEQ, STORED
+from logstore.word_column import codes_or
 
 _MERGE_BITS: Final = 3
 MERGE_COUNT: Final = 1 << _MERGE_BITS
@@ -70,9 +71,9 @@ def _bytes_by_partition(records: pa.RecordBatch) -> dict[Partition, int]:
     clusters, namespaces = records.column(_CLUSTER), records.column(_NAMESPACE)
     cluster_names, namespace_names = clusters.dictionary.to_pylist(), namespaces.dictionary.to_pylist()
     width = max(len(namespace_names), 1)
-    codes = _codes(namespaces)
+    codes: npt.NDArray[np.signedinteger[Any]] = codes_or(namespaces, 0)  # neither is ever null
     if len(cluster_names) > 1:
-        codes = _codes(clusters).astype(np.int64) * width + codes
+        codes = codes_or(clusters, 0).astype(np.int64) * width + codes
     present, counts = _counted(codes, len(cluster_names) * width)
     row_bytes = records.get_total_buffer_size() / max(records.num_rows, 1)
     names: dict[Partition, int] = {}
@@ -80,11 +81,6 @@ def _bytes_by_partition(records: pa.RecordBatch) -> dict[Partition, int]:
         name = (cluster_names[code // width], namespace_names[code % width])
         names[name] = names.get(name, 0) + int(rows * row_bytes)
     return names
-
-
-def _codes(column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
-    indices = column.indices
-    return np.frombuffer(indices.buffers()[1], np.int32, len(indices), 4 * indices.offset)
 
 
 def _counted(codes: npt.NDArray[np.signedinteger[Any]], below: int) -> tuple[Ints, Ints]:

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logstore.enrich import whole
-from logstore.pruning import Bounds
 from logstore.wanted import Wanted
-from query import analyse, ast, sql
+from query import ast, sql
 from query.plain import Plain, plain_of
+from query.request import bounds
 from query.required import words_of_message
 from query.session import Session
 from query.sql.fragment import Sql, join
@@ -50,12 +50,9 @@ class Matcher:
 def matcher(query: ast.Query) -> Matcher:
     """Of the query's filter, whatever its pipes. Raises InvalidQuery where the filter has an error."""
     own = replace(query, pipes=())
-    told = analyse.bounds(own)
-    bounds = Bounds(told.start_ns, told.end_ns, told.identity)
-    words = tuple(words for part in analyse.parts_of(query.filter) for words in words_of_message(part))
-    return Matcher(
-        sql.predicate(query.filter), Wanted(bounds.identity, words), plain_of(own, bounds), bounds.between_ns
-    )
+    limits = bounds(own, None, None)
+    wanted = Wanted(limits.identity, words_of_message(query.filter))
+    return Matcher(sql.predicate(query.filter), wanted, plain_of(own, limits), limits.between_ns)
 
 
 def match(session: Session, records: pa.Table, matchers: Sequence[Matcher]) -> list[Mask]:

@@ -13,34 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logstore.native import KERNEL_OK, address_of, kernel, text_addresses
+from logstore.native import KERNEL_OK, address_of, kernel
 
 _WANTED_MAX: Final = 16
 """More words are looked for by pyarrow."""
 
 _is_one_of: Final = kernel(
     "kernel_is_one_of", ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
-)
-
-
-class _Words(ctypes.Structure):
-    """`struct words` of logstore/native/has_one_of.c: texts without nulls; valid while the array lives."""
-
-    _fields_ = (("offsets", ctypes.c_void_p), ("text", ctypes.c_void_p), ("count", ctypes.c_int64))
-
-    @classmethod
-    def of(cls, texts: pa.StringArray) -> Self:
-        return cls(*text_addresses(texts), len(texts))
-
-
-_has: Final = kernel(
-    "kernel_has_one_of",
-    ctypes.c_void_p,
-    ctypes.c_int64,
-    ctypes.POINTER(_Words),
-    ctypes.POINTER(_Words),
-    ctypes.c_void_p,
-    is_short=True,
 )
 
 
@@ -61,6 +40,17 @@ class ArrayInput(ctypes.Structure):
         validity, values, *text = (buffer.address if buffer else 0 for buffer in column.buffers())
         width = {pa.string(): 4, pa.bool_(): 0}.get(column.type, 8)
         return cls(validity, column.offset, values + width * column.offset, *text)
+
+
+_has_one: Final = kernel(
+    "kernel_has_one_of",
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    *(ctypes.POINTER(ArrayInput), ctypes.c_int64),
+    *(ctypes.POINTER(ArrayInput), ctypes.c_int64),
+    ctypes.c_void_p,
+    is_short=True,
+)
 
 
 def int64s(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64]:
@@ -92,10 +82,10 @@ def _has_one_of(chunk: pa.Array, wanted: pa.StringArray) -> npt.NDArray[np.bool_
         among: npt.NDArray[np.bool_] = pc.is_in(chunk, value_set=wanted).to_numpy(False)
         return among
     indices, dictionary = chunk.indices, chunk.dictionary
-    found = np.zeros(len(chunk), np.bool_)
     codes = indices.buffers()[1].address + 4 * indices.offset
-    words, others = _Words.of(dictionary), _Words.of(wanted)
-    if _has(codes, len(chunk), ctypes.byref(words), ctypes.byref(others), address_of(found)) != KERNEL_OK:
+    texts = (ctypes.byref(ArrayInput.of(dictionary)), len(dictionary), ctypes.byref(ArrayInput.of(wanted)), len(wanted))
+    found = np.zeros(len(chunk), np.bool_)
+    if _has_one(codes, len(chunk), *texts, address_of(found)) != KERNEL_OK:
         raise MemoryError("has_one_of")
     return found
 
