@@ -262,7 +262,7 @@ static void entries_init(struct entries *e, const struct entries_request *reques
     intern_init(&e->groups, memory);
     intern_init(&e->names, memory);
     struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch,
-                                &e->lifted, &e->shared, &e->body, &e->fields, &e->places};
+                                &e->lifted, &e->shared, &e->body, &e->fields, &e->kept, &e->keys};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffers[i]->memory = memory;
 }
 
@@ -273,7 +273,7 @@ static void entries_free(struct entries *e) {
     intern_free(&e->groups);
     intern_free(&e->names);
     struct buffer *buffers[] = {&e->time, &e->severity, &e->group, &e->rejects, &e->scratch,
-                                &e->lifted, &e->shared, &e->body, &e->fields, &e->places};
+                                &e->lifted, &e->shared, &e->body, &e->fields, &e->kept, &e->keys};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
     struct text_builder *texts[] = {&e->bases, &e->message, &e->trace_id, &e->span_id, &e->attributes};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) text_free(texts[i]);

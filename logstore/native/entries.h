@@ -52,7 +52,9 @@ struct entries {
     struct buffer shared; /* likewise, those that all entries of a scope have */
     struct buffer body;   /* an entry's message, where that is no text */
     struct intern names;          /* those that entries give their fields, where they are told apart */
-    struct buffer fields, places; /* of the entry; where each of these names stood in the last entry that had it */
+    struct buffer fields; /* of the entry */
+    struct buffer kept;   /* what is kept of each of these names */
+    struct buffer keys;   /* these as keys of JSON objects */
     struct text_builder bases, message, trace_id, span_id, attributes;
     uint64_t seen[4], shared_seen[4]; /* marks of keys: of the entry, of `shared` */
     int is_repeated, shared_is_repeated; /* some object's keys may repeat */

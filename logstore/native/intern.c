@@ -17,12 +17,6 @@ void intern_free(struct intern *intern) {
     intern->table = NULL;
 }
 
-static int is_at(const struct intern *intern, int32_t code, const uint8_t *text, size_t length) {
-    const int32_t *offsets = (const int32_t *)intern->offsets.data;
-    size_t known = (size_t)(offsets[code + 1] - offsets[code]);
-    return known == length && (length == 0 || memcmp(intern->text.data + offsets[code], text, length) == 0);
-}
-
 static void place(struct intern *intern, int32_t code) {
     uint32_t mask = intern->table_size - 1;
     uint32_t slot = (uint32_t)((const uint64_t *)intern->hashes.data)[code] & mask;
@@ -53,7 +47,7 @@ static int32_t find(const struct intern *intern, const uint8_t *text, size_t len
     uint32_t mask = intern->table_size - 1, slot = (uint32_t)hash & mask;
     for (; intern->table[slot]; slot = (slot + 1) & mask) {
         int32_t code = intern->table[slot] - 1;
-        if (((const uint64_t *)intern->hashes.data)[code] == hash && is_at(intern, code, text, length)) return code;
+        if (((const uint64_t *)intern->hashes.data)[code] == hash && intern_is(intern, code, text, length)) return code;
     }
     return -1;
 }
@@ -63,7 +57,7 @@ int32_t intern_find(const struct intern *intern, const uint8_t *text, size_t len
 }
 
 int32_t intern_code(struct intern *intern, const uint8_t *text, size_t length) {
-    if (intern->last >= 0 && is_at(intern, intern->last, text, length)) return intern->last;
+    if (intern->last >= 0 && intern_is(intern, intern->last, text, length)) return intern->last;
     uint64_t hash = hash_bytes(text, length);
     int32_t code = find(intern, text, length, hash);
     return intern->last = code >= 0 ? code : add(intern, text, length, hash);

@@ -24,4 +24,11 @@ int32_t intern_code(struct intern *intern, const uint8_t *text, size_t length);
 /* Likewise, or -1 for a text that is not there. */
 int32_t intern_find(const struct intern *intern, const uint8_t *text, size_t length);
 
+/* Is this the text of the code, which is one that was given? */
+static inline int intern_is(const struct intern *intern, int32_t code, const uint8_t *text, size_t length) {
+    const int32_t *offsets = (const int32_t *)(const void *)intern->offsets.data;
+    size_t known = (size_t)(offsets[code + 1] - offsets[code]);
+    return known == length && (length == 0 || memcmp(intern->text.data + offsets[code], text, length) == 0);
+}
+
 #endif

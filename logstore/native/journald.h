@@ -1,5 +1,5 @@
 /* Entries of the journal between the two kernels that read them: fields, each two int32 (the bytes of its name and of its
- * value), the name, which is UTF-8, and the value; after the last an int32 ENTRY_END. */
+ * value), the name, which is UTF-8, `=`, and the value; after the last an int32 ENTRY_END. */
 #ifndef JOURNALD_H
 #define JOURNALD_H
 

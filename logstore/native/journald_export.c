@@ -6,6 +6,9 @@
 #include "journald.h"
 
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "memory.h"
 #include "utf8.h"
@@ -25,58 +28,62 @@ struct export {
     struct memory memory;
     struct export_state *state;
     const uint8_t *at, *end;
-    struct buffer fields, ends;
+    struct buffer fields, ends, told;
 };
 
-/* A field's value is what is appended until end_field; returns where the field begins. */
-static size_t begin_field(struct buffer *out, const uint8_t *name, size_t length) {
+static void append_field(struct buffer *out, const uint8_t *name, size_t name_length, const uint8_t *value,
+                         size_t length) {
     size_t begin = out->length;
     buffer_int64(out, 0);
-    utf8_append_replaced(out, name, name + length);
-    int32_t written = (int32_t)(out->length - begin - FIELD_HEAD_BYTES);
-    memcpy(out->data + begin, &written, sizeof written);
-    return begin;
+    utf8_append_replaced(out, name, name + name_length);
+    int32_t head[] = {(int32_t)(out->length - begin - FIELD_HEAD_BYTES), (int32_t)length};
+    memcpy(out->data + begin, head, sizeof head);
+    buffer_byte(out, '=');
+    buffer_append(out, value, length);
 }
 
-static void end_field(struct buffer *out, size_t begin) {
-    int32_t name_length;
-    memcpy(&name_length, out->data + begin, sizeof name_length);
-    int32_t written = (int32_t)(out->length - begin - FIELD_HEAD_BYTES) - name_length;
-    memcpy(out->data + begin + sizeof written, &written, sizeof written);
+/* Likewise, of a line whose name is ASCII: it stands there as it is kept. */
+static void append_line(struct buffer *out, const uint8_t *line, size_t name_length, size_t length) {
+    int32_t head[] = {(int32_t)name_length, (int32_t)(length - name_length - 1)};
+    uint8_t *to = buffer_reserve(out, sizeof head + length);
+    memcpy(to, head, sizeof head);
+    memcpy(to + sizeof head, line, length);
+    out->length += sizeof head + length;
 }
 
 /* The first reason why something is missing is told. */
 static void leave_out(struct export *x, const char *before, const uint8_t *name, size_t length, const char *after) {
-    struct buffer *out = &x->fields;
     x->state->fields++;
     if (x->state->is_told) return;
     x->state->is_told = 1;
-    size_t begin = begin_field(out, (const uint8_t *)LEFT_OUT, strlen(LEFT_OUT));
-    buffer_append(out, before, strlen(before));
-    utf8_append_replaced(out, name, name + (length < TOLD_MAX_BYTES ? length : TOLD_MAX_BYTES));
-    buffer_append(out, after, strlen(after));
-    end_field(out, begin);
+    struct buffer *told = &x->told;
+    told->length = 0;
+    buffer_append(told, before, strlen(before));
+    utf8_append_replaced(told, name, name + (length < TOLD_MAX_BYTES ? length : TOLD_MAX_BYTES));
+    buffer_append(told, after, strlen(after));
+    append_field(&x->fields, (const uint8_t *)LEFT_OUT, strlen(LEFT_OUT), told->data, told->length);
 }
 
 static void leave_out_large(struct export *x, const uint8_t *name, size_t length) {
     leave_out(x, "left out: the field ", name, length, " is too large (max_line, max_body)");
 }
 
-static void add(struct export *x, const uint8_t *name, size_t name_length, const uint8_t *value, size_t length) {
+/* Has the entry room for such a field? It is counted in, or left out. */
+static int admit(struct export *x, const uint8_t *name, size_t name_length, size_t length) {
     struct export_state *state = x->state;
     int64_t size = (int64_t)(name_length + length);
     if ((int64_t)length > state->field_max_bytes || state->entry_bytes + size > state->entry_max_bytes) {
         leave_out_large(x, name, name_length);
-    } else if (state->fields >= FIELDS_MAX) {
-        leave_out(x, "left out: it has more than 1,024 fields", name, 0, "");
-    } else {
-        state->fields++;
-        state->entry_bytes += size;
-        state->is_told |= name_length == strlen(LEFT_OUT) && !memcmp(name, LEFT_OUT, name_length);
-        size_t begin = begin_field(&x->fields, name, name_length);
-        buffer_append(&x->fields, value, length);
-        end_field(&x->fields, begin);
+        return 0;
     }
+    if (state->fields >= FIELDS_MAX) {
+        leave_out(x, "left out: it has more than 1,024 fields", name, 0, "");
+        return 0;
+    }
+    state->fields++;
+    state->entry_bytes += size;
+    state->is_told |= name_length == strlen(LEFT_OUT) && !memcmp(name, LEFT_OUT, name_length);
+    return 1;
 }
 
 static void end_entry(struct export *x) {
@@ -120,7 +127,7 @@ static int read_binary(struct export *x, const uint8_t *line_end) {
         x->at = value;
     } else {
         if ((uint64_t)(x->end - value) <= size) return 0;
-        add(x, name, length, value, (size_t)size);
+        if (admit(x, name, length, (size_t)size)) append_field(&x->fields, name, length, value, (size_t)size);
         x->at = value + size + 1;
     }
     return 1;
@@ -152,6 +159,36 @@ static void skip(struct export *x) {
     state->skips_line = !newline;
 }
 
+/* The first `=` or newline, or the end; and whether what stands before it is ASCII. */
+static const uint8_t *find_name_end(const uint8_t *at, const uint8_t *end, int *is_ascii) {
+    uint8_t bytes = 0;
+#ifdef __SSE2__
+    for (; end - at >= 16; at += 16) {
+        __m128i block = _mm_loadu_si128((const __m128i *)at);
+        __m128i stops = _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('=')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\n')));
+        unsigned mask = (unsigned)_mm_movemask_epi8(stops), beyond_ascii = (unsigned)_mm_movemask_epi8(block);
+        if (mask) {
+            unsigned before = (mask & (0 - mask)) - 1;
+            *is_ascii = !(bytes & 0x80) && !(beyond_ascii & before);
+            return at + __builtin_ctz(mask);
+        }
+        if (beyond_ascii) bytes = 0x80;
+    }
+#endif
+    for (; at < end && *at != '=' && *at != '\n'; at++) bytes |= *at;
+    *is_ascii = bytes < 0x80;
+    return at;
+}
+
+static void read_line(struct export *x, const uint8_t *equals, const uint8_t *line_end, int is_ascii) {
+    const uint8_t *name = x->at, *value = equals + 1;
+    size_t name_length = (size_t)(equals - name), length = (size_t)(line_end - value);
+    x->at = line_end + 1;
+    if (!admit(x, name, name_length, length)) return;
+    if (is_ascii) append_line(&x->fields, name, name_length, (size_t)(line_end - name));
+    else append_field(&x->fields, name, name_length, value, length);
+}
+
 /* Reads what stands next; false if it is not all there. */
 static int read_next(struct export *x) {
     if (x->at == x->end) return 0;
@@ -159,17 +196,17 @@ static int read_next(struct export *x) {
         skip(x);
         return 1;
     }
-    const uint8_t *line_end = memchr(x->at, '\n', (size_t)(x->end - x->at));
-    if (!line_end) return await_line(x);
-    if (line_end == x->at) {
+    if (*x->at == '\n') {
         end_entry(x);
         x->at++;
         return 1;
     }
-    const uint8_t *equals = memchr(x->at, '=', (size_t)(line_end - x->at));
-    if (!equals) return read_binary(x, line_end);
-    add(x, x->at, (size_t)(equals - x->at), equals + 1, (size_t)(line_end - equals - 1));
-    x->at = line_end + 1;
+    int is_ascii;
+    const uint8_t *name_end = find_name_end(x->at, x->end, &is_ascii);
+    const uint8_t *line_end = memchr(name_end, '\n', (size_t)(x->end - name_end));
+    if (!line_end) return await_line(x);
+    if (line_end == name_end) return read_binary(x, line_end);
+    read_line(x, name_end, line_end, is_ascii);
     return 1;
 }
 
@@ -181,10 +218,10 @@ EXPORT int32_t kernel_journald_export(struct export_state *state, const uint8_t 
     if (!x) return KERNEL_OUT_OF_MEMORY;
     x->state = state;
     x->at = bytes, x->end = bytes + length;
-    x->fields.memory = x->ends.memory = &x->memory;
+    x->fields.memory = x->ends.memory = x->told.memory = &x->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(x->memory.exhausted) == 0) {
-        buffer_reserve(&x->fields, (size_t)length + (size_t)length / 8);
+        buffer_reserve(&x->fields, (size_t)length + (size_t)length / 4);
         while (read_next(x)) continue;
         *read = x->at - bytes;
         *fields = buffer_hand_over(&x->fields);
@@ -193,6 +230,7 @@ EXPORT int32_t kernel_journald_export(struct export_state *state, const uint8_t 
     }
     buffer_free(&x->fields);
     buffer_free(&x->ends);
+    buffer_free(&x->told);
     free(x);
     return status;
 }

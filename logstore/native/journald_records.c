@@ -42,10 +42,11 @@ struct field {
     int8_t is_first, is_text;
 };
 
-/* Where a name was met last. */
-struct place {
+/* What is kept of a name: where it was met last, and where it stands in `keys` with quotes and a colon. */
+struct kept {
     int64_t entry;
-    int64_t field;
+    int32_t field;
+    int32_t key_from, key_length;
 };
 
 struct journal {
@@ -53,6 +54,7 @@ struct journal {
     const uint8_t *at, *end;
     int64_t entry;
     int32_t count;
+    int32_t guesses[FIELDS_MAX]; /* the code of the name at this place in the entry before, if it had so many */
     int32_t of[FIRST_NUMBER]; /* the first field of each name, or NONE */
 };
 
@@ -73,27 +75,44 @@ static int32_t int32_at(const uint8_t *at) {
     return number;
 }
 
-static struct place *place_of(struct entries *e, int32_t code) {
-    while (e->places.length / sizeof(struct place) <= (size_t)code) {
-        buffer_append(&e->places, &(struct place){NONE, NONE}, sizeof(struct place));
-    }
-    return (struct place *)(void *)e->places.data + code;
+static void keep_name(struct entries *e, struct span name) {
+    size_t from = e->keys.length;
+    json_append_string(&e->keys, name.at, name.length);
+    buffer_byte(&e->keys, ':');
+    struct kept kept = {NONE, NONE, (int32_t)from, (int32_t)(e->keys.length - from)};
+    buffer_append(&e->kept, &kept, sizeof kept);
+}
+
+static struct kept *kept_of(struct entries *e, int32_t code) {
+    return (struct kept *)(void *)e->kept.data + code;
+}
+
+/* The code of the name of the field with this number. */
+static int32_t code_of(struct journal *j, int32_t number, struct span name) {
+    struct entries *e = j->entries;
+    int is_guessed = number < FIELDS_MAX;
+    if (is_guessed && intern_is(&e->names, j->guesses[number], name.at, name.length)) return j->guesses[number];
+    int32_t known = e->names.count, code = intern_code(&e->names, name.at, name.length);
+    if (code == known) keep_name(e, name);
+    if (is_guessed) j->guesses[number] = code;
+    return code;
 }
 
 static void add_field(struct journal *j, struct span name, struct span value) {
     struct entries *e = j->entries;
-    int32_t number = j->count++, code = intern_code(&e->names, name.at, name.length);
-    struct place *place = place_of(e, code);
-    int is_first = place->entry != j->entry;
+    int32_t number = j->count++, code = code_of(j, number, name);
+    struct kept *kept = kept_of(e, code);
+    int is_first = kept->entry != j->entry;
     struct field field = {name, value, code, NONE, number, (int8_t)is_first, 0};
     field.is_text = (int8_t)utf8_is_valid(value.at, value.at + value.length);
     buffer_append(&e->fields, &field, sizeof field);
     if (is_first) {
-        *place = (struct place){j->entry, number};
+        kept->entry = j->entry;
+        kept->field = number;
         if (code < FIRST_NUMBER) j->of[code] = number;
         return;
     }
-    struct field *first = field_of(j, (int32_t)place->field);
+    struct field *first = field_of(j, kept->field);
     field_of(j, first->last)->next = number;
     first->last = number;
 }
@@ -112,10 +131,10 @@ static int read_fields(struct journal *j) {
         }
         if (j->end - j->at < FIELD_HEAD_BYTES) break;
         int32_t length = int32_at(j->at + sizeof name_length);
-        const uint8_t *name = j->at + FIELD_HEAD_BYTES;
-        if (name_length < 0 || length < 0 || j->end - name < (int64_t)name_length + length) break;
-        add_field(j, (struct span){name, (size_t)name_length}, (struct span){name + name_length, (size_t)length});
-        j->at = name + name_length + length;
+        const uint8_t *name = j->at + FIELD_HEAD_BYTES, *value = name + name_length + 1;
+        if (name_length < 0 || length < 0 || j->end - name < (int64_t)name_length + 1 + length) break;
+        add_field(j, (struct span){name, (size_t)name_length}, (struct span){value, (size_t)length});
+        j->at = value + length;
     }
     if (j->at != j->end || j->count) j->entries->status = ENTRIES_MALFORMED;
     return 0;
@@ -156,8 +175,8 @@ static void append_value(struct journal *j, struct buffer *out, const struct fie
 
 /* Members, each with a comma after it. */
 static void append_member(struct journal *j, struct buffer *out, const struct field *field, int is_number) {
-    json_append_string(out, field->name.at, field->name.length);
-    buffer_byte(out, ':');
+    const struct kept *kept = kept_of(j->entries, field->code);
+    buffer_append(out, j->entries->keys.data + kept->key_from, (size_t)kept->key_length);
     append_value(j, out, field, is_number);
     buffer_byte(out, ',');
 }
@@ -278,13 +297,18 @@ static void append_entry(struct journal *j) {
 
 /* So that `enum name` says which code a name has. */
 static void intern_known_names(struct entries *e) {
-    for (int name = 0; name < NAME_COUNT; name++) intern_code(&e->names, (const uint8_t *)NAMES[name], strlen(NAMES[name]));
+    for (int name = 0; name < NAME_COUNT; name++) {
+        intern_code(&e->names, (const uint8_t *)NAMES[name], strlen(NAMES[name]));
+        keep_name(e, span_of(NAMES[name]));
+    }
 }
 
-static void forget_other_names(struct entries *e) {
+static void forget_other_names(struct journal *j) {
+    struct entries *e = j->entries;
     intern_free(&e->names);
     intern_init(&e->names, &e->memory);
-    e->places.length = 0;
+    e->kept.length = e->keys.length = 0;
+    memset(j->guesses, 0, sizeof j->guesses);
     intern_known_names(e);
 }
 
@@ -294,7 +318,7 @@ static void read_journal(struct entries *e, struct span body) {
     entries_begin_base(e, (struct span){body.at, 0});
     while (e->status == KERNEL_OK && read_fields(&j)) {
         append_entry(&j);
-        if (e->names.count > NAMES_KEPT_MAX) forget_other_names(e);
+        if (e->names.count > NAMES_KEPT_MAX) forget_other_names(&j);
     }
 }
 

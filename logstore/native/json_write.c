@@ -7,6 +7,35 @@
 #include "json.h"
 #include "utf8.h"
 
+/* Must one of these eight bytes be escaped? (Bit Twiddling Hacks, "Determine if a word has a byte less than n") */
+static inline int has_escape(uint64_t bytes) {
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t quotes = bytes ^ ones * '"', backslashes = bytes ^ ones * '\\';
+    uint64_t controls = (bytes - ones * 0x20) & ~bytes;
+    return ((controls | ((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes)) & high) != 0;
+}
+
+/* Copies a text of less than 16 bytes if it needs no escape, as two parts that may overlap; else nothing. */
+static inline int copy_short(const uint8_t *text, size_t length, uint8_t *to) {
+    if (length >= 8) {
+        uint64_t first, last;
+        memcpy(&first, text, 8);
+        memcpy(&last, text + length - 8, 8);
+        if (has_escape(first) || has_escape(last)) return 0;
+        memcpy(to, &first, 8);
+        memcpy(to + length - 8, &last, 8);
+        return 1;
+    }
+    if (length < 4) return 0;
+    uint32_t first, last;
+    memcpy(&first, text, 4);
+    memcpy(&last, text + length - 4, 4);
+    if (has_escape((uint64_t)first << 32 | last)) return 0;
+    memcpy(to, &first, 4);
+    memcpy(to + length - 4, &last, 4);
+    return 1;
+}
+
 /* Copies what needs no escape, up to `end`. There has to be room for whole blocks up to it. */
 static inline const uint8_t *copy_plain(const uint8_t *text, const uint8_t *end, uint8_t **to) {
     uint8_t *out = *to;
@@ -23,6 +52,10 @@ static inline const uint8_t *copy_plain(const uint8_t *text, const uint8_t *end,
         if (mask) break;
     }
 #endif
+    if (copy_short(text, (size_t)(end - text), out)) {
+        *to = out + (end - text);
+        return end;
+    }
     while (text < end && *text >= 0x20 && *text != '"' && *text != '\\') *out++ = *text++;
     *to = out;
     return text;

@@ -58,10 +58,10 @@ struct builder {
     size_t pending_slots[PENDING_MAX];
     size_t pending_count;
     uint64_t recent[1 << RECENT_BITS]; /* words seen last: most come again soon */
-    struct buffer noted_in; /* int32: of each template, the last group in which such an object was noted whole, plus 1 */
+    struct buffer objects_in; /* int32: of each template, the last group in which such an object was noted whole, plus 1 */
     uint64_t nested; /* noted where an attribute may be an object or a list */
-    struct text pushed; /* noted last, in the group `pushed_in` - 1 */
-    int32_t pushed_in;
+    struct text noted; /* attributes that were noted last, in the group `noted_in` - 1 */
+    int32_t noted_in;
 };
 
 /* Where a hash belongs in the set, unless taken by another; nobody can send words that crowd there. */
@@ -201,31 +201,80 @@ static struct text text_of(const struct builder *b, int64_t of_column, int64_t r
     return (struct text){column->text + begin, (size_t)(column->offsets[row + 1] - begin), readable_end};
 }
 
-/* May an attribute be an object or a list? A bracket in a string counts as one. */
-static int may_nest(struct text attributes) {
-    return memchr(attributes.at + 1, '{', attributes.length - 1) || memchr(attributes.at + 1, '[', attributes.length - 1);
+/* May an attribute be an object or a list? Then there is a bracket that is not the first byte; one in a string counts. */
+static int may_nest(struct text json) {
+    return json.length && (memchr(json.at + 1, '{', json.length - 1) || memchr(json.at + 1, '[', json.length - 1));
+}
+
+static int is_escaped(struct text json) { return memchr(json.at, '\\', json.length) != NULL; }
+
+static void note_json(struct builder *b, struct text json) {
+    note_words(b, is_escaped(json) ? unescape(&b->unescaped, json) : json);
+    if (may_nest(json)) note(b, b->nested);
 }
 
 /* Has another message of this template, its attributes as well and without escapes, been noted in the group? But for the
  * words with digits this one has the same words, and the same brackets. */
 static int was_noted(struct builder *b, int32_t template, int32_t group) {
-    return (size_t)template * sizeof(int32_t) < b->noted_in.length &&
-           ((const int32_t *)b->noted_in.data)[template] == group + 1;
+    return (size_t)template * sizeof(int32_t) < b->objects_in.length &&
+           ((const int32_t *)b->objects_in.data)[template] == group + 1;
 }
 
 static void set_noted(struct builder *b, int32_t template, int32_t group) {
-    while (b->noted_in.length <= (size_t)template * sizeof(int32_t)) buffer_int32(&b->noted_in, 0);
-    ((int32_t *)b->noted_in.data)[template] = group + 1;
+    while (b->objects_in.length <= (size_t)template * sizeof(int32_t)) buffer_int32(&b->objects_in, 0);
+    ((int32_t *)b->objects_in.data)[template] = group + 1;
 }
 
-static void note_attributes(struct builder *b, struct text attributes, struct text message) {
-    int is_escaped = memchr(attributes.at, '\\', attributes.length) != NULL;
-    int is_message = !is_escaped && attributes.length == message.length &&
+/* How many bytes both begin with. */
+static size_t common_prefix(const uint8_t *one, const uint8_t *other, size_t at_most) {
+    size_t length = 0;
+    for (; at_most - length >= 8; length += 8) {
+        uint64_t a, b;
+        memcpy(&a, one + length, 8);
+        memcpy(&b, other + length, 8);
+        if (a != b) break;
+    }
+    while (length < at_most && one[length] == other[length]) length++;
+    return length;
+}
+
+/* The words of attributes that others have not, all of whose words are noted: those between the last quote that both
+ * have and the next comma, which never part a word or an escape. Attributes of a stream mostly differ in few places. */
+static void note_changes(struct builder *b, struct text noted, struct text text) {
+    const uint8_t *at = text.at, *end = at + text.length, *other = noted.at, *other_end = other + noted.length;
+    while (at < end) {
+        size_t left = (size_t)(end - at), other_left = (size_t)(other_end - other);
+        size_t same = common_prefix(at, other, left < other_left ? left : other_left);
+        if (same == left && same == other_left) return;
+        size_t from = same;
+        while (from && at[from - 1] != '"') from--;
+        const uint8_t *comma = memchr(at + same, ',', left - same);
+        const uint8_t *other_comma = memchr(other + same, ',', other_left - same);
+        const uint8_t *stop = comma && other_comma ? comma : end;
+        note_json(b, (struct text){at + from, (size_t)(stop - at) - from, text.readable_end});
+        at = stop;
+        if (other_comma) other = other_comma;
+    }
+}
+
+/* Of attributes, or of those that were pushed before the members of the message. */
+static void note_pushed(struct builder *b, struct text pushed, int32_t group) {
+    if (b->noted_in == group + 1) note_changes(b, b->noted, pushed);
+    else note_json(b, pushed);
+    b->noted = pushed;
+    b->noted_in = group + 1;
+}
+
+static void note_attributes(struct builder *b, struct text attributes, struct text message, int32_t group) {
+    int is_message = attributes.length == message.length &&
                      (attributes.at == message.at || memcmp(attributes.at, message.at, message.length) == 0);
-    if (is_message) note_all_words(b, &b->message.marks, b->message.text);
-    else note_words(b, is_escaped ? unescape(&b->unescaped, attributes) : attributes);
-    if (!is_message) note_digit_words(b, &b->message);
-    if (may_nest(attributes)) note(b, b->nested);
+    if (is_message && !is_escaped(message)) {
+        note_all_words(b, &b->message.marks, b->message.text);
+        if (may_nest(message)) note(b, b->nested);
+        return;
+    }
+    note_pushed(b, attributes, group);
+    note_digit_words(b, &b->message);
 }
 
 /* Of a message that is its attributes as well. */
@@ -234,21 +283,8 @@ static void note_object(struct builder *b, struct text message, int32_t template
         note_digit_words(b, &b->message);
         return;
     }
-    note_attributes(b, message, message);
-    int is_escaped = memchr(message.at, '\\', message.length) != NULL;
-    if (template != NO_TEMPLATE && !is_escaped) set_noted(b, template, group);
-}
-
-/* What was pushed before the members of the message. Rows of a stream mostly have the same. */
-static void note_pushed(struct builder *b, struct text pushed, int32_t group) {
-    int is_noted = b->pushed_in == group + 1 && b->pushed.length == pushed.length &&
-                   memcmp(b->pushed.at, pushed.at, pushed.length) == 0;
-    if (is_noted) return;
-    b->pushed = pushed;
-    b->pushed_in = group + 1;
-    int is_escaped = memchr(pushed.at, '\\', pushed.length) != NULL;
-    note_words(b, is_escaped ? unescape(&b->unescaped, pushed) : pushed);
-    if (may_nest(pushed)) note(b, b->nested);
+    note_attributes(b, message, message, group);
+    if (template != NO_TEMPLATE && !is_escaped(message)) set_noted(b, template, group);
 }
 
 static void note_row(struct builder *b, int64_t row, int32_t group) {
@@ -259,7 +295,7 @@ static void note_row(struct builder *b, int64_t row, int32_t group) {
     int is_open = attributes.length && attributes.at[attributes.length - 1] == ',';
     if (is_open) note_pushed(b, attributes, group);
     if (is_open || (message.length && !attributes.length && is_valued)) note_object(b, message, template, group);
-    else if (attributes.length) note_attributes(b, attributes, message);
+    else if (attributes.length) note_attributes(b, attributes, message, group);
     else note_digit_words(b, &b->message);
     for (int64_t other = OTHERS; other < b->request->columns_count; other++) {
         struct text text = text_of(b, other, row);
@@ -302,7 +338,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     if (!b) return KERNEL_OUT_OF_MEMORY;
     b->request = request;
     b->marks.bits.memory = b->padded.memory = b->unescaped.memory = b->normal.memory = &b->memory;
-    b->offsets.memory = b->content.memory = b->noted_in.memory = &b->memory;
+    b->offsets.memory = b->content.memory = b->objects_in.memory = &b->memory;
     const struct token_column *messages = &request->columns[MESSAGE];
     b->of_templates = (struct find_request){request->rows, messages->offsets, messages->text, request->secret, UINT64_MAX};
     finder_init(&b->finder, &b->of_templates, &b->memory);
@@ -326,7 +362,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     buffer_free(&b->normal);
     buffer_free(&b->offsets);
     buffer_free(&b->content);
-    buffer_free(&b->noted_in);
+    buffer_free(&b->objects_in);
     finder_free(&b->finder);
     message_words_free(&b->message);
     free(b->set);

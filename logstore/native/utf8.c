@@ -22,6 +22,12 @@ static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end) {
         if ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) break;
         at += 32;
     }
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        if (word & 0x8080808080808080u) break;
+        at += 8;
+    }
     while (at < end && *at < 0x80) at++;
     return at;
 }

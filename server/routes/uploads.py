@@ -60,19 +60,22 @@ class Uploads:
             content = await body.read()
             inflated = await self._service.administer(bodies.inflate, content, coding, self._limits.max_body_bytes)
             upload.reader.feed(inflated)
+            upload.reader.end()
+            await self._store(upload, 0)
         else:
             await self._follow(upload, body)
-        upload.reader.end()
-        await self._store(upload, 0)
         return stream.answer(head)
 
     async def _follow(self, upload: Upload, body: BodyReader) -> None:
-        while piece := await body.piece(PIECE, lambda: not self._service.is_stopping):
+        while not body.is_complete:
+            piece = await body.piece(PIECE, lambda: not self._service.is_stopping)
+            if not piece and not body.is_complete:
+                raise Unavailable("the server is stopping")
             upload.reader.feed(piece)
+            if body.is_complete:
+                upload.reader.end()
             await self._store(upload, len(piece))
             body.keep(upload.reader.held_bytes)
-        if not body.is_complete:
-            raise Unavailable("the server is stopping")
 
     async def _store(self, upload: Upload, size_bytes: int) -> None:
         """Stores what the reader has, in as many batches as it takes."""

@@ -186,6 +186,46 @@ def test_no_more_is_held_than_the_words(message: str, attributes: dict[str, Any]
     assert one_group(message, text).content == plain.content
 
 
+ALIKE_VALUES = st.sampled_from(
+    ["", "a1", "a12", "a,1", 'q"b2', "c\\d", "n\n3", "\U0001d7d9x", "café", 7, 71, 7.5, True, None]
+)
+ALIKE_KEYS = ("k", "k,1", 'k"2', "long_key")
+alike_rows = st.lists(
+    st.tuples(st.lists(ALIKE_VALUES, min_size=2, max_size=4), st.sampled_from([" ", ""]), st.booleans(), st.booleans()),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(alike_rows)
+@example([([1, "a1"], "", True, False), ([12, "a1"], "", True, False), ([1, "a1", "b"], "", True, False)])
+def test_of_attributes_that_are_alike_all_words_are_held_and_no_more(
+    rows: list[tuple[list[Any], str, bool, bool]],
+) -> None:
+    texts = []
+    for chosen, blank, is_ascii, is_open in rows:
+        separators = (f",{blank}", f":{blank}")
+        text = json.dumps(dict(zip(ALIKE_KEYS, chosen, strict=False)), ensure_ascii=is_ascii, separators=separators)
+        texts.append(text[:-1] + "," if is_open else text)
+    wholes = [f'{text}"m":1}}' if text.endswith(",") else text for text in texts]
+    messages = ['{"m":1}' if text.endswith(",") else "-" for text in texts]
+    found = sorted({word for one in zip(messages, wholes, strict=True) for word in held_words(*one, [])})
+    plain = build(column([""]), column([None]), [column([" ".join(found)])], np.array([1]))
+    assert build(column(messages), column(texts), [], np.array([len(rows)])).content == plain.content
+
+
+@given(st.lists(st.sampled_from(["1", "[1]", '{"b":1}', '"[1]"']), min_size=1, max_size=6), st.integers(0, 6))
+def test_of_attributes_that_are_alike_a_group_says_whether_one_may_be_an_object_or_a_list(
+    values: list[str], cut: int
+) -> None:
+    ends = np.array([min(cut, len(values)), len(values)])
+    objects = [f'{{"x":"y","a":{value},"z":2}}' for value in values]
+    filters = build(column(["-"] * len(values)), column(objects), [], ends)
+    nested = [any(may_nest(text) for text in some) for some in (objects[: ends[0]], objects[ends[0] :])]
+    is_told = may_hold(filters.content, filters.offsets, [NESTED])
+    assert all(told >= is_nested for told, is_nested in zip(is_told, nested, strict=True))
+
+
 @pytest.mark.parametrize(
     ("attributes", "asked"),
     [

@@ -135,6 +135,6 @@ def fields_of(entry: Entry) -> Iterator[tuple[str, bytes]]:
     at, end = 0, len(entry) - _END_BYTES
     while at < end:
         name_bytes, value_bytes = _HEAD.unpack_from(entry, at)
-        value_at = at + _HEAD.size + name_bytes
+        value_at = at + _HEAD.size + name_bytes + 1
         at = value_at + value_bytes
-        yield entry[value_at - name_bytes : value_at].decode(), entry[value_at:at]
+        yield entry[value_at - 1 - name_bytes : value_at - 1].decode(), entry[value_at:at]
