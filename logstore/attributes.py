@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore.errors import TooLarge
-from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, address_of, kernel
+from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, WordBuffers, address_of, kernel
 from logstore.native.arrays import ArrayInput
 
 
@@ -68,7 +68,8 @@ class KeyFacts:
 @dataclass(frozen=True, slots=True)
 class Split:
     """For each key that was asked for: its column, null where the row has no value that fits, and whether some row
-    keeps a value of it in `rest`. `rest` are the texts of JSON objects, null where nothing is left."""
+    keeps a value of it in `rest`; a column of few different texts is a dictionary. `rest` are the texts of JSON objects,
+    null where nothing is left."""
 
     columns: tuple[pa.Array, ...]
     rest: pa.StringArray
@@ -80,19 +81,16 @@ class _Key(ctypes.Structure):
 
 
 class _TypedColumn(ctypes.Structure):
-    _fields_ = (
-        ("validity", ColumnBuffer),
-        ("values", ColumnBuffer),
-        ("text", ColumnBuffer),
-        ("nulls", ctypes.c_int64),
-        ("in_rest", ctypes.c_int64),
-    )
+    _fields_ = (("content", WordBuffers), ("is_words", ctypes.c_int64), ("in_rest", ctypes.c_int64))
 
     def to_array(self, kind: Kind, rows: int) -> pa.Array:
         """The column, which owns its memory; call it once."""
-        validity, values, text = self.validity.take(), self.values.take(), self.text.take()
-        buffers = [validity if self.nulls else None, values, *([text] if kind is Kind.TEXT else [])]
-        return pa.Array.from_buffers(ARROW[kind], rows, buffers, null_count=self.nulls)
+        content = self.content
+        if self.is_words:
+            return content.to_array(rows)
+        validity, values, text = content.validity.take(), content.codes.take(), content.text.take()
+        buffers = [validity if content.nulls else None, values, *([text] if kind is Kind.TEXT else [])]
+        return pa.Array.from_buffers(ARROW[kind], rows, buffers, null_count=content.nulls)
 
 
 class _SplitRequest(ctypes.Structure):

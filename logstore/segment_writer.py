@@ -230,8 +230,10 @@ class SegmentWriter:
     ) -> int:
         table = contents.table.drop_columns(list(self.layout.path_columns))
         table = table.append_column(pa.field(TEMPLATE, pa.int64(), nullable=False), pa.array(contents.templates))
-        words = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
         keys = [key for key, _ in contents.columns.kinds]
+        words = [
+            field.name for field in table.schema if pa.types.is_dictionary(field.type) and field.name not in keys
+        ]
         distinct = {key: _distinct(table[key]) for key in keys}
         repeated = [key for key, kind in contents.columns.kinds if kind not in _NUMBERS or distinct[key] <= _REPEATED]
         compressed = [*_COMPRESSED, *(key for key in keys if distinct[key] > _FEW)]
@@ -278,7 +280,10 @@ def _ends(rows: int, group_rows: int) -> Ints:
 
 
 def _distinct(column: pa.ChunkedArray) -> int:
-    """How many different values a sample of the column has; as many as it has rows, where it has none."""
+    """How many different values the column has, if it is a dictionary, or else a sample of it; as many as that has
+    rows, where it has none."""
+    if pa.types.is_dictionary(column.type):
+        return len(column.chunk(0).dictionary)
     sample = column.slice(0, _SAMPLED_ROWS)
     return pc.count_distinct(sample).as_py() if sample.null_count < len(sample) else len(sample)
 

@@ -55,7 +55,7 @@ static void put(struct parser *p, const char *key, struct json_text text, int is
         memcpy(copy, p->scratch.data, p->scratch.length);
         value = (struct json_value){.text = copy, .length = (uint32_t)p->scratch.length, .kind = JSON_STRING};
     }
-    struct json_member member = {(const uint8_t *)key, (uint32_t)length, 1, 0, value};
+    struct json_member member = json_member_of(key, value);
     json_members_put(&p->members, &member);
 }
 

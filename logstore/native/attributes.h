@@ -32,9 +32,9 @@ struct attribute_key {
 };
 
 struct typed_column {
-    struct column_buffer validity, values, text; /* values: of TEXT the offsets */
-    int64_t nulls;
-    int64_t in_rest; /* does some row keep a value of the key in the rest? */
+    struct word_column_buffers content; /* if it is no dictionary, `codes` are the values, or where texts begin */
+    int64_t is_words; /* texts that are few: a dictionary */
+    int64_t in_rest;  /* does some row keep a value of the key in the rest? */
 };
 
 struct split_request {

@@ -1,16 +1,16 @@
 #include <stdlib.h>
 
-#include "attributes.h"
+#include "attribute_column.h"
 #include "columns.h"
 
 enum { GUESSES = 64 };
 
-/* A column of which rows without a value cost nothing: all begin as null. */
-struct sparse_column {
-    struct buffer validity, values, text;
-    int64_t ended; /* of texts: rows whose end is written */
-    int64_t valid;
-    int in_rest;
+enum fate { MOVED, OMITTABLE, LEFT };
+
+/* What became of the member at this place of the row before. */
+struct place {
+    int32_t asked;
+    enum fate fate;
 };
 
 struct splitter {
@@ -18,52 +18,12 @@ struct splitter {
     const struct split_request *request;
     struct json_reader reader;
     struct json_members asked, members, line; /* `asked`: the request's keys in their order */
-    struct sparse_column *columns;
+    struct attribute_column *columns;
     struct text_builder rest;
-    struct buffer scratch;
+    struct buffer scratch[2]; /* for the row, and for the one before */
+    struct buffer places;     /* struct place, of the row before */
     int32_t guesses[GUESSES]; /* which asked key stood at this place in an earlier row */
 };
-
-static void append_zeros(struct buffer *buffer, size_t count) {
-    memset(buffer_reserve(buffer, count), 0, count);
-    buffer->length += count;
-}
-
-static void begin_column(struct sparse_column *column, struct memory *memory, int64_t kind, int64_t rows) {
-    size_t bitmap = (size_t)(rows + 7) / 8;
-    column->validity.memory = column->values.memory = column->text.memory = memory;
-    append_zeros(&column->validity, bitmap);
-    if (kind == ATTRIBUTE_TEXT) append_zeros(&column->values, (size_t)(rows + 1) * sizeof(int32_t));
-    else append_zeros(&column->values, kind == ATTRIBUTE_BOOLEAN ? bitmap : (size_t)rows * sizeof(int64_t));
-}
-
-/* Writes the ends of all texts before the row. */
-static void end_texts(struct sparse_column *column, int64_t row) {
-    int32_t *ends = (int32_t *)column->values.data + 1;
-    while (column->ended < row) ends[column->ended++] = (int32_t)column->text.length;
-}
-
-static void put_text(struct sparse_column *column, int64_t row, const struct json_value *string) {
-    end_texts(column, row);
-    uint8_t *to = buffer_reserve(&column->text, string->length);
-    if (string->has_backslash) {
-        column->text.length = (size_t)(json_unescape(string, to) - column->text.data);
-    } else {
-        memcpy(to, string->text + 1, string->length - 2);
-        column->text.length += string->length - 2;
-    }
-    end_texts(column, row + 1);
-}
-
-static void put_value(struct sparse_column *column, int64_t row, enum attribute_kind kind,
-                      const struct json_value *value, const union attribute_scalar *scalar) {
-    uint8_t bit = (uint8_t)(1u << row % 8);
-    column->validity.data[row / 8] |= bit;
-    column->valid++;
-    if (kind == ATTRIBUTE_TEXT) put_text(column, row, value);
-    else if (kind != ATTRIBUTE_BOOLEAN) memcpy(column->values.data + row * 8, scalar, 8);
-    else if (scalar->integer) column->values.data[row / 8] |= bit;
-}
 
 /* Which of the asked keys the member's is, or -1. */
 static int32_t asked_of(struct splitter *s, int32_t place, const struct json_member *member) {
@@ -92,11 +52,12 @@ static int is_sound(const struct json_member *member) {
 
 /* Reads the row's members; false if it is to stay in the rest as it is. */
 static int read_row(struct splitter *s, struct json_text text) {
-    if (!json_read_only_object(&s->reader, text, &s->members)) {
+    if (!json_read_next_object(&s->reader, text, &s->members)) {
         for (int64_t i = 0; i < s->request->column_count; i++) s->columns[i].in_rest = 1;
         json_members_clear(&s->members);
         return 0;
     }
+    if (s->members.is_alike) return 1;
     if (s->members.repeats) return 0;
     for (int32_t i = 0; i < s->members.count; i++) {
         if (!is_sound(&s->members.items[i])) return 0;
@@ -113,10 +74,8 @@ static void note_in_rest(struct splitter *s) {
     }
 }
 
-enum { MOVED, OMITTABLE, LEFT };
-
-/* Moves the member into its column if it fits, marked as dropped; or tells what else is to become of it. */
-static int move(struct splitter *s, int64_t row, struct json_member *member, int32_t asked) {
+/* Puts the member into its column if it fits, or tells what else is to become of it. */
+static enum fate put_member(struct splitter *s, int64_t row, const struct json_member *member, int32_t asked) {
     if (asked < 0) return LEFT;
     union attribute_scalar scalar;
     enum attribute_kind kind = attribute_read(&member->value, &scalar);
@@ -125,9 +84,23 @@ static int move(struct splitter *s, int64_t row, struct json_member *member, int
         s->columns[asked].in_rest |= member->value.kind != JSON_NULL;
         return LEFT;
     }
-    put_value(&s->columns[asked], row, kind, &member->value, &scalar);
-    member->is_dropped = 1;
+    attribute_column_put(&s->columns[asked], row, &member->value, &scalar);
     return MOVED;
+}
+
+/* Moves the row's members into their columns, as far as they fit, marked as dropped. */
+static void move_members(struct splitter *s, int64_t row) {
+    size_t size = (size_t)s->members.count * sizeof(struct place);
+    s->places.length = 0;
+    struct place *places = (struct place *)(void *)buffer_reserve(&s->places, size);
+    for (int32_t i = 0; i < s->members.count; i++) {
+        struct json_member *member = &s->members.items[i];
+        struct place *place = &places[i];
+        if (!s->members.is_alike) place->asked = asked_of(s, i, member);
+        if (!s->members.is_alike || !member->is_same) place->fate = put_member(s, row, member, place->asked);
+        else if (place->fate == MOVED) attribute_column_put_again(&s->columns[place->asked], row, &member->value);
+        member->is_dropped = place->fate == MOVED;
+    }
 }
 
 static int is_same(const struct json_member *one, const struct json_member *other) {
@@ -180,13 +153,13 @@ static void append_whole(struct splitter *s, struct json_text text) {
 
 /* Where the members of the message stand in the row's attributes, if all of them do, just as they are; else their end. */
 static const uint8_t *line_of(const struct splitter *s, struct json_text text, int64_t row) {
-    int is_put_together = text.at == s->scratch.data;
+    int is_put_together = text.at == s->scratch[row % 2].data;
     struct json_text message = array_text(&s->request->messages, row);
     return is_put_together ? text.end - (message.end - message.at) : text.at == message.at ? text.at : text.end;
 }
 
 static void split_row(struct splitter *s, int64_t row) {
-    struct json_text text = attributes_text(&s->request->attributes, &s->request->messages, row, &s->scratch);
+    struct json_text text = attributes_text(&s->request->attributes, &s->request->messages, row, &s->scratch[row % 2]);
     arena_reset(&s->reader.arena);
     if (!text.at) {
         json_members_clear(&s->members);
@@ -200,11 +173,11 @@ static void split_row(struct splitter *s, int64_t row) {
     }
     const uint8_t *line = line_of(s, text, row);
     int is_any_left = 0, is_of_line = line < text.end && json_is_clean(&s->members);
+    move_members(s, row);
+    const struct place *places = (const struct place *)(const void *)s->places.data;
     for (int32_t i = 0; i < s->members.count; i++) {
-        struct json_member *member = &s->members.items[i];
-        int become = move(s, row, member, asked_of(s, i, member));
-        is_any_left |= become == LEFT;
-        is_of_line &= become != OMITTABLE || member->value.text > line;
+        is_any_left |= places[i].fate == LEFT;
+        is_of_line &= places[i].fate != OMITTABLE || s->members.items[i].value.text > line;
     }
     if (is_any_left) append_rest(s);
     else if (is_of_line) text_end_row(&s->rest, 0);
@@ -217,7 +190,7 @@ static void split_rows(struct splitter *s) {
     s->columns = memory_resize(&s->memory, NULL, (size_t)request->column_count * sizeof *s->columns);
     memset(s->columns, 0, (size_t)request->column_count * sizeof *s->columns);
     for (int64_t i = 0; i < request->column_count; i++) {
-        begin_column(&s->columns[i], &s->memory, request->keys[i].kind, request->rows);
+        attribute_column_begin(&s->columns[i], &s->memory, (enum attribute_kind)request->keys[i].kind, request->rows);
     }
     for (int64_t i = 0; i < request->key_count; i++) {
         const struct attribute_key *key = &request->keys[i];
@@ -228,30 +201,22 @@ static void split_rows(struct splitter *s) {
 }
 
 static void hand_over(struct splitter *s, struct text_column *rest, struct typed_column *columns) {
-    const struct split_request *request = s->request;
     *rest = text_hand_over(&s->rest);
-    for (int64_t i = 0; i < request->column_count; i++) {
-        struct sparse_column *column = &s->columns[i];
-        if (request->keys[i].kind == ATTRIBUTE_TEXT) end_texts(column, request->rows);
-        columns[i] = (struct typed_column){buffer_hand_over(&column->validity), buffer_hand_over(&column->values),
-                                           buffer_hand_over(&column->text), request->rows - column->valid,
-                                           column->in_rest};
+    for (int64_t i = 0; i < s->request->column_count; i++) {
+        columns[i] = attribute_column_hand_over(&s->columns[i]);
     }
 }
 
 static void free_splitter(struct splitter *s) {
-    for (int64_t i = 0; s->columns && i < s->request->column_count; i++) {
-        buffer_free(&s->columns[i].validity);
-        buffer_free(&s->columns[i].values);
-        buffer_free(&s->columns[i].text);
-    }
+    for (int64_t i = 0; s->columns && i < s->request->column_count; i++) attribute_column_free(&s->columns[i]);
     free(s->columns);
     json_reader_free(&s->reader);
     json_members_free(&s->asked);
     json_members_free(&s->members);
     json_members_free(&s->line);
     text_free(&s->rest);
-    buffer_free(&s->scratch);
+    struct buffer *buffers[] = {&s->scratch[0], &s->scratch[1], &s->places};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
     free(s);
 }
 
@@ -262,7 +227,8 @@ int32_t kernel_attributes_split(const struct split_request *request, struct text
     s->request = request;
     json_reader_init(&s->reader, &s->memory);
     s->reader.is_valid_utf8 = 1;
-    s->asked.memory = s->members.memory = s->line.memory = s->scratch.memory = &s->memory;
+    s->asked.memory = s->members.memory = s->line.memory = &s->memory;
+    s->scratch[0].memory = s->scratch[1].memory = s->places.memory = &s->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(s->memory.exhausted) == 0) {
         split_rows(s);

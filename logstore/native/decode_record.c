@@ -169,7 +169,7 @@ static void append_members(struct decoder *d, const struct json_members *members
 }
 
 static void put_value(struct json_members *members, const char *key, const struct json_value *value) {
-    struct json_member member = {(const uint8_t *)key, (uint32_t)strlen(key), 1, 0, *value};
+    struct json_member member = json_member_of(key, *value);
     json_members_put(members, &member);
 }
 

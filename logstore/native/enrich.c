@@ -59,8 +59,8 @@ static int read_pushed(struct enricher *e, struct json_text text) {
 /* Replaces what the line said by one note. */
 static enum line_kind note_error(struct enricher *e, const char *text) {
     json_members_clear(&e->line);
-    struct json_member note = {.key = (const uint8_t *)"_ingest_error", .key_length = 13, .key_is_plain = 1};
-    note.value = (struct json_value){.text = (const uint8_t *)text, .length = (uint32_t)strlen(text)};
+    struct json_value value = {.text = (const uint8_t *)text, .length = (uint32_t)strlen(text)};
+    struct json_member note = json_member_of("_ingest_error", value);
     json_members_put(&e->line, &note);
     return LINE_UNSURE;
 }

@@ -23,8 +23,15 @@ struct json_member {
     uint32_t key_length;
     uint8_t key_is_plain;
     uint8_t is_dropped; /* free for the caller's use */
+    uint8_t is_same;    /* where they are alike: the value is that of the text before */
     struct json_value value;
 };
+
+/* A member whose key needs no escapes. */
+static inline struct json_member json_member_of(const char *key, struct json_value value) {
+    return (struct json_member){
+        .key = (const uint8_t *)key, .key_length = (uint32_t)strlen(key), .key_is_plain = 1, .value = value};
+}
 
 enum { JSON_GUESSES = 32, JSON_GUESS_BYTES = 32 };
 
@@ -50,6 +57,8 @@ struct json_members {
     struct json_member *items;
     int32_t count, capacity;
     int32_t repeats;  /* how often a key came again */
+    int32_t is_tight; /* they are what stands in one text without blanks, their keys without escapes */
+    int32_t is_alike; /* see json_read_next_object */
     uint64_t seen[4]; /* a bit per key mark: a key whose bit is not set is not there */
     int32_t *table;   /* open addressing over items, kept once there are many; entries are index + 1 */
     uint32_t table_size;
@@ -148,6 +157,10 @@ const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, i
 /* Reads a text that is exactly one object, blanks around it allowed; false if it is not, and `members`, which are
  * cleared first, mean nothing. */
 int json_read_only_object(struct json_reader *reader, struct json_text text, struct json_members *members);
+
+/* Likewise, of one text after the other, of which the one before is still there. `members->is_alike` tells that it has
+ * the same keys in the same order as that one, and their `is_same` which values are the same. */
+int json_read_next_object(struct json_reader *reader, struct json_text text, struct json_members *members);
 
 /* Does the object's own text have unique keys and no lone surrogates? */
 int json_is_clean(const struct json_members *members);

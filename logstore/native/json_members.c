@@ -6,7 +6,7 @@
 #include "json.h"
 #include "utf8.h"
 
-enum { INDEX_FROM = 16 };
+enum { INDEX_FROM = 16, KEY_MORE_BYTES = 3 /* quotes and a colon */ };
 
 static void index_member(struct json_members *members, int32_t position) {
     const struct json_member *member = &members->items[position];
@@ -86,11 +86,12 @@ static void settle(struct json_members *members, unsigned mark) {
 
 void json_members_put(struct json_members *members, const struct json_member *member) {
     *next_slot(members) = *member;
+    members->is_tight = 0;
     settle(members, json_key_mark(member->key, member->key_length));
 }
 
 void json_members_clear(struct json_members *members) {
-    members->count = members->repeats = 0;
+    members->count = members->repeats = members->is_tight = members->is_alike = 0;
     memset(members->seen, 0, sizeof members->seen);
     members->is_indexed = 0;
 }
@@ -100,7 +101,7 @@ static void resolve_key(struct json_reader *reader, const struct json_value *key
     member->key = key->text + 1;
     member->key_length = key->length - 2;
     member->key_is_plain = 1;
-    member->is_dropped = 0;
+    member->is_dropped = member->is_same = 0;
     if (!key->has_backslash && reader->is_valid_utf8) return;
     if (key->has_backslash) {
         uint8_t *copy = arena_take(&reader->arena, key->length);
@@ -197,13 +198,60 @@ const uint8_t *json_read_object(struct json_reader *reader, const uint8_t *at, i
     return at + 1;
 }
 
+/* Is there nothing but the members in the text, from brace to brace? */
+static int is_tight(const struct json_members *members, struct json_text text) {
+    if (members->repeats || members->inner.members) return 0;
+    size_t length = 2 + (members->count ? (size_t)members->count - 1 : 0);
+    for (int32_t i = 0; i < members->count; i++) {
+        const struct json_member *member = &members->items[i];
+        if (!member->key_is_plain) return 0;
+        length += member->key_length + KEY_MORE_BYTES + member->value.length;
+    }
+    return length == (size_t)(text.end - text.at);
+}
+
 int json_read_only_object(struct json_reader *reader, struct json_text text, struct json_members *members) {
     json_members_clear(members);
     reader->end = text.end;
     const uint8_t *at = json_skip_space(text.at, text.end);
     if (at == text.end || *at != '{') return 0;
     at = json_read_object(reader, at, 0, members);
-    return at && json_skip_space(at, text.end) == text.end;
+    if (!at || json_skip_space(at, text.end) != text.end) return 0;
+    members->is_tight = is_tight(members, text);
+    return 1;
+}
+
+/* Reads the member at `at`, of which all but the value is known; returns its end, or NULL. */
+static const uint8_t *read_member_alike(struct json_reader *reader, const uint8_t *at, struct json_member *member) {
+    const uint8_t *before = member->key - 1;
+    size_t key_length = member->key_length + KEY_MORE_BYTES, length = key_length + member->value.length;
+    size_t left = (size_t)(reader->end - at);
+    member->key = at + 1;
+    member->is_dropped = 0;
+    member->is_same = left > length && memcmp(at, before, length) == 0 && (at[length] == ',' || at[length] == '}');
+    if (member->is_same) {
+        member->value.text = at + key_length;
+        return at + length;
+    }
+    if (left <= key_length || memcmp(at, before, key_length) != 0) return NULL;
+    return json_scan(reader, at + key_length, 1, &member->value);
+}
+
+static int read_alike(struct json_reader *reader, struct json_text text, struct json_members *members) {
+    if (!members->is_tight || text.at == text.end || *text.at != '{') return 0;
+    reader->end = text.end;
+    const uint8_t *at = text.at;
+    for (int32_t i = 0; i < members->count; i++) {
+        at = read_member_alike(reader, at + 1, &members->items[i]);
+        if (!at || at == text.end || *at != (i + 1 < members->count ? ',' : '}')) return 0;
+    }
+    return members->count > 0 && at + 1 == text.end;
+}
+
+int json_read_next_object(struct json_reader *reader, struct json_text text, struct json_members *members) {
+    if (!read_alike(reader, text, members)) return json_read_only_object(reader, text, members);
+    members->is_alike = 1;
+    return 1;
 }
 
 int json_is_clean(const struct json_members *members) {

@@ -211,7 +211,7 @@ static int append_line(struct unwrapper *u, int64_t row, struct wrapped wrapped)
 }
 
 static void put(struct unwrapper *u, const char *key, struct json_value value) {
-    struct json_member member = {(const uint8_t *)key, (uint32_t)strlen(key), 1, 0, value};
+    struct json_member member = json_member_of(key, value);
     json_members_put(&u->members, &member);
 }
 

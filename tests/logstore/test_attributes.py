@@ -4,6 +4,7 @@ import json
 import random
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from logstore.attributes import ARROW, KeyFacts, Kind, Split, join, line_member, split, survey
+from logstore import attributes
+from logstore.attributes import ARROW, KeyFacts, Kind, Split, join, line_member, survey
 from query.sql.fields import pointer
 
 Keys = Sequence[tuple[str, Kind]]
@@ -37,11 +39,22 @@ def joined(parts: Split, keys: Keys, omit: Sequence[str], messages: pa.StringArr
 def taken_apart(values: Sequence[str | None], keys: Keys, omit: Sequence[str] = (), lines: Any = None) -> Split:
     messages = no_lines(len(values)) if lines is None else texts(lines)
     parts = split(texts(values), keys, omit, messages)
-    for column, (_, kind) in zip(parts.columns, keys, strict=True):
+    for column in parts.columns:
         column.validate(full=True)
-        assert column.type == ARROW[kind]
+    assert [column.type for column in parts.columns] == [ARROW[kind] for _, kind in keys]
     parts.rest.validate(full=True)
     return parts
+
+
+def split(values: pa.StringArray, keys: Keys, omit: Sequence[str], messages: pa.StringArray) -> Split:
+    """With texts instead of the codes of words."""
+    parts = attributes.split(values, keys, omit, messages)
+    return replace(parts, columns=tuple(map(spelled_out, parts.columns)))
+
+
+def spelled_out(column: pa.Array) -> pa.Array:
+    column.validate(full=True)
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def meaning(text: str | None) -> Any:
@@ -113,6 +126,64 @@ MEMBERS = st.lists(st.tuples(KEY_TEXTS, NESTED_TEXTS), max_size=8)
 OBJECTS = st.builds(object_text, MEMBERS.filter(unique), st.sampled_from(("", " ", "\t")))
 ANY_KEYS = st.one_of(KEY_TEXTS, st.sampled_from((r'"\ud800"', r'"\ud801"', r'"x\udc00"')))
 ANY_OBJECTS = st.builds(object_text, st.lists(st.tuples(ANY_KEYS, NESTED_TEXTS | BROKEN_TEXTS), max_size=8))
+
+
+ALIKE_KEYS = ("a", "b", "A", "a.b", "id")
+ALIKE_VALUES = st.sampled_from(
+    (
+        "1",
+        "12",
+        "1.5",
+        "1.50",
+        "-0",
+        "true",
+        "false",
+        "null",
+        '""',
+        '"x"',
+        '"x,y"',
+        r'"\n"',
+        r'"\ud800"',
+        '"é"',
+        "[1]",
+        '{"b":2}',
+    )
+)
+ALIKE_ROWS = st.lists(
+    st.tuples(st.integers(1, 5), st.lists(ALIKE_VALUES, min_size=5, max_size=5), st.sampled_from(["", "", "", " "])),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(ALIKE_ROWS, st.lists(st.sampled_from(Kind), min_size=5, max_size=5), st.integers(0, 5), st.booleans())
+def test_rows_that_are_alike_are_taken_apart_like_each_alone(
+    rows: list[tuple[int, list[str], str]], kinds: list[Kind], columns: int, is_open: bool
+) -> None:
+    keys = list(zip(ALIKE_KEYS, kinds, strict=True))[:columns]
+    omit = list(ALIKE_KEYS[columns:4])
+    values, lines = [], []
+    for count, chosen, blank in rows:
+        members = [(json.dumps(key), value) for key, value in zip(ALIKE_KEYS, chosen, strict=True)][:count]
+        cut = len(members) // 2 if is_open else 0
+        lines.append(object_text(members[cut:], blank))
+        is_followed = cut and lines[-1][1] == '"'
+        values.append(object_text(members[:cut], blank)[:-1] + "," if is_followed else object_text(members, blank))
+    together = taken_apart(values, keys, omit, lines)
+    alone = [taken_apart([value], keys, omit, [line]) for value, line in zip(values, lines, strict=True)]
+    assert together.rest.to_pylist() == [text for part in alone for text in part.rest.to_pylist()]
+    for place, column in enumerate(together.columns):
+        assert column.to_pylist() == [value for part in alone for value in part.columns[place].to_pylist()]
+    assert together.in_rest == tuple(any(part.in_rest[place] for part in alone) for place in range(columns))
+
+
+@pytest.mark.parametrize(("words", "length", "is_coded"), [(256, 10, True), (257, 10, False), (9, 2_000, False)])
+def test_few_texts_are_told_as_words_and_many_as_they_are(words: int, length: int, is_coded: bool) -> None:
+    told = [f"{number % words}".ljust(length, "-") if number % 5 else None for number in range(4 * words)]
+    values = texts([json.dumps({"id": text}, separators=(",", ":")) if text else None for text in told])
+    [column] = attributes.split(values, [("id", Kind.TEXT)], [], no_lines(len(told))).columns
+    assert pa.types.is_dictionary(column.type) == is_coded
+    assert spelled_out(column).to_pylist() == told
 
 
 @given(st.lists(st.none() | OBJECTS | ANY_OBJECTS, max_size=6), ASKED)
