@@ -68,8 +68,8 @@ class KeyFacts:
 @dataclass(frozen=True, slots=True)
 class Split:
     """For each key that was asked for: its column, null where the row has no value that fits, and whether some row
-    keeps a value of it in `rest`; a column of few different texts is a dictionary. `rest` are the texts of JSON objects,
-    null where nothing is left."""
+    keeps a value of it in `rest`; a column of few different texts is a dictionary. `rest` are the texts of JSON
+    objects, null where nothing is left."""
 
     columns: tuple[pa.Array, ...]
     rest: pa.StringArray

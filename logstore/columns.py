@@ -16,7 +16,9 @@ SHARE_MIN: Final = 0.01
 KEY_MAX_BYTES: Final = 128
 KINDS_MAX: Final = 4_096
 """Keys of a store that may be columns."""
-_TAKEN: Final = frozenset((*COLUMNS, "date", "hour", "filename", "file_row_number", "file_index"))
+TEMPLATE: Final = "_template"
+"""The column that a segment has beside a record's and those of attributes."""
+_TAKEN: Final = frozenset((*COLUMNS, TEMPLATE, "date", "hour", "filename", "file_row_number", "file_index"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def _is_frequent(key: KeyFacts, rows: int, at_least: int) -> bool:
 def may_name_a_column(key: str) -> bool:
     """Whether every reader can have a column of this name beside the others."""
     is_plain = bool(key) and key.isprintable() and "`" not in key and '"' not in key and key == key.strip()
-    return is_plain and key[0] != "_" and key.lower() not in _TAKEN and len(key.encode()) <= KEY_MAX_BYTES
+    return is_plain and key.lower() not in _TAKEN and len(key.encode()) <= KEY_MAX_BYTES
 
 
 def choose_kinds(facts: Sequence[KeyFacts], known: Mapping[str, Kind]) -> dict[str, Kind]:

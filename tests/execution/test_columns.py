@@ -31,6 +31,8 @@ QUERIES = (
     "Status:* | fields Status, status",
     "* | stats count() as c by mixed | sort by c desc, mixed",
     "not id:* | fields message",
+    "_p=P | stats count() as c, sum(n) as n",
+    "attributes._seq=2 attributes._template=1 | stats count() as c, sum(n) as n",
     "missing:* or user:ann | fields user, n",
     'message*="017" | fields n',
     '"line 17" or "17" | fields n',
@@ -58,6 +60,9 @@ def _record(n: int, *, ids_come_twice: bool) -> dict[str, Any]:
         "ok": n % 2 == 0,
         "mixed": [n % 5, f"text {n % 5}", n % 5 + 0.5, None, [n % 5]][n % 5],
         "deep": {"a": n % 7},
+        "_p": "F" if n % 4 else "P",
+        "_seq": n % 3,
+        "_template": n % 4,
         "Status": "other" if n % 50 == 0 else "one",
         "level": ["info", "error"][n % 2],
     }
@@ -97,8 +102,8 @@ def test_answers_do_not_tell_where_attributes_are(store: Store, engine: Engine) 
     store.flush()
     (segment,) = store.snapshot().segments
     kinds = dict(segment.columns.kinds)
-    assert {key.lower() for key in kinds} == {"n", "status", "ratio", "ok", "level", "user", "mixed"}
-    assert len(kinds) == 7, "of two keys that differ in case alone, one has a column"
+    assert {key.lower() for key in kinds} == {"n", "status", "ratio", "ok", "level", "user", "mixed", "_p"}
+    assert len(kinds) == 8, "of two keys that differ in case alone, one has a column"
     assert (kinds["n"], kinds["ratio"], kinds["ok"]) == (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN)
     assert segment.columns.omitted == ("id",)
     check(store, engine, first)
