@@ -16,9 +16,7 @@ SHARE_MIN: Final = 0.01
 KEY_MAX_BYTES: Final = 128
 KINDS_MAX: Final = 4_096
 """Keys of a store that may be columns."""
-TEMPLATE: Final = "_template"
-"""The column that a segment has beside a record's and those of attributes."""
-_TAKEN: Final = frozenset((*COLUMNS, TEMPLATE, "date", "hour", "filename", "file_row_number", "file_index"))
+_TAKEN: Final = frozenset((*COLUMNS, "_template", "date", "hour", "filename", "file_row_number", "file_index"))
 
 
 @dataclass(frozen=True, slots=True)

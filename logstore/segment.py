@@ -28,13 +28,14 @@ from logstore import attributes, pages
 from logstore.attributes import ARROW
 from logstore.catalog import Segment
 from logstore.chunks import Chunks, Read
-from logstore.columns import TEMPLATE, AttributeColumns
+from logstore.columns import AttributeColumns
 from logstore.native.arrays import int64s, repeated
 from logstore.order import Ints
 from logstore.record import STORED
 from logstore.wanted import EVERYTHING, Wanted
 
 FORMAT_VERSION: Final = 2
+TEMPLATE: Final = "_template"
 _CHUNKS: Final = Chunks()
 AT_ONCE_ROWS: Final = 2_048
 """Of so few records a column is read sooner than it is asked whether that is needed."""

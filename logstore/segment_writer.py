@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from logstore import attributes, index
 from logstore.attributes import ARROW, Kind
 from logstore.catalog import NewSegment, Segment, StreamRange
-from logstore.columns import TEMPLATE, AttributeColumns, merged, worth_a_column, worth_omitting
+from logstore.columns import AttributeColumns, merged, worth_a_column, worth_omitting
 from logstore.concatenate import concatenate
 from logstore.files import DataDirectory, partition_directory
 from logstore.gather import Rows
@@ -25,7 +25,7 @@ from logstore.kinds import Kinds
 from logstore.native.arrays import int64s
 from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, even_rows, hour_of, run_starts, sorted_rows
 from logstore.record import IDENTITY
-from logstore.segment import FORMAT_VERSION, read_columns, with_rest
+from logstore.segment import FORMAT_VERSION, TEMPLATE, read_columns, with_rest
 from logstore.word_column import codes_or
 
 GROUP_BYTES: Final = 16 << 20

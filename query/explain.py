@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import pyarrow.parquet as pq
 
-from logstore.columns import TEMPLATE
 from logstore.pruning import Bounds
+from logstore.segment import TEMPLATE
 from logstore.snapshot import Snapshot
 from logstore.store import Store
 from query.ast import Query

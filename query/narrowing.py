@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from logstore.columns import TEMPLATE
 from logstore.errors import QueryTooExpensive
 from logstore.native.arrays import int64s, is_one_of
 from logstore.order import Ints
+from logstore.segment import TEMPLATE
 from logstore.wanted import Wanted
 from query.groups import Piece, plain_bytes_of
 from query.picking import pick, read_facts
