@@ -22,7 +22,8 @@ MERGE_COUNT: Final = 1 << _MERGE_BITS
 """So many neighbours of like size become one, so that many small batches are not as many chunks to a query: each record
 is copied once for each time that its chunk becomes eight times as large …"""
 MERGE_ROWS: Final = 2_048
-"""… until it has so many. A batch of a megabyte mostly has, and is not copied."""
+MERGE_BYTES: Final = 512 << 10
+"""… until it has so many, or takes so much. A batch of a megabyte is not copied."""
 
 _CLUSTER: Final = STORED.get_field_index("cluster")
 _NAMESPACE: Final = STORED.get_field_index("namespace")
@@ -158,10 +159,9 @@ class Buffer:
         return tuple(chunks)
 
     def _are_worth_merging(self, chunks: list[Chunk]) -> bool:
-        rows = chunks[-1].records.num_rows
-        if len(chunks) < MERGE_COUNT or rows >= MERGE_ROWS or chunks[0].last_seq <= self._sealed_seq:
+        if len(chunks) < MERGE_COUNT or not _is_small(chunks[-1]) or chunks[0].last_seq <= self._sealed_seq:
             return False
-        return all(chunk.records.num_rows < MERGE_ROWS and _size(chunk) <= _size(chunks[-1]) for chunk in chunks)
+        return all(_is_small(chunk) and _size(chunk) <= _size(chunks[-1]) for chunk in chunks)
 
     def _remember(self, chunk: Chunk) -> None:
         self._recent.append(chunk)
@@ -215,6 +215,10 @@ def _without(chunk: Chunk, partitions: frozenset[Partition]) -> Chunk | None:
 
 def _after(records: pa.RecordBatch, seq: int) -> pa.RecordBatch:
     return records.slice(int(np.searchsorted(records["_seq"].to_numpy(), seq, side="right")))
+
+
+def _is_small(chunk: Chunk) -> bool:
+    return chunk.records.num_rows < MERGE_ROWS and chunk.bytes < MERGE_BYTES
 
 
 def _size(chunk: Chunk) -> int:

@@ -234,7 +234,8 @@ class SegmentWriter:
         words = [field.name for field in table.schema if pa.types.is_dictionary(field.type) and field.name not in keys]
         distinct = {key: _distinct(table[key]) for key in keys}
         repeated = [key for key, kind in contents.columns.kinds if kind not in _NUMBERS or distinct[key] <= _REPEATED]
-        compressed = [*_COMPRESSED, *(key for key in keys if distinct[key] > _FEW)]
+        packed = [key for key, kind in contents.columns.kinds if kind is Kind.INTEGER and key not in repeated]
+        compressed = [*_COMPRESSED, *(key for key in keys if distinct[key] > _FEW and key not in packed)]
         if _is_coarse(table["time"]):
             compressed.append("time")
         written: list[pq.FileMetaData] = []
@@ -244,7 +245,7 @@ class SegmentWriter:
             compression={name: "zstd" if name in compressed else "none" for name in table.schema.names},
             compression_level=dict.fromkeys(compressed, self.layout.compression_level),
             use_dictionary=[*words, TEMPLATE, *repeated],
-            column_encoding={"time": "DELTA_BINARY_PACKED", "_seq": "DELTA_BINARY_PACKED"},
+            column_encoding=dict.fromkeys(("time", "_seq", *packed), "DELTA_BINARY_PACKED"),
             store_schema=False,
             data_page_version="1.0",
             data_page_size=PAGE_BYTES,

@@ -49,9 +49,9 @@ static void forget_pushed(struct enricher *e) {
 /* Reads the pushed attributes into `pushed`, unless the row before had the same; false where they are no object. */
 static int read_pushed(struct enricher *e, struct json_text text) {
     if (text.at && is_same(text, e->pushed_text)) return 1;
-    forget_pushed(e);
-    if (!text.at) return 1;
-    if (!json_read_only_object(&e->reader, text, &e->pushed)) return 0;
+    e->pushed_text = (struct json_text){NULL, NULL};
+    if (!text.at) json_members_clear(&e->pushed);
+    else if (!json_read_next_object(&e->reader, text, &e->pushed)) return 0;
     if (json_is_clean(&e->pushed)) e->pushed_text = text; /* all its keys stand there, none is the reader's */
     return 1;
 }
@@ -141,8 +141,8 @@ static void enrich_row(struct enricher *e, int64_t row) {
         kind = note_error(e, "\"JSON nested deeper than 128 levels\"");
     }
     int is_asked = severity == SEVERITY_NONE || (kind != LINE_PLAIN && pushed.at);
-    if (!is_asked) forget_pushed(e);
-    else if (!read_pushed(e, pushed)) {
+    if (!is_asked && !pushed.at) forget_pushed(e);
+    if (is_asked && !read_pushed(e, pushed)) {
         forget_pushed(e);
         kind = note_error(e, "\"the pushed attributes are no JSON object\"");
         pushed = (struct json_text){NULL, NULL};

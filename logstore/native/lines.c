@@ -26,12 +26,11 @@ static void put(struct json_members *members, const uint8_t *key, size_t length,
     json_members_put(members, &member);
 }
 
-static enum line_kind read_json(struct json_reader *reader, const uint8_t *at, const uint8_t *end,
-                                struct json_members *members) {
-    at = json_read_object(reader, at, 0, members);
-    if (at && json_skip_space(at, end) == end) return LINE_JSON;
+static enum line_kind read_json(struct json_reader *reader, struct json_text line, struct json_members *members) {
+    reader->error = JSON_FINE;
+    if (json_read_next_object(reader, line, members)) return LINE_JSON;
     json_members_clear(members);
-    return !at && reader->error == JSON_TOO_DEEP ? LINE_UNSURE : LINE_PLAIN;
+    return reader->error == JSON_TOO_DEEP ? LINE_UNSURE : LINE_PLAIN;
 }
 
 static int begins_key(uint8_t byte) { return is_letter(byte) || byte == '_' || byte == '@'; }
@@ -130,12 +129,12 @@ static enum line_kind read_klog(struct json_reader *reader, const uint8_t *line,
 
 enum line_kind line_read(struct json_reader *reader, const uint8_t *line, const uint8_t *end,
                          struct json_members *members, enum severity *severity) {
-    json_members_clear(members);
     reader->end = end;
     reader->is_valid_utf8 = 1;
     const uint8_t *at = json_skip_space(line, end);
+    if (at < end && *at == '{') return read_json(reader, (struct json_text){at, end}, members);
+    json_members_clear(members);
     if (at == end) return LINE_PLAIN;
-    if (*at == '{') return read_json(reader, at, end, members);
     if (*line == 'I' || *line == 'W' || *line == 'E' || *line == 'F') {
         if (read_klog(reader, line, end, members, severity) == LINE_KLOG) return LINE_KLOG;
     }
