@@ -1,8 +1,9 @@
 """Agents: what the server spends on a record that comes in another protocol, as a multiple of its own.
 
 The first records of the corpus are encoded as agents send them, batches of 1,000, and posted by a process of its own
-with four connections, each protocol to a server of its own. CPU is that of the server from before the first body until
-all is flushed. For sockets the last answer is an acknowledgement (forward), or the count of records in /metrics.
+with four connections, each protocol to a server of its own; to journald's receiver a connection uploads one body, as
+its uploader does. CPU is that of the server from before the first body until all is flushed. For sockets the last
+answer is an acknowledgement (forward), or the count of records in /metrics.
 
 What is compared is the whole path of the same records: one line more or less of metadata is part of it. Where each
 record of a protocol brings much of that, the native endpoint is also measured with the very same fields as NDJSON:
@@ -33,7 +34,7 @@ from tests.serving import ServerProcess, free_port
 
 CONNECTIONS: Final = 4
 BATCH: Final = 1_000
-RECORDS: Final = 200_000
+RECORDS: Final = 600_000
 NATIVE: Final = "native"
 
 
@@ -48,6 +49,8 @@ class Way:
     """The setting with the address, of a protocol that is not HTTP."""
     plain: str = ""
     """The name of the way in which the same fields come to the native endpoint."""
+    is_endless: bool = False
+    """A connection has one body, chunked, that goes on for as long as there is something to send."""
 
 
 _NDJSON: Final = (("Content-Type", "application/x-ndjson"),)
@@ -64,7 +67,11 @@ WAYS: Final[dict[str, Way]] = {
     "syslog, RFC 5424 over TCP": Way(shapes.syslog, listener="syslog-tcp-listen"),
     "GELF over TCP": Way(shapes.gelf, listener="gelf-tcp-listen"),
     "journald upload": Way(
-        shapes.journald, "/upload", (("Content-Type", "application/vnd.fdo.journal"),), plain=_ENTRIES
+        shapes.journald,
+        "/upload",
+        (("Content-Type", "application/vnd.fdo.journal"),),
+        plain=_ENTRIES,
+        is_endless=True,
     ),
 }
 PLAIN: Final[dict[str, Way]] = {
@@ -142,7 +149,7 @@ def _send(name: str, path: Path, port: int) -> None:
         bodies.put(way.encode(batch))
     for _ in range(CONNECTIONS):
         bodies.put(None)
-    send = _stream if way.listener else _post
+    send = _stream if way.listener else _upload if way.is_endless else _post
     threads = [threading.Thread(target=send, args=(way, bodies, port)) for _ in range(CONNECTIONS)]
     print(time.time(), flush=True)
     for thread in threads:
@@ -156,11 +163,22 @@ def _post(way: Way, bodies: "SimpleQueue[bytes | None]", port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port)
     while (body := bodies.get()) is not None:
         connection.request("POST", way.path, body, dict(way.headers))
-        answer = connection.getresponse()
-        text = answer.read()
-        if answer.status >= 300:
-            raise RuntimeError(f"{answer.status}: {text.decode()}")
+        _check(connection.getresponse())
     connection.close()
+
+
+def _upload(way: Way, bodies: "SimpleQueue[bytes | None]", port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    headers = {**dict(way.headers), "Transfer-Encoding": "chunked"}
+    connection.request("POST", way.path, iter(bodies.get, None), headers, encode_chunked=True)
+    _check(connection.getresponse())
+    connection.close()
+
+
+def _check(answer: http.client.HTTPResponse) -> None:
+    text = answer.read()
+    if answer.status >= 300:
+        raise RuntimeError(f"{answer.status}: {text.decode()}")
 
 
 def _stream(way: Way, bodies: "SimpleQueue[bytes | None]", port: int) -> None:

@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
-from logstore import stream_rows, tables
+from logstore import key_rows, stream_rows, tables
 from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
 from logstore.errors import Unavailable
@@ -28,12 +27,6 @@ INDEXED_FORMAT: Final = 2
 """Version of the segments' layout from which on they have an index."""
 _BATCH: Final = 500
 _READ_AT_ONCE: Final = 4_096
-_KEYS: Final = tables.keys.c
-_FIND_KEY: Final = str(
-    sa.select(_KEYS.key, _KEYS.digest, _KEYS.first_seq, _KEYS.rows, _KEYS.receipt)
-    .where(_KEYS.key == sa.bindparam("key"))
-    .compile(dialect=sqlite.dialect())
-)
 
 Partition = tuple[str, str]
 """A (cluster, namespace): the unit of flush, of retention and of the position to replay from."""
@@ -175,7 +168,7 @@ class Catalog:
                 .where(tables.meta.c.name == "next_seq", tables.meta.c.value <= flushed_seq)
                 .values(value=flushed_seq + 1)
             )
-            tables.upsert(connection, tables.keys, [_key_row(key, received_ns) for key, received_ns in keys])
+            key_rows.add(connection, keys)
             if self._totals is not None:
                 self._totals = self._totals.plus([self._total_of(found) for item in new for found in item.ranges])
         return added
@@ -252,23 +245,16 @@ class Catalog:
 
     def key(self, key: str) -> KeyedReceipt | None:
         """Raises Unavailable."""
-        # Asked of every batch with a key, and by the driver itself in a seventh of the time.
         try:
             with closing(self._engine.raw_connection()) as connection:
-                row = connection.cursor().execute(_FIND_KEY, (key,)).fetchone()
+                return key_rows.find(connection.cursor(), key)
         except sqlite3.Error as error:
             raise Unavailable(f"the catalog could not be read: {error}") from error
-        return None if row is None else KeyedReceipt(*row)
 
     def forget_keys(self, before_ns: int, at_most: int) -> int:
         """Deletes keys older than `before_ns`, and the oldest past `at_most`; returns how many."""
         with self._transaction() as connection:
-            deleted = connection.execute(tables.keys.delete().where(tables.keys.c.received_ns < before_ns)).rowcount
-            count = connection.scalar(sa.select(sa.func.count()).select_from(tables.keys)) or 0
-            if count <= at_most:
-                return deleted
-            oldest = sa.select(tables.keys.c.key).order_by(tables.keys.c.received_ns).limit(count - at_most)
-            return deleted + connection.execute(tables.keys.delete().where(tables.keys.c.key.in_(oldest))).rowcount
+            return key_rows.forget(connection, before_ns, at_most)
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -348,14 +334,3 @@ def _configure(connection: Any, _record: object) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-8000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _key_row(key: KeyedReceipt, received_ns: int) -> dict[str, Any]:
-    return {
-        "key": key.key,
-        "digest": key.digest,
-        "first_seq": key.first_seq,
-        "rows": key.rows,
-        "receipt": key.receipt,
-        "received_ns": received_ns,
-    }

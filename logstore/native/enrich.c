@@ -165,6 +165,7 @@ static void enrich_rows(struct enricher *e) {
     buffer_reserve(&e->severities, (size_t)request->rows * sizeof(int32_t));
     if (request->rows) {
         e->pushed_bytes_ahead = (int64_t)request->attribute_offsets[request->rows] - request->attribute_offsets[0];
+        buffer_reserve(&e->attributes.text, (size_t)e->pushed_bytes_ahead);
     }
     for (int64_t row = 0; row < request->rows; row++) enrich_row(e, row);
 }

@@ -46,7 +46,7 @@ struct field {
 struct kept {
     int64_t entry;
     int32_t field;
-    int32_t key_from, key_length;
+    size_t key_from, key_length;
 };
 
 struct journal {
@@ -79,7 +79,7 @@ static void keep_name(struct entries *e, struct span name) {
     size_t from = e->keys.length;
     json_append_string(&e->keys, name.at, name.length);
     buffer_byte(&e->keys, ':');
-    struct kept kept = {NONE, NONE, (int32_t)from, (int32_t)(e->keys.length - from)};
+    struct kept kept = {NONE, NONE, from, e->keys.length - from};
     buffer_append(&e->kept, &kept, sizeof kept);
 }
 
@@ -176,7 +176,7 @@ static void append_value(struct journal *j, struct buffer *out, const struct fie
 /* Members, each with a comma after it. */
 static void append_member(struct journal *j, struct buffer *out, const struct field *field, int is_number) {
     const struct kept *kept = kept_of(j->entries, field->code);
-    buffer_append(out, j->entries->keys.data + kept->key_from, (size_t)kept->key_length);
+    buffer_append(out, j->entries->keys.data + kept->key_from, kept->key_length);
     append_value(j, out, field, is_number);
     buffer_byte(out, ',');
 }
@@ -315,6 +315,7 @@ static void forget_other_names(struct journal *j) {
 static void read_journal(struct entries *e, struct span body) {
     struct journal j = {.entries = e, .at = body.at, .end = body.at + body.length};
     intern_known_names(e);
+    buffer_reserve(&e->attributes.text, body.length);
     entries_begin_base(e, (struct span){body.at, 0});
     while (e->status == KERNEL_OK && read_fields(&j)) {
         append_entry(&j);
