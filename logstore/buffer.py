@@ -71,8 +71,6 @@ def combine(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 def _bytes_by_partition(records: pa.RecordBatch) -> dict[Partition, int]:
     clusters, namespaces = records.column(_CLUSTER), records.column(_NAMESPACE)
     cluster_names, namespace_names = clusters.dictionary.to_pylist(), namespaces.dictionary.to_pylist()
-    if len(cluster_names) == len(namespace_names) == 1:
-        return {(cluster_names[0], namespace_names[0]): records.get_total_buffer_size()}
     width = max(len(namespace_names), 1)
     codes: npt.NDArray[np.signedinteger[Any]] = codes_or(namespaces, 0)  # neither is ever null
     if len(cluster_names) > 1:
