@@ -7,12 +7,13 @@ the processors to all others. Each can read files of the segments' directory and
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from logstore.catalog import Segment
 from logstore.yielding import LONG_NICE, yielding
 from query.extension import NO_SECRET
 from query.hurry import HURRY
@@ -85,6 +86,19 @@ class Engine:
             session = Session(room, room_in, self._watchdog, self._readers, self.settings, size, wait_s)
             stack.callback(session.close)
             yield session
+
+    def read_footers(self, files: Iterable[Segment]) -> None:
+        """Reads those of files that large queries may read whole, the first ones, as long as there is room.
+
+        Raises:
+            duckdb.Error: one of the files cannot be read.
+        """
+        self._instances[Size.LARGE].read_footers(files)
+
+    @property
+    def large_database(self) -> int:
+        """The number of the database of large queries: another one has no footers."""
+        return self._instances[Size.LARGE].number
 
     def readings(self) -> dict[str, float]:
         """The numbers for /metrics."""

@@ -5,11 +5,13 @@ is told to keep it keeps as long as the database lives. So what it may keep is c
 database takes over for the cursors that come.
 """
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -24,6 +26,8 @@ KEPT_CHUNKS: Final = 16_384
 """Columns of row groups whose metadata an instance keeps: about a kilobyte of memory each."""
 GROUP_ROWS: Final = 8_192
 BASE_COLUMNS: Final = 14
+_READ_AT_ONCE: Final = 16
+"""Files of which footers are read by one statement: who asks something meanwhile may have to wait for it."""
 RENEWED_S: Final = 600.0
 """A database lives at least so long: to begin a new one takes 0.1 s."""
 
@@ -89,10 +93,35 @@ class Instance:
             self._chunks += chunks
             return True
 
+    def read_footers(self, files: Iterable[Segment]) -> None:
+        """Reads and keeps the footers of these files, the first ones, as long as there is room."""
+        with self._lock:
+            new = list(self._fitting(files))
+            self._kept.update(file.id for file in new)
+            cursor = self._database.cursor()
+        with contextlib.closing(cursor):
+            for start in range(0, len(new), _READ_AT_ONCE):
+                paths = [str(file.path) for file in new[start : start + _READ_AT_ONCE]]
+                self.run(partial(_read_footers, cursor, paths))
+
+    def _fitting(self, files: Iterable[Segment]) -> Iterator[Segment]:
+        for file in files:
+            if file.id in self._kept:
+                continue
+            if self._chunks + _chunks(file) > KEPT_CHUNKS:
+                return
+            self._chunks += _chunks(file)
+            yield file
+
     @property
     def footers(self) -> int:
         """How many are kept."""
         return len(self._kept)
+
+    @property
+    def number(self) -> int:
+        """Of its databases: another one has no footers."""
+        return self._count
 
     def close(self) -> None:
         self._database.close()
@@ -103,6 +132,11 @@ class Instance:
 def _chunks(segment: Segment) -> int:
     """About how many columns its row groups have together."""
     return (segment.rows // GROUP_ROWS + 1) * (BASE_COLUMNS + len(segment.columns.kinds))
+
+
+def _read_footers(cursor: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
+    cursor.execute("SET parquet_metadata_cache = true")
+    cursor.execute("SELECT count(*) FROM read_parquet(?)", [paths]).fetchall()
 
 
 def _database(limits: Limits, segments: Path, spill: Path, secret: bytes) -> duckdb.DuckDBPyConnection:

@@ -53,7 +53,11 @@ def _read(text: str) -> ast.Query:
 @cache
 def _parser() -> Lark:
     grammar = files("query").joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", transformer=Builder(), maybe_placeholders=True)
+    parser = Lark(grammar, parser="lalr", transformer=Builder(), maybe_placeholders=True)
+    # Else each is compiled when a query comes to its place, and first questions take ten times as long to parse.
+    for lexer in parser.parser.lexer.lexers.values():
+        _ = lexer.scanner
+    return parser
 
 
 def _check_text(text: str) -> None:

@@ -15,6 +15,7 @@ from logstore.segment import file_readings
 from logstore.store import Store
 from query.engine import Engine
 from query.execute import run
+from query.footers import Footers
 from query.request import Request
 from query.tail import Hub
 from server.body import BodyBudget, BodyLimits
@@ -103,6 +104,8 @@ class Service:
             self.telemetry.add_layer(readings, HELP, GAUGES)
         if self.rules is not None:
             self.telemetry.registry.register(RulesCollector(self.rules))
+        self._footers = Footers(self.store, self.engine)
+        self._footers.start()
         self._trimmer.start()
         self.admin_threads.submit(self._warm_up)
 
@@ -133,6 +136,7 @@ class Service:
             threads.shutdown(wait=False, cancel_futures=True)
         self._trimmer.stop()
         if self._is_open:
+            self._footers.stop()
             self.hub.close()
             self.pipeline.close()
             self.engine.close()

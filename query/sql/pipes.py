@@ -67,8 +67,8 @@ def sort(pipe: ast.Sort, before: Relation) -> Relation:
     """Equal rows keep the order that they have."""
     rows = before.settled()
     keys = [order_keys(rows.value(key.name.name), descending=key.descending) for key in pipe.keys]
-    order = (*(term for terms in keys for term in terms), *rows.order)
-    return replace(rows, order=order, in_total_order=False, is_rowwise=False)
+    order = dict.fromkeys((*(term for terms in keys for term in terms), *rows.order))
+    return replace(rows, order=tuple(order), in_total_order=False, is_rowwise=False)
 
 
 def limit(pipe: ast.Limit, before: Relation) -> Relation:
