@@ -5,9 +5,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 from typing import Final, Protocol
 
 import pyarrow as pa
@@ -107,7 +107,10 @@ class Pipeline:
         self._namespaces = namespaces
         self._threads = yielding(self._settings.threads, "ingest", BULK_NICE)
         self._small = deque[_Waiting]()
-        self._small_threads = ThreadPoolExecutor(1, "ingest-small")
+        self._calls = SimpleQueue[bool]()
+        """One for each of the small ones; False: no more come."""
+        self._small_thread = threading.Thread(target=self._run_small, name="ingest-small", daemon=True)
+        self._small_thread.start()
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._pending_bytes = 0
@@ -130,27 +133,35 @@ class Pipeline:
         self._reserve(len(arrival.body) + _REQUEST_OVERHEAD_BYTES)
         waiting = _Waiting(arrival, Future(), time.monotonic() + self._settings.wait_s)
         try:
-            if len(arrival.body) >= SMALL_BYTES:
-                self._threads.submit(self._run, [waiting])
-            else:
-                self._small.append(waiting)
-                self._small_threads.submit(self._run_small)
-        except RuntimeError:
-            with suppress(ValueError):
-                self._small.remove(waiting)
+            self._enter(waiting)
+        except Unavailable:
             self._release(arrival)
-            raise Unavailable("the server is stopping") from None
+            raise
         return waiting.answer
+
+    def _enter(self, waiting: _Waiting) -> None:
+        with self._lock:
+            if self._closing.is_set():
+                raise Unavailable("the server is stopping")
+            if len(waiting.arrival.body) >= SMALL_BYTES:
+                self._threads.submit(self._run, [waiting])
+                return
+            self._small.append(waiting)
+            self._calls.put(True)
 
     def close(self) -> None:
         """Answers what is being decoded, and Unavailable to what waits."""
-        self._closing.set()
+        with self._lock:
+            self._closing.set()
+            self._calls.put(False)
         self._threads.shutdown(wait=True)
-        self._small_threads.shutdown(wait=True)
+        self._small_thread.join()
 
     def _run_small(self) -> None:
-        """Takes what waits, as far as it may be taken together; nothing where that was done before."""
-        self._run(take_alike(self._small, _kind))
+        """At each call takes what waits, as far as it may be taken together; nothing where that was done before."""
+        while self._calls.get():
+            if group := take_alike(self._small, _kind):
+                self._run(group)
 
     def _run(self, group: Sequence[_Waiting]) -> None:
         for one in group:

@@ -72,7 +72,7 @@ class Gate:
         head = head_of(scope)
         found = self._mounts.find(head)
         if found is not None:
-            head = replace(head, segments=found.segments)
+            head = replace(head, segments=found.segments) if found.segments else head
             scope[ROUTE] = found.mount.pattern
         scope[HEAD], scope[FOUND] = head, found
         refusal = self._access.refusal(head, found)

@@ -136,7 +136,7 @@ class _Calls:
     async def _accept(self, arrival: Arrival) -> Accepted:
         try:
             async with asyncio.timeout(ACK_TIMEOUT_S):
-                return await asyncio.wrap_future(self._service.pipeline.accept(arrival))
+                return await self._service.results.of(self._service.pipeline.accept(arrival))
         except TimeoutError:
             raise Unavailable(f"the disk did not confirm the records within {ACK_TIMEOUT_S:g} s") from None
 

@@ -59,7 +59,7 @@ class Intake:
         arrival = Arrival(body, take=self._take, protocol=self.name)
         while True:
             try:
-                accepted = await asyncio.wrap_future(self._service.pipeline.accept(arrival))
+                accepted = await self._service.results.of(self._service.pipeline.accept(arrival))
             except (Busy, Unavailable) as error:
                 if not await self._is_worth_waiting(error):
                     return False

@@ -20,6 +20,7 @@ from query.request import Request
 from query.tail import Hub
 from server.body import BodyBudget, BodyLimits
 from server.memory import Trimmer
+from server.results import Results
 from server.rules_metrics import RulesCollector
 from server.settings import ServeSettings
 from server.shares import pipeline_settings, query_settings, store_settings, tail_settings
@@ -66,6 +67,7 @@ class Service:
         self.sources = Sources(telemetry.ingest)
         self.bodies = BodyBudget(settings.ingest_memory_bytes)
         telemetry.ingest.held_bytes.set_function(lambda: self.bodies.held_bytes)
+        self.results = Results()
         self.query_threads = ThreadPoolExecutor(settings.query_concurrency + WAITING_THREADS, "query")
         self.admin_threads = ThreadPoolExecutor(ADMIN_THREADS, "admin")
         self.tail_threads = ThreadPoolExecutor(TAIL_THREADS, "tail")

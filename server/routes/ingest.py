@@ -122,9 +122,8 @@ class Ingest:
             self._sources.refuse(protocol, sender, "invalid", rejects[0].error if rejects else "", now_ns=now_ns)
 
     async def _accept(self, arrival: Arrival) -> Accepted:
-        accepting = asyncio.wrap_future(self._service.pipeline.accept(arrival))
         try:
-            return await asyncio.wait_for(accepting, ACK_TIMEOUT_S)
+            return await self._service.results.of(self._service.pipeline.accept(arrival), ACK_TIMEOUT_S)
         except TimeoutError:
             raise Unavailable(
                 f"the disk did not confirm the records within {ACK_TIMEOUT_S:g} s; they may be stored or not:"

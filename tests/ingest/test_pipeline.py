@@ -141,8 +141,9 @@ def test_pending_bodies_are_bounded_and_cancelled_ones_leave() -> None:
 def test_closing_answers_everyone() -> None:
     valve = Valve()
     pipeline = Pipeline(valve, PipelineSettings(threads=1, wait_s=TIMEOUT_S))
-    answers = [pipeline.accept(Arrival(b"{}")) for _ in range(5)]
+    first = pipeline.accept(Arrival(b"{}"))
     valve.asked.acquire()
+    answers = [first, *(pipeline.accept(Arrival(b"{}")) for _ in range(4))]
     pipeline.close()
     done, waiting = wait(answers, TIMEOUT_S)
     assert not waiting
