@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import agents, compare, concurrency, connections, ingest, needle, plan, query, size, tail
+from bench import agents, compare, concurrency, connections, ingest, needle, plan, query, size, small, tail
 
 SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "ingest": ingest.run,
+    "small": small.run,
     "query": query.run,
     "compare": compare.run,
     "size": size.run,
@@ -30,7 +31,10 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=10, help="how often needle takes the corpus (%(default)s)")
     parser.add_argument("--followers", type=int, default=200, help="tails at once (%(default)s)")
     parser.add_argument(
-        "--seconds", type=int, default=20, help="how long to tail, or each part of concurrency (%(default)s)"
+        "--seconds",
+        type=int,
+        default=20,
+        help="how long to tail, to send small batches, or each part of concurrency (%(default)s)",
     )
     parser.add_argument("--segments", type=int, default=100_000, help="size of the planned catalog (%(default)s)")
     parser.add_argument("--protocols", nargs="*", default=[], help="words in the names of agents' protocols (all)")

@@ -3,9 +3,10 @@
 A group's filter holds each word of its messages that has an ASCII digit, and all words of the keys and values of its
 attributes and of further columns. Letters of either case are one, and all characters beyond ASCII are one, so that a
 search that ignores case misses nothing either. `NESTED` is held if some attribute may be an object or a list, whose
-text, when it is searched, has other words: keys, and what stands next to an escape. Less than 0.2 % of the words that
-a filter does not hold are taken for held. It is a split-block Bloom filter as in Parquet's specification, of the
-hashes of logstore/native/word_hash.h. Building needs about 50 bytes a distinct word of one group.
+text, when it is searched, has other words: keys, and what stands next to an escape. Of the words that a filter does not
+hold 0.03 % are taken for held. It is a binary fuse filter (logstore/native/fuse.h) of the hashes of
+logstore/native/word_hash.h; segments of before have split-block Bloom filters as in Parquet's specification, which are
+told by their size, a multiple of 32 bytes. Building needs about 90 bytes a distinct word of one group.
 """
 
 import ctypes

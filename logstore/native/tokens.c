@@ -1,13 +1,14 @@
 #include <stdlib.h>
 
 #include "bloom.h"
+#include "fuse.h"
 #include "memory.h"
 #include "templates.h"
 #include "utf8.h"
 #include "word_hash.h"
 #include "words.h"
 
-/* BITS_PER_WORD: 0.18 % of the words that a filter does not hold are taken for held. */
+/* BITS_PER_WORD: 0.18 % of the words that a Bloom filter does not hold are taken for held. */
 enum { BITS_PER_WORD = 15, RECENT_BITS = 12, SET_FIRST = 1024, PENDING_MAX = 64 };
 
 struct token_column {
@@ -52,6 +53,7 @@ struct builder {
     struct word_marks marks; /* of another text than the message */
     struct buffer padded, unescaped, normal;
     struct buffer offsets, content;
+    struct buffer hashes; /* the group's, one after the other */
     uint64_t *set; /* the group's words by their hashes, none of which is 0; has room for all that are pending */
     size_t set_size, count;
     uint64_t pending[PENDING_MAX]; /* on their way into the set, their places there being fetched from memory */
@@ -303,15 +305,23 @@ static void note_row(struct builder *b, int64_t row, int32_t group) {
     }
 }
 
-static void append_filter(struct builder *b) {
+/* In the place of a fuse filter, where none is found. */
+static void append_bloom(struct builder *b, const uint64_t *hashes) {
     uint64_t blocks = (b->count * BITS_PER_WORD + BLOOM_BLOCK_BITS - 1) / BLOOM_BLOCK_BITS;
-    if (blocks) {
-        uint8_t *filter = buffer_reserve(&b->content, blocks * BLOOM_BLOCK_BYTES);
-        memset(filter, 0, blocks * BLOOM_BLOCK_BYTES);
-        for (size_t i = 0; i < b->set_size; i++) {
-            if (b->set[i]) bloom_add(filter, blocks, b->set[i]);
+    uint8_t *filter = buffer_reserve(&b->content, blocks * BLOOM_BLOCK_BYTES);
+    memset(filter, 0, blocks * BLOOM_BLOCK_BYTES);
+    for (size_t i = 0; i < b->count; i++) bloom_add(filter, blocks, hashes[i]);
+    b->content.length += blocks * BLOOM_BLOCK_BYTES;
+}
+
+static void append_filter(struct builder *b) {
+    if (b->count) {
+        uint64_t *hashes = (uint64_t *)buffer_reserve(&b->hashes, (b->count + 1) * sizeof *hashes);
+        for (size_t i = 0, next = 0; i < b->set_size; i++) {
+            hashes[next] = b->set[i];
+            next += b->set[i] != 0;
         }
-        b->content.length += blocks * BLOOM_BLOCK_BYTES;
+        if (!fuse_append(&b->content, hashes, b->count)) append_bloom(b, hashes);
     }
     buffer_int64(&b->offsets, (int64_t)b->content.length);
 }
@@ -338,7 +348,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     if (!b) return KERNEL_OUT_OF_MEMORY;
     b->request = request;
     b->marks.bits.memory = b->padded.memory = b->unescaped.memory = b->normal.memory = &b->memory;
-    b->offsets.memory = b->content.memory = b->objects_in.memory = &b->memory;
+    b->offsets.memory = b->content.memory = b->hashes.memory = b->objects_in.memory = &b->memory;
     const struct token_column *messages = &request->columns[MESSAGE];
     b->of_templates = (struct find_request){request->rows, messages->offsets, messages->text, request->secret, UINT64_MAX};
     finder_init(&b->finder, &b->of_templates, &b->memory);
@@ -362,6 +372,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     buffer_free(&b->normal);
     buffer_free(&b->offsets);
     buffer_free(&b->content);
+    buffer_free(&b->hashes);
     buffer_free(&b->objects_in);
     finder_free(&b->finder);
     message_words_free(&b->message);
@@ -391,9 +402,10 @@ EXPORT int32_t kernel_tokens_may_hold(
 ) {
     for (int64_t filter = 0; filter < count; filter++) {
         int64_t bytes = sizes[filter];
-        int may_hold = 1, is_filter = bytes >= 0 && bytes % BLOOM_BLOCK_BYTES == 0;
-        for (int64_t i = 0; is_filter && may_hold && i < words; i++) {
-            may_hold = bloom_may_hold(filters[filter], (uint64_t)bytes / BLOOM_BLOCK_BYTES, hashes[i]);
+        int may_hold = 1, is_bloom = bytes % BLOOM_BLOCK_BYTES == 0;
+        for (int64_t i = 0; bytes >= 0 && may_hold && i < words; i++) {
+            may_hold = is_bloom ? bloom_may_hold(filters[filter], (uint64_t)bytes / BLOOM_BLOCK_BYTES, hashes[i])
+                                : fuse_may_hold(filters[filter], (size_t)bytes, hashes[i]);
         }
         out[filter] = (uint8_t)may_hold;
     }
