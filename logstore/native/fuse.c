@@ -6,6 +6,7 @@
 #include "mix.h"
 
 enum { HEAD_BYTES = 8, PLACES = 3, FINGERPRINT_BITS = 12, SEEDS_MAX = 64, SEGMENT_BITS_MAX = 18 };
+enum { WORDS_MAX = 1 << 19 }; /* for which it takes 30 MB of memory to find one */
 
 /* As many segments as places of a word begin in, and two more. */
 struct shape {
@@ -36,8 +37,8 @@ static inline void places_of(const struct shape *shape, uint64_t hash, uint32_t 
     places[2] = (places[0] + 2 * segment) ^ ((uint32_t)hash & mask);
 }
 
-/* The paper's sizes: segments of 3.33 to the power of their bits less 2.25, and 1.125 places a word or, where these are
- * few, up to twice as many. */
+/* About the paper's sizes: 1.125 places a word or, where these are few, up to twice as many. Segments are half as large,
+ * so that less is left over in the last one: one set in twenty takes a second seed. */
 static struct shape shape_for(size_t count) {
     struct shape shape = {.bits = 2};
     double words = (double)count, logarithm = 1;
@@ -144,9 +145,9 @@ static void write_filter(struct buffer *content, const struct shape *shape, cons
 }
 
 int fuse_append(struct buffer *content, const uint64_t *hashes, size_t count) {
+    if (count > WORDS_MAX) return 0;
     struct shape shape = shape_for(count);
     struct workspace w = {0};
-    if (shape.segments > UINT16_MAX) return 0;
     buffer_reserve(content, size_of(&shape)); /* before there is something to free: it may not return */
     int is_found = 0;
     if (make_room(&w, length_of(&shape), count)) {

@@ -9,8 +9,8 @@
 
 #include "memory.h"
 
-/* Appends the filter of these different hashes, at least one; 0 where there is no memory for it, or none was found for
- * them, which nobody can bring about. */
+/* Appends the filter of these different hashes, at least one; 0 where they are too many or there is no memory for it, or
+ * none was found, which nobody can bring about. */
 int fuse_append(struct buffer *content, const uint64_t *hashes, size_t count);
 
 /* Of what is no such filter too: that may hold anything. */
