@@ -109,11 +109,11 @@ class Pipeline:
         self._small = deque[_Waiting]()
         self._calls = SimpleQueue[bool]()
         """One for each of the small ones; False: no more come."""
-        self._small_thread = threading.Thread(target=self._run_small, name="ingest-small", daemon=True)
-        self._small_thread.start()
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._pending_bytes = 0
+        self._small_thread = threading.Thread(target=self._run_small, name="ingest-small", daemon=True)
+        self._small_thread.start()
 
     @property
     def pending_bytes(self) -> int:
@@ -130,24 +130,18 @@ class Pipeline:
             Busy: the bodies in the pipeline have `pending_bytes` already.
             Unavailable: the pipeline is closed.
         """
-        self._reserve(len(arrival.body) + _REQUEST_OVERHEAD_BYTES)
         waiting = _Waiting(arrival, Future(), time.monotonic() + self._settings.wait_s)
-        try:
-            self._enter(waiting)
-        except Unavailable:
-            self._release(arrival)
-            raise
-        return waiting.answer
-
-    def _enter(self, waiting: _Waiting) -> None:
         with self._lock:
+            self._check_room(_bytes_of(arrival))
             if self._closing.is_set():
                 raise Unavailable("the server is stopping")
-            if len(waiting.arrival.body) >= SMALL_BYTES:
+            self._pending_bytes += _bytes_of(arrival)
+            if len(arrival.body) >= SMALL_BYTES:
                 self._threads.submit(self._run, [waiting])
-                return
-            self._small.append(waiting)
-            self._calls.put(True)
+            else:
+                self._small.append(waiting)
+                self._calls.put(True)
+        return waiting.answer
 
     def close(self) -> None:
         """Answers what is being decoded, and Unavailable to what waits."""
@@ -268,16 +262,19 @@ class Pipeline:
                 if time.monotonic() >= deadline_s or self._closing.wait(_RETRY_S):
                     raise
 
-    def _reserve(self, size_bytes: int) -> None:
-        with self._lock:
-            limit = self._settings.pending_bytes
-            if self._pending_bytes and self._pending_bytes + size_bytes > limit:
-                raise Busy(f"{self._pending_bytes:,} bytes of bodies wait to be decoded; the limit is {limit:,}")
-            self._pending_bytes += size_bytes
+    def _check_room(self, size_bytes: int) -> None:
+        limit = self._settings.pending_bytes
+        if self._pending_bytes and self._pending_bytes + size_bytes > limit:
+            raise Busy(f"{self._pending_bytes:,} bytes of bodies wait to be decoded; the limit is {limit:,}")
 
     def _release(self, arrival: Arrival) -> None:
         with self._lock:
-            self._pending_bytes -= len(arrival.body) + _REQUEST_OVERHEAD_BYTES
+            self._pending_bytes -= _bytes_of(arrival)
+
+
+def _bytes_of(arrival: Arrival) -> int:
+    """What a request counts for."""
+    return len(arrival.body) + _REQUEST_OVERHEAD_BYTES
 
 
 def _kind(waiting: _Waiting) -> Hashable:

@@ -8,10 +8,11 @@ database takes over for the cursors that come.
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -58,13 +59,14 @@ class Instance:
         self._secret = secret
         self._threads = threads
         self._lock = threading.Lock()
-        self._count = 0
+        self.number = 0
+        """Of its database: the next one has no footers."""
         self._begin()
 
     def _begin(self) -> None:
         """What other cursors have of the database that was there before lives on until they are closed."""
-        self._count += 1
-        spill = self._spill / str(self._count)
+        self.number += 1
+        spill = self._spill / str(self.number)
         self._database = self.run(lambda: _database(self._limits, self._segments, spill, self._secret))
         self._since_s = time.monotonic()
         self._kept: set[int] = set()
@@ -96,32 +98,25 @@ class Instance:
     def read_footers(self, files: Iterable[Segment]) -> None:
         """Reads and keeps the footers of these files, the first ones, as long as there is room."""
         with self._lock:
-            new = list(self._fitting(files))
-            self._kept.update(file.id for file in new)
+            new = list(takewhile(self._keeps, (file for file in files if file.id not in self._kept)))
             cursor = self._database.cursor()
         with contextlib.closing(cursor):
             for start in range(0, len(new), _READ_AT_ONCE):
                 paths = [str(file.path) for file in new[start : start + _READ_AT_ONCE]]
                 self.run(partial(_read_footers, cursor, paths))
 
-    def _fitting(self, files: Iterable[Segment]) -> Iterator[Segment]:
-        for file in files:
-            if file.id in self._kept:
-                continue
-            if self._chunks + _chunks(file) > KEPT_CHUNKS:
-                return
-            self._chunks += _chunks(file)
-            yield file
+    def _keeps(self, file: Segment) -> bool:
+        """Whether there is room for the footer of a file that is not kept, which then is taken for kept."""
+        if self._chunks + _chunks(file) > KEPT_CHUNKS:
+            return False
+        self._kept.add(file.id)
+        self._chunks += _chunks(file)
+        return True
 
     @property
     def footers(self) -> int:
         """How many are kept."""
         return len(self._kept)
-
-    @property
-    def number(self) -> int:
-        """Of its databases: another one has no footers."""
-        return self._count
 
     def close(self) -> None:
         self._database.close()

@@ -72,8 +72,9 @@ class Gate:
         head = head_of(scope)
         found = self._mounts.find(head)
         if found is not None:
-            head = replace(head, segments=found.segments) if found.segments else head
             scope[ROUTE] = found.mount.pattern
+            if found.segments:
+                head = replace(head, segments=found.segments)
         scope[HEAD], scope[FOUND] = head, found
         refusal = self._access.refusal(head, found)
         if refusal is None:

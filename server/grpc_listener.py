@@ -135,8 +135,7 @@ class _Calls:
 
     async def _accept(self, arrival: Arrival) -> Accepted:
         try:
-            async with asyncio.timeout(ACK_TIMEOUT_S):
-                return await self._service.results.of(self._service.pipeline.accept(arrival))
+            return await self._service.results.of(self._service.pipeline.accept(arrival), ACK_TIMEOUT_S)
         except TimeoutError:
             raise Unavailable(f"the disk did not confirm the records within {ACK_TIMEOUT_S:g} s") from None
 

@@ -17,7 +17,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from logstore import tokens
-from logstore.tokens import NESTED, Filters, Ints, may_hold
+from logstore.tokens import NESTED, Filters, Ints, digit_words, may_hold
 from tests.reference import templates as reference
 
 ALPHABET = 'abK_1 0-.é\u0301٣中\U0001d7d9ßÅ\u212a\u0130\u0131\n"\\/😀\x7f'
@@ -370,3 +370,9 @@ def test_groups_of_very_many_words_have_one(count: int) -> None:
     assert holds(filters, *words)
     assert sum(holds(filters, f"v{number}") for number in range(2_000)) <= 20
     assert len(filters.content) * 8 <= count * 16
+
+
+@given(st.one_of(texts, st.text(st.characters(exclude_categories=("Cs", "Cn")), max_size=40)))
+@example("user=alice9, id 7٣ \u0301é1")
+def test_the_digit_words_of_a_text(text: str) -> None:
+    assert digit_words(text) == naive_digit_words(text)
