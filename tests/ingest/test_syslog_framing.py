@@ -1,7 +1,7 @@
 """Where syslog messages end on a stream, and how messages of many senders travel as one body."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.messages import Message, pack, unpack, whole
@@ -118,6 +118,7 @@ FRAMES = st.sampled_from(
 
 
 @given(st.lists(FRAMES, max_size=20).map(b"".join), st.integers(1, 20))
+@example(b"2 a\n6 <1>abc\n2 a\n", 13)
 def test_what_is_taken_at_once_is_what_comes_byte_by_byte(stream: bytes, size: int) -> None:
     pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
     assert framed(stream) == framed(*pieces) == framed(*(stream[at : at + 1] for at in range(len(stream))))

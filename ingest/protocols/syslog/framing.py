@@ -83,6 +83,8 @@ class Framer:
         """Takes what there is of the message at `at`; returns where the next one begins."""
         if chunk[at] in _TRAILERS_AND_SPACE:
             at = _BETWEEN.match(chunk, at).end()  # type: ignore[union-attr]
+            if at == len(chunk):
+                return at
         if not chunk.startswith(b"<", at):
             count = _COUNT.match(chunk, at)
             if count and (self._was_counted or chunk.startswith(b"<", count.end())):
