@@ -1,10 +1,11 @@
 """Plan: what a question costs before a file is opened, in a store of many segments.
 
 The catalog is made up: hours of 139 namespaces, one segment each, with rows of eight pods that live for a day; its
-files are there and empty. The store is opened, and the process's memory set up, as by a server. A question's time is
-that from its parsed text to the segments that the catalog leaves, as objects to read from: snapshot, pruning, the key
-that its answer is remembered by, and, by question, the rows of its pod, the first slice of time, or what the catalog
-counts. Nothing here reads a segment or an index. Times are the median and the longest of ten times `--repeats`.
+files are there and empty, and memory for indexes has room for the newest one's only, so that none is loaded meanwhile.
+The store is opened, and the process's memory set up, as by a server. A question's time is that from its parsed text to
+the segments that the catalog leaves, as objects to read from: snapshot, pruning, the key that its answer is remembered
+by, and, by question, the rows of its pod, the first slice of time, or what the catalog counts. Nothing here reads a
+segment or an index. Times are the median and the longest of ten times `--repeats`.
 """
 
 import argparse
@@ -17,14 +18,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import pyarrow as pa
 import sqlalchemy as sa
 
 from bench.measure import memory_bytes, table, timed
-from logstore import compact, tables
+from logstore import compact, index, tables
 from logstore.attributes import Kind
 from logstore.catalog import Catalog
 from logstore.columns import AttributeColumns
 from logstore.files import DataDirectory, partition_directory
+from logstore.record import STORED
 from logstore.segment import FORMAT_VERSION
 from logstore.settings import StoreSettings
 from logstore.store import Store
@@ -74,7 +78,7 @@ def run(options: argparse.Namespace) -> str:
         path = Path(directory) / "data"
         make(path, options.segments)
         before_bytes, start_s = memory_bytes(), time.perf_counter()
-        settings = StoreSettings(compact_interval_s=_NEVER_S)
+        settings = StoreSettings(compact_interval_s=_NEVER_S, index_cache_bytes=1)
         with Store.open(path, settings) as store:
             opened_s = time.perf_counter() - start_s
             held_bytes = memory_bytes() - before_bytes
@@ -102,7 +106,9 @@ def make(path: Path, count: int) -> None:
     """A data directory with a catalog of so many segments, the newest last, whose files are empty."""
     directory = DataDirectory(path)
     directory.prepare()
-    Catalog(directory.catalog, directory.segments).close()
+    catalog = Catalog(directory.catalog, directory.segments)
+    secret = catalog.secret()
+    catalog.close()
     engine = sa.create_engine(f"sqlite:///{directory.catalog}")
     with engine.begin() as connection:
         rows = _segment_rows(count)
@@ -112,12 +118,20 @@ def make(path: Path, count: int) -> None:
                 file = directory.segments / row["path"]
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.touch()
+            newest = max(some, key=lambda row: row["max_time_ns"])
+        directory.write_index(directory.segments / newest["path"], _an_index(secret))
         days = count // NAMESPACES // 24 + 1
         connection.execute(tables.streams.insert(), list(_stream_rows(days)))
         ranges = _range_rows(count)
         while some := list(islice(ranges, _PIECE)):
             connection.execute(tables.ranges.insert(), some)
     engine.dispose()
+
+
+def _an_index(secret: bytes) -> bytes:
+    record = dict.fromkeys(STORED.names, "") | {"time": START_NS, "_seq": 0}
+    table = pa.Table.from_pylist([record], schema=STORED)
+    return index.build(table, np.array([1]), secret)[1]
 
 
 def _segment_rows(count: int) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,6 +63,7 @@ class Indexes:
         self._numbering = Numbering()
         self._unreadable: dict[int, Segment] = {}
         self._loads = 0
+        self._rebuilds = 0
 
     def readings(self) -> dict[str, float]:
         """The numbers for /metrics."""
@@ -71,6 +72,8 @@ class Indexes:
                 "index_cache_bytes": self._bytes,
                 "index_cache_segments": len(self._known),
                 "index_loads": self._loads,
+                "index_rebuilds": self._rebuilds,
+                "indexes_unreadable": len(self._unreadable),
             }
 
     def of(self, segments: Sequence[Segment]) -> tuple[list[Known | None], Texts]:
@@ -123,11 +126,34 @@ class Indexes:
                 gone = self._known.pop(segment.id, None)
                 self._bytes -= gone.index.bytes if gone else 0
 
-    def unreadable(self) -> list[Segment]:
-        """Segments whose index could not be loaded, to be built again; each is named once."""
+    def rebuild(self, build: Callable[[Segment], bool], is_over: Callable[[], bool]) -> int:
+        """Has those built again that could not be loaded, until it is over; returns of how many `build` said so.
+
+        What `build` raises keeps no other from being built, and is raised at the end; that one's turn comes again when
+        it is asked for again.
+        """
+        done = 0
+        first: Exception | None = None
+        while not is_over() and (segment := self._first_unreadable()) is not None:
+            try:
+                done += build(segment)
+            except Exception as error:
+                error.add_note(f"while building the index of {segment.path}")
+                first = first or error
+            with self._lock:  # not before, or whoever asks for it meanwhile would have it built twice
+                self._unreadable.pop(segment.id, None)
+        if done:
+            with self._lock:
+                self._rebuilds += done
+                left = len(self._unreadable)
+            log.info("indexes were built again", segments=done, left=left)
+        if first is not None:
+            raise first
+        return done
+
+    def _first_unreadable(self) -> Segment | None:
         with self._lock:
-            found, self._unreadable = list(self._unreadable.values()), {}
-            return found
+            return next(iter(self._unreadable.values()), None)
 
     def _of(self, segment: Segment) -> Known | None:
         known = self._known.get(segment.id)
@@ -173,7 +199,7 @@ class Indexes:
         try:
             return index.load(path)
         except (OSError, Damaged) as error:
-            if segment.id not in self._unreadable:
+            if not self._unreadable:  # the others are counted: all may be gone
                 log.warning("an index is built again", path=str(path), error=str(error), until_then="all is read")
-                self._unreadable[segment.id] = segment
+            self._unreadable[segment.id] = segment
             return None

@@ -44,6 +44,7 @@ from logstore.yielding import BULK_NICE, LONG_NICE, yield_to_others
 log = structlog.get_logger("logstore.store")
 
 WRITER_SHIFT: Final = 48
+_REBUILD_S: Final = 10.0  # then other upkeep has its turn, should all of them be gone
 _RETRY_S: Final = 1.0
 
 
@@ -194,14 +195,17 @@ class Store:
         self.metrics.add("compacted_bytes", sum(segment.bytes for segment in group))
 
     def rebuild_indexes(self) -> int:
-        """Builds the indexes again that a query found missing or damaged; returns how many."""
+        """Builds indexes again that were found missing or damaged, for some seconds; see `Indexes.rebuild`."""
+        until_s = time.monotonic() + _REBUILD_S
+        return self.indexes.rebuild(self._rebuild_index, lambda: self._stopping.is_set() or time.monotonic() > until_s)
+
+    def _rebuild_index(self, segment: Segment) -> bool:
+        """Whether there still is such a segment."""
         with self._tending:
-            missing = self.indexes.unreadable()
-            live = self._live.segments.id
-            for segment in missing:
-                if segment.id in live:
-                    self._segments.rebuild_index(segment)
-            return len(missing)
+            if segment.id not in self._live.segments.id:
+                return False
+            self._segments.rebuild_index(segment)
+            return True
 
     def retain(self) -> int:
         """Removes the segments that retention has run out for; returns how many."""

@@ -82,6 +82,8 @@ class _Spans:
 
     def within(self, first_ns: int, last_ns: int) -> "_Spans":
         """What of them is between two times."""
+        if not len(self.owners) or (first_ns <= self.first_ns.min() and last_ns >= self.last_ns.max()):
+            return self
         begin, end = np.maximum(self.first_ns, first_ns), np.minimum(self.last_ns, last_ns)
         share = (end.astype(np.float64) - begin + 1) / (self.last_ns.astype(np.float64) - self.first_ns + 1)
         rows = (self.rows * share).astype(np.int64)

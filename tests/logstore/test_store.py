@@ -497,49 +497,6 @@ def test_flushes_from_many_threads_get_in_nobodys_way(tmp_path: Path) -> None:
         assert sorted(map(str, messages(store))) == sorted(f"{name}-{turn}" for name in range(4) for turn in range(25))
 
 
-def test_an_index_that_is_missing_or_damaged_is_built_again(tmp_path: Path) -> None:
-    with Store.open(tmp_path, QUIET) as store:
-        store.append(batch(["order 17", "order 18"])).result()
-        store.flush()
-        (segment,) = store.snapshot().segments
-        path = store.directory.index_of(segment.path)
-        whole = path.read_bytes()
-    for broken in (None, whole[:-1], whole[:10], b"", whole[:-1] + bytes([whole[-1] ^ 1])):
-        path.unlink() if broken is None else path.write_bytes(broken)
-        with Store.open(tmp_path, QUIET) as store:
-            assert store.indexes.of([segment])[0] == [None]
-            assert store.rebuild_indexes() == 1
-            assert path.read_bytes() == whole
-            (known,), texts = store.indexes.of([segment])
-            assert known is not None
-            assert [text.as_py() for chunk in texts.chunks for text in chunk] == ["order \x1a"]
-
-
-def test_indexes_in_memory_hold_no_files_open(tmp_path: Path) -> None:
-    with Store.open(tmp_path, QUIET) as store:
-        names = [f"shop-{i}" for i in range(20)]
-        store.append(batch(["order 1"] * len(names), namespace=names)).result()
-        store.flush()
-        segments = list(store.snapshot().segments)
-        before = len(list(Path("/proc/self/fd").iterdir()))
-        known, _ = store.indexes.of(segments)
-        assert None not in known
-        assert len(list(Path("/proc/self/fd").iterdir())) < before + len(names)
-        readings = store.indexes.readings()
-        assert readings["index_cache_segments"] == readings["index_loads"] == len(names)
-        store.indexes.forget(segments)
-        assert store.indexes.readings() == {**readings, "index_cache_segments": 0, "index_cache_bytes": 0}
-
-
-def test_an_index_without_its_segment_goes_when_the_store_is_opened(tmp_path: Path) -> None:
-    with Store.open(tmp_path, QUIET) as store:
-        orphan = store.directory.indexes / "cluster=a" / "gone.index"
-    orphan.parent.mkdir(parents=True)
-    orphan.write_bytes(b"anything")
-    with Store.open(tmp_path, QUIET):
-        assert not orphan.exists()
-
-
 def test_a_directory_of_the_first_version_is_brought_up_to_this_one(tmp_path: Path) -> None:
     """tests/data/store-1 was written by a program of catalog version 1 and segment format 1."""
     old = shutil.copytree(Path(__file__).parents[1] / "data" / "store-1", tmp_path / "data")
