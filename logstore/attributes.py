@@ -12,10 +12,10 @@ column of its key if it fits the column's kind:
 Whatever else (null, arrays, objects, misfits) stays in the rest. A row that is no JSON object, or has a key twice,
 stays there as it is.
 
-Keys may be *omitted* altogether: in a row where nothing but omitted texts would be left, and the message has the very
-same of all omitted keys, they are not stored, for `join` and `line_member` can read them in the message. The sign of
-it is that the row's rest is null. (So a row of which nothing is left, but whose message would tell something, has the
-rest `{}`.)
+Keys of texts, objects and arrays may be *omitted* altogether: in a row where nothing but such values would be left,
+and the message has the very same of all omitted keys, they are not stored, for `join` and `line_member` can read them
+in the message. The sign of it is that the row's rest is null. (So a row of which nothing is left, but whose message
+would tell something, has the rest `{}`.)
 """
 
 import ctypes
@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore.errors import TooLarge
-from logstore.native import KERNEL_OK, KERNEL_REFUSED, ColumnBuffer, TextColumn, WordBuffers, address_of, kernel
+from logstore.native import KERNEL_OK, KERNEL_REFUSED, TextColumn, WordBuffers, address_of, kernel
 from logstore.native.arrays import ArrayInput
 
 
@@ -47,22 +47,10 @@ ARROW: Final[Mapping[Kind, pa.DataType]] = MappingProxyType(
     {Kind.BOOLEAN: pa.bool_(), Kind.INTEGER: pa.int64(), Kind.NUMBER: pa.float64(), Kind.TEXT: pa.string()}
 )
 
-_KINDS: Final = tuple(Kind)
-_NO_KIND: Final = len(_KINDS)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyFacts:
-    """What a sample tells of a key; the counts are estimates for the whole array.
-
-    `rows` have it with a value that is not null; of these, `kinds` fit each kind. `is_near_unique`: it has long texts
-    that seldom come twice, as ids do.
-    """
-
-    key: str
-    rows: int
-    kinds: Mapping[Kind, int]
-    is_near_unique: bool
+KINDS: Final = tuple(Kind)
+_NO_KIND: Final = len(KINDS)
+PATH_SEPARATOR: Final = "\x1f"
+"""Between the keys of a path to a value inside of objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +68,7 @@ class _Key(ctypes.Structure):
     _fields_ = (("text", ctypes.c_void_p), ("length", ctypes.c_int64), ("kind", ctypes.c_int64))
 
 
-class _TypedColumn(ctypes.Structure):
+class TypedColumn(ctypes.Structure):
     _fields_ = (("content", WordBuffers), ("is_words", ctypes.c_int64), ("in_rest", ctypes.c_int64))
 
     def to_array(self, kind: Kind, rows: int) -> pa.Array:
@@ -125,32 +113,8 @@ class _JoinRequest(ctypes.Structure):
     )
 
 
-class _KeyFacts(ctypes.Structure):
-    _fields_ = (
-        ("rows", ctypes.c_int64),
-        ("kinds", ctypes.c_int64 * len(_KINDS)),
-        ("is_near_unique", ctypes.c_int64),
-    )
-
-
-class _SurveyResult(ctypes.Structure):
-    _fields_ = (
-        ("surveyed", ctypes.c_int64),
-        ("keys", ctypes.c_int64),
-        ("facts", ColumnBuffer),
-        ("names", TextColumn),
-    )
-
-
-_survey: Final = kernel(
-    "kernel_attributes_survey",
-    ctypes.c_int64,
-    ctypes.POINTER(ArrayInput),
-    ctypes.POINTER(ArrayInput),
-    ctypes.POINTER(_SurveyResult),
-)
 _split: Final = kernel(
-    "kernel_attributes_split", ctypes.POINTER(_SplitRequest), ctypes.POINTER(TextColumn), ctypes.POINTER(_TypedColumn)
+    "kernel_attributes_split", ctypes.POINTER(_SplitRequest), ctypes.POINTER(TextColumn), ctypes.POINTER(TypedColumn)
 )
 _join: Final = kernel("kernel_attributes_join", ctypes.POINTER(_JoinRequest), ctypes.POINTER(TextColumn))
 _line_member: Final = kernel(
@@ -186,42 +150,8 @@ def prepend(members: pa.StringArray, codes: pa.Int32Array, attributes: pa.String
     )
     if status == KERNEL_REFUSED:
         raise TooLarge("the attributes have over 2 GiB in all; send smaller batches")
-    _check(status)
+    check(status)
     return joined.to_array(rows)
-
-
-def survey(attributes: pa.StringArray, at_most: int, messages: pa.StringArray) -> list[KeyFacts]:
-    """What keys there are, the most frequent first. Empty attributes are the message's text.
-
-    Looks at 1,024 rows spread evenly, fewer if these are over 32 MiB, and remembers 4,096 keys: of more, the rarest
-    are forgotten.
-    """
-    result = _SurveyResult()
-    _check(
-        _survey(
-            len(attributes),
-            ctypes.byref(ArrayInput.of(attributes)),
-            ctypes.byref(ArrayInput.of(messages)),
-            ctypes.byref(result),
-        )
-    )
-    names = result.names.to_array(result.keys).slice(0, at_most).to_pylist()
-    facts = (_KeyFacts * result.keys).from_buffer_copy(result.facts.take_bytes())
-
-    rows, surveyed = len(attributes), int(result.surveyed)
-
-    def estimate(count: int) -> int:
-        return count * rows // surveyed
-
-    return [
-        KeyFacts(
-            name,
-            estimate(fact.rows),
-            {kind: estimate(count) for kind, count in zip(_KINDS, fact.kinds, strict=True)},
-            bool(fact.is_near_unique),
-        )
-        for name, fact in zip(names, facts, strict=False)
-    ]
 
 
 def split(
@@ -233,13 +163,13 @@ def split(
     named = [*(key for key, _ in keys), *omit]
     if len(set(named)) < len(named) or len(messages) != rows:
         raise ValueError("a key named twice, or not as many messages as attributes")
-    texts = _Texts()
-    asked = [*(texts.key(key, _KINDS.index(kind)) for key, kind in keys), *(texts.key(key, _NO_KIND) for key in omit)]
+    texts = KeyTexts()
+    asked = [*(texts.key(key, kind) for key, kind in keys), *(texts.key(key, None) for key in omit)]
     request = _SplitRequest(
-        rows, ArrayInput.of(attributes), ArrayInput.of(messages), _c_array(_Key, asked), len(asked), len(keys)
+        rows, ArrayInput.of(attributes), ArrayInput.of(messages), c_array(_Key, asked), len(asked), len(keys)
     )
-    rest, columns = TextColumn(), (_TypedColumn * len(keys))()
-    _check(_split(ctypes.byref(request), ctypes.byref(rest), columns))
+    rest, columns = TextColumn(), (TypedColumn * len(keys))()
+    check(_split(ctypes.byref(request), ctypes.byref(rest), columns))
     return Split(
         tuple(column.to_array(kind, rows) for column, (_, kind) in zip(columns, keys, strict=True)),
         rest.to_array(rows),
@@ -261,25 +191,25 @@ def join(
     omitted = [key for key in omitted if key not in both]
     if any(len(column) != rows for _, column in columns) or len(messages) != rows:
         raise ValueError("columns of different lengths")
-    texts = _Texts()
+    texts = KeyTexts()
     joined = [
         _JoinColumn(
             *texts.place(f"{json.dumps(key, ensure_ascii=False)}:"), _kind_number(column), ArrayInput.of(column)
         )
         for key, column in columns
     ]
-    asked = [texts.key(key, _NO_KIND) for key in omitted]
+    asked = [texts.key(key, None) for key in omitted]
     request = _JoinRequest(
         rows,
         ArrayInput.of(rest),
         ArrayInput.of(messages),
-        _c_array(_JoinColumn, joined),
+        c_array(_JoinColumn, joined),
         len(joined),
-        _c_array(_Key, asked),
+        c_array(_Key, asked),
         len(asked),
     )
     attributes = TextColumn()
-    _check(_join(ctypes.byref(request), ctypes.byref(attributes)))
+    check(_join(ctypes.byref(request), ctypes.byref(attributes)))
     return attributes.to_array(rows)
 
 
@@ -289,16 +219,16 @@ def _or_in_line(column: pa.Array, rest: pa.StringArray, messages: pa.StringArray
 
 
 def line_member(messages: pa.StringArray, key: str) -> tuple[pa.StringArray, pa.StringArray]:
-    """The text form and the JSON text of a key of those messages that are one JSON object (blanks around it allowed)
-    with unique keys and without lone surrogates; null elsewhere, and for JSON null.
+    """The text form and the JSON text of a key, or of the value at a path, of those messages that are one JSON object
+    (blanks around it allowed) with unique keys and without lone surrogates; null elsewhere, and for JSON null.
 
     The text form of a string are its characters; a number is written as DuckDB writes it if it fits a kind, arrays,
     objects and other numbers as they stand.
     """
-    texts = _Texts()
+    texts = KeyTexts()
     text, as_json = TextColumn(), TextColumn()
-    asked = texts.key(key, _NO_KIND)
-    _check(
+    asked = texts.key(key, None)
+    check(
         _line_member(
             len(messages),
             ctypes.byref(ArrayInput.of(messages)),
@@ -310,8 +240,10 @@ def line_member(messages: pa.StringArray, key: str) -> tuple[pa.StringArray, pa.
     return text.to_array(len(messages)), as_json.to_array(len(messages))
 
 
-class _Texts:
+class KeyTexts:
     """Keeps the texts alive whose places a kernel is told."""
+
+    Key: Final = _Key
 
     def __init__(self) -> None:
         self._kept: list[bytes] = []
@@ -321,19 +253,19 @@ class _Texts:
         self._kept.append(content)
         return address_of(content), len(content)
 
-    def key(self, text: str, kind: int) -> _Key:
-        return _Key(*self.place(text), kind)
+    def key(self, text: str, kind: Kind | None) -> _Key:
+        return _Key(*self.place(text), _NO_KIND if kind is None else KINDS.index(kind))
 
 
 def _kind_number(column: pa.Array) -> int:
-    return [ARROW[kind] for kind in _KINDS].index(column.type)
+    return [ARROW[kind] for kind in KINDS].index(column.type)
 
 
-def _c_array(of: type[ctypes.Structure], items: Sequence[ctypes.Structure]) -> Any:
+def c_array(of: type[ctypes.Structure], items: Sequence[ctypes.Structure]) -> Any:
     return (of * len(items))(*items)
 
 
-def _check(status: int) -> None:
+def check(status: int) -> None:
     if status == KERNEL_REFUSED:
         raise OverflowError("the texts are more than one array can hold")
     if status != KERNEL_OK:

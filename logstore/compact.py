@@ -118,7 +118,7 @@ def _packed_to_join(group: list[Segment], at_most_bytes: int) -> list[list[Segme
     for segment in sorted(group, key=lambda found: found.bytes):
         part = [*packed[-1], segment]
         is_too_large = sum(found.bytes for found in part) > at_most_bytes
-        if is_too_large or len(merged([found.columns for found in part]).kinds) > JOINED_COLUMNS_MAX:
+        if is_too_large or len(merged([found.columns for found in part]).stored) > JOINED_COLUMNS_MAX:
             packed.append([segment])
         else:
             packed[-1] = part
@@ -137,7 +137,7 @@ def rewrite(group: Sequence[Segment], writer: SegmentWriter, max_windows: int) -
     columns = merged([segment.columns for segment in group])
     received_ns = max(segment.received_ns for segment in group)
     slice_rows = writer.layout.row_group_rows
-    if len(columns.kinds) > COLUMNS_MAX or any(segment.format < segments.FORMAT_VERSION for segment in group):
+    if len(columns.stored) > COLUMNS_MAX or any(segment.format < segments.FORMAT_VERSION for segment in group):
         whole = pa.concat_tables([segments.read(segment) for segment in group])
         rows = Rows(whole)
         return [

@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Sequence
 
-from logstore.attributes import KeyFacts, Kind
+from logstore.attributes import Kind
 from logstore.catalog import Catalog
 from logstore.columns import choose_kinds
+from logstore.survey import KeyFacts
 
 
 class Kinds:

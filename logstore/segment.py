@@ -73,7 +73,7 @@ def read_columns(segment: Segment) -> pa.Table:
     with pq.ParquetFile(segment.path) as file:
         table = file.read()
         partition = json.loads(file.metadata.metadata[b"logstore.partition"])
-    fields = [*STORED, *(pa.field(key, ARROW[kind]) for key, kind in segment.columns.kinds)]
+    fields = [*STORED, *(pa.field(name, ARROW[kind]) for name, kind in segment.columns.stored.items())]
     return pa.table([_column(table, partition, field) for field in fields], schema=pa.schema(fields))
 
 
@@ -312,5 +312,5 @@ def _column(table: pa.Table, partition: Mapping[str, str], field: pa.Field) -> p
 
 def concat(each: Sequence[pa.Table], columns: AttributeColumns) -> pa.Table:
     """Records of several segments as `read_columns` gives them, under the columns of all."""
-    schema = pa.schema([*STORED, *(pa.field(key, ARROW[kind]) for key, kind in columns.kinds)])
+    schema = pa.schema([*STORED, *(pa.field(name, ARROW[kind]) for name, kind in columns.stored.items())])
     return pa.concat_tables(each, promote_options="default").select(schema.names).cast(schema)

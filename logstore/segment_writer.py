@@ -13,10 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from logstore import attributes, index
+from logstore import attributes, index, nested
 from logstore.attributes import ARROW, Kind
 from logstore.catalog import NewSegment, Segment, StreamRange
-from logstore.columns import AttributeColumns, merged, worth_a_column, worth_omitting
+from logstore.columns import (
+    COLUMNS_MAX,
+    AttributeColumns,
+    Nested,
+    merged,
+    worth_a_column,
+    worth_copying,
+    worth_omitting,
+)
 from logstore.concatenate import concatenate
 from logstore.files import DataDirectory, partition_directory
 from logstore.gather import Rows
@@ -26,6 +34,7 @@ from logstore.native.arrays import int64s
 from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, even_rows, hour_of, run_starts, sorted_rows
 from logstore.record import IDENTITY
 from logstore.segment import FORMAT_VERSION, TEMPLATE, read_columns, with_rest
+from logstore.survey import KeyFacts, survey
 from logstore.word_column import codes_or
 
 GROUP_BYTES: Final = 16 << 20
@@ -118,7 +127,7 @@ class SegmentWriter:
         told = pq.read_metadata(group[0].path).metadata
         metadata = {key.decode(): value.decode() for key, value in told.items()} | {_WINDOW: str(window_ns)}
         temporary = self._directory.temporary_file(".parquet")
-        types = {key: ARROW[kind] for key, kind in columns.kinds}
+        types = {name: ARROW[kind] for name, kind in columns.stored.items()}
         concatenate([segment.path for segment in group], temporary, types, metadata)
         min_seq, max_seq = min(one.min_seq for one in group), max(one.max_seq for one in group)
         target = group[0].path.with_name(_file_name(min_seq, max_seq))
@@ -163,7 +172,7 @@ class SegmentWriter:
         group_rows = self._group_rows(table)
         templates, content = index.build(table, _ends(table.num_rows, group_rows), self.layout.secret)
         objects, messages = index.one_chunk(table["attributes"]), index.one_chunk(table["message"])
-        facts = attributes.survey(objects, _SURVEYED_KEYS, messages)
+        facts = survey(objects, _SURVEYED_KEYS, messages)
         worth = worth_a_column(facts, table.num_rows, self.layout.column_rows)
         kinds = self._kinds.of(worth)
         omitted = worth_omitting(facts, table.num_rows, self.layout.column_rows, kinds)
@@ -173,7 +182,22 @@ class SegmentWriter:
         table = with_rest(table, split.rest)
         for (key, _), column in zip(keys, split.columns, strict=True):
             table = table.append_column(key, column)
-        return _Contents(table, AttributeColumns(tuple(keys), tuple(omitted), in_rest), group_rows, templates, content)
+        inner = []
+        for one, copies in self._nested(facts, objects, messages, COLUMNS_MAX - len(keys)):
+            table = table.append_column(one.name, copies)
+            inner.append(one)
+        columns = AttributeColumns(tuple(keys), tuple(omitted), in_rest, tuple(inner))
+        return _Contents(table, columns, group_rows, templates, content)
+
+    def _nested(
+        self, facts: Sequence[KeyFacts], objects: pa.StringArray, messages: pa.StringArray, at_most: int
+    ) -> Iterator[tuple[Nested, pa.Array]]:
+        """The paths that are worth a column, and these."""
+        worth = worth_copying(facts, len(objects), self.layout.column_rows, at_most)
+        kinds = self._kinds.of(worth)
+        paths = [(key.path, kinds[key.key]) for key in worth if key.key in kinds]
+        for (path, kind), found in zip(paths, nested.copies(objects, paths, messages), strict=True):
+            yield Nested(path, kind, found.is_all, found.has_dots), found.column
 
     def _kept(self, table: pa.Table, columns: AttributeColumns) -> _Contents:
         texts = [
@@ -230,11 +254,11 @@ class SegmentWriter:
     ) -> int:
         table = contents.table.drop_columns(list(self.layout.path_columns))
         table = table.append_column(pa.field(TEMPLATE, pa.int64(), nullable=False), pa.array(contents.templates))
-        keys = [key for key, _ in contents.columns.kinds]
+        keys = contents.columns.stored
         words = [field.name for field in table.schema if pa.types.is_dictionary(field.type) and field.name not in keys]
         distinct = {key: _distinct(table[key]) for key in keys}
-        repeated = [key for key, kind in contents.columns.kinds if kind not in _NUMBERS or distinct[key] <= _REPEATED]
-        packed = [key for key, kind in contents.columns.kinds if kind is Kind.INTEGER and key not in repeated]
+        repeated = [key for key, kind in keys.items() if kind not in _NUMBERS or distinct[key] <= _REPEATED]
+        packed = [key for key, kind in keys.items() if kind is Kind.INTEGER and key not in repeated]
         compressed = [*_COMPRESSED, *(key for key in keys if distinct[key] > _FEW and key not in packed)]
         if _is_coarse(table["time"]):
             compressed.append("time")
@@ -271,7 +295,7 @@ def _file_name(min_seq: int, max_seq: int) -> str:
 
 def _with_statistics(columns: AttributeColumns) -> list[str]:
     """Texts have none: in no order that the rows have, their least and greatest would tell little, and cost much."""
-    return [key for key, kind in columns.kinds if kind is not Kind.TEXT]
+    return [key for key, kind in columns.stored.items() if kind is not Kind.TEXT]
 
 
 def _ends(rows: int, group_rows: int) -> Ints:

@@ -7,7 +7,7 @@
   JSON column and those that have columns of their own; `told` names these, and the keys that only the message has.
 - `template_id(message)`: the id of a message's template, the same as in segments' files; of a message that has none,
   one of its own. `template_text(message)`: the template, or the message that has none, as people read it.
-- `line_text(message, key)`, `line_json(message, key)`: a key of a message that is one JSON object.
+- `line_text(message, key)`, `line_json(message, key)`: a key, or a path, of a message that is one JSON object.
 """
 
 import json

@@ -1,14 +1,17 @@
 """Where an attribute is in a segment, and the SQL that reads it there."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from logstore.attributes import Kind
+from logstore.attributes import PATH_SEPARATOR, Kind
 from logstore.columns import AttributeColumns
 from query.sql import fields
 from query.sql.answer import Kind as AnswerKind
 from query.sql.fields import Path
 from query.sql.fragment import Sql, literal, written
 from query.sql.value import Value, number
+
+_NO_TEXT: Final = "CAST(NULL AS VARCHAR)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +26,28 @@ class Forms:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Where an attribute is in a segment: in a column of its own, in `attributes`, in the message alone."""
+    """Where an attribute is in a segment: in a column of this name and kind, in `attributes`, in the message alone."""
 
+    column: str = ""
     kind: Kind | None = None
     is_in_rest: bool = True
     is_omitted: bool = False
 
 
+_NOWHERE: Final = Key(is_in_rest=False)
+
+
 def key_of(path: Path, columns: AttributeColumns) -> Key:
     """Of a path in `attributes`."""
-    if len(path) > 1:
-        return Key()
-    kind = dict(columns.kinds).get(path[0])
-    return Key(kind, kind is None or path[0] in columns.in_rest, path[0] in columns.omitted)
+    is_omitted = path[0] in columns.omitted
+    name = ".".join(path)
+    nested = next((one for one in columns.nested if one.name == name), None)
+    if nested is not None and nested.path == path:
+        return Key(name, nested.kind, not nested.is_all, is_omitted and not nested.is_all)
+    if nested is not None and not nested.has_dots:
+        return _NOWHERE
+    kind = dict(columns.kinds).get(name) if len(path) == 1 else None
+    return Key(name if kind else "", kind, kind is None or name in columns.in_rest, is_omitted)
 
 
 def forms_in_files(path: Path, key: Key) -> Forms:
@@ -44,7 +56,7 @@ def forms_in_files(path: Path, key: Key) -> Forms:
     jsons: list[str] = []
     numbers: list[str] = []
     if key.kind is not None:
-        name = quoted_name(path[0])
+        name = quoted_name(key.column)
         text = name if key.kind is Kind.TEXT else f"CAST({name} AS VARCHAR)"
         texts.append(text)
         jsons.append(f"CAST(to_json({name}) AS VARCHAR)" if key.kind is Kind.TEXT else text)
@@ -55,18 +67,30 @@ def forms_in_files(path: Path, key: Key) -> Forms:
         jsons.append(written(found.json))
         numbers.append(_number_in(written(found.text)))
     if key.is_omitted:
-        member = literal(path[0])
-        texts.append(f"CASE WHEN attributes IS NULL THEN line_text(message, {member}) END")
-        jsons.append(f"CASE WHEN attributes IS NULL THEN line_json(message, {member}) END")
+        text, as_json = _in_line(path)
+        texts.append(f"CASE WHEN attributes IS NULL THEN {text} END")
+        jsons.append(f"CASE WHEN attributes IS NULL THEN {as_json} END")
         numbers.append(_number_in(texts[-1]))
-    return Forms(_first(texts), _first(jsons), _first_number(texts, numbers), _present(path, key, texts))
+    if not texts:
+        return Forms(_NO_TEXT, _NO_TEXT, "CAST(NULL AS DOUBLE)", f"{_NO_TEXT} <> ''")
+    return Forms(_first(texts), _first(jsons), _first_number(texts, numbers), _present(key, texts))
 
 
-def _present(path: Path, key: Key, texts: list[str]) -> str:
+def _in_line(path: Path) -> tuple[str, str]:
+    """Text form and JSON text of a value in the message."""
+    if all(any(map(str.isalpha, key)) for key in path[1:]):
+        member = literal(PATH_SEPARATOR.join(path))
+        return f"line_text(message, {member})", f"line_json(message, {member})"
+    # A key of digits may be a place in an array.
+    found = fields.in_json(Sql(f"line_json(message, {literal(path[0])})"), path[1:])
+    return written(found.text), written(found.json)
+
+
+def _present(key: Key, texts: list[str]) -> str:
     """Numbers and booleans of a column have a text, which need not be made to tell that."""
     if key.kind in (None, Kind.TEXT):
         return f"{_first(texts)} <> ''"
-    has_value = f"{quoted_name(path[0])} IS NOT NULL"
+    has_value = f"{quoted_name(key.column)} IS NOT NULL"
     return f"({has_value} OR {_first(texts[1:])} <> '')" if len(texts) > 1 else has_value
 
 

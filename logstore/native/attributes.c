@@ -60,30 +60,42 @@ static void append_json(struct buffer *out, const struct json_value *value, cons
     else buffer_append(out, text->data + from, text->length - from);
 }
 
+/* The value at the path in the message, if that is a line with one there. */
+static const struct json_value *value_at(struct member_reader *r, struct json_text message,
+                                         const struct attribute_key *path) {
+    const uint8_t *at = path->text, *end = at + path->length, *stop;
+    if (!attribute_read_line(&r->reader, message, &r->members)) return NULL;
+    while (1) {
+        stop = memchr(at, PATH_SEPARATOR, (size_t)(end - at));
+        const struct json_member *member = json_members_find(&r->members, at, (size_t)((stop ? stop : end) - at));
+        if (!member || member->value.kind == JSON_NULL) return NULL;
+        if (!stop) return &member->value;
+        struct json_text inner = {member->value.text, member->value.text + member->value.length};
+        if (!json_read_only_object(&r->reader, inner, &r->members)) return NULL;
+        at = stop + 1;
+    }
+}
+
 static int32_t read_members(struct member_reader *r, int64_t rows, const struct array_input *messages,
-                            const struct attribute_key *key) {
+                            const struct attribute_key *path) {
     text_init(&r->text, &r->memory);
     text_init(&r->json, &r->memory);
     for (int64_t row = 0; row < rows; row++) {
         arena_reset(&r->reader.arena);
-        const struct json_member *member = NULL;
-        if (attribute_read_line(&r->reader, array_text(messages, row), &r->members)) {
-            member = json_members_find(&r->members, key->text, (size_t)key->length);
-        }
-        int is_there = member && member->value.kind != JSON_NULL;
-        if (is_there) {
+        const struct json_value *value = value_at(r, array_text(messages, row), path);
+        if (value) {
             size_t from = r->text.text.length;
-            append_text_form(&r->text.text, &member->value);
-            append_json(&r->json.text, &member->value, &r->text.text, from);
+            append_text_form(&r->text.text, value);
+            append_json(&r->json.text, value, &r->text.text, from);
         }
         if (r->text.text.length > INT32_MAX || r->json.text.length > INT32_MAX) return KERNEL_REFUSED;
-        text_end_row(&r->text, is_there);
-        text_end_row(&r->json, is_there);
+        text_end_row(&r->text, value != NULL);
+        text_end_row(&r->json, value != NULL);
     }
     return KERNEL_OK;
 }
 
-int32_t kernel_line_member(int64_t rows, const struct array_input *messages, const struct attribute_key *key,
+int32_t kernel_line_member(int64_t rows, const struct array_input *messages, const struct attribute_key *path,
                            struct text_column *text, struct text_column *json) {
     struct member_reader *r = calloc(1, sizeof *r);
     if (!r) return KERNEL_OUT_OF_MEMORY;
@@ -92,7 +104,7 @@ int32_t kernel_line_member(int64_t rows, const struct array_input *messages, con
     r->members.memory = &r->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(r->memory.exhausted) == 0) {
-        status = read_members(r, rows, messages, key);
+        status = read_members(r, rows, messages, path);
         if (status == KERNEL_OK) {
             *text = text_hand_over(&r->text);
             *json = text_hand_over(&r->json);

@@ -25,6 +25,9 @@ struct array_input {
     const uint8_t *text;
 };
 
+/* Between the keys of a path to a value inside of objects. */
+enum { PATH_SEPARATOR = 0x1F };
+
 struct attribute_key {
     const uint8_t *text;
     int64_t length;
@@ -47,6 +50,18 @@ struct split_request {
 /* KERNEL_OK or KERNEL_OUT_OF_MEMORY; only after KERNEL_OK the results hold anything. */
 EXPORT int32_t kernel_attributes_split(const struct split_request *request, struct text_column *rest,
                                        struct typed_column *columns);
+
+struct nested_request {
+    int64_t rows;
+    struct array_input attributes, messages;
+    const struct attribute_key *paths; /* of keys, PATH_SEPARATOR between them */
+    int64_t path_count;
+};
+
+/* The values at paths inside of objects, copied. A column's `in_rest` tells that some row has another value there than
+ * the column; `has_dots`, of each path, that some object on the way to it has a key with a dot. As above. */
+EXPORT int32_t kernel_attributes_nested(const struct nested_request *request, struct typed_column *columns,
+                                        int64_t *has_dots);
 
 /* The objects with more members before their own: those of the text, without braces, that `codes` says of each row;
  * null where neither is there. KERNEL_REFUSED: over 2 GiB in all. */
@@ -76,18 +91,19 @@ EXPORT int32_t kernel_attributes_join(const struct join_request *request, struct
 EXPORT int32_t kernel_attributes_whole(int64_t rows, const struct array_input *attributes,
                                        const struct array_input *messages, struct text_column *whole);
 
-EXPORT int32_t kernel_line_member(int64_t rows, const struct array_input *messages, const struct attribute_key *key,
+EXPORT int32_t kernel_line_member(int64_t rows, const struct array_input *messages, const struct attribute_key *path,
                                   struct text_column *text, struct text_column *json);
 
 struct key_facts {
     int64_t rows;
     int64_t kinds[ATTRIBUTE_KINDS];
+    int64_t composite; /* objects and arrays */
     int64_t is_near_unique;
 };
 
 struct survey_result {
     int64_t surveyed; /* rows that were looked at */
-    int64_t keys;
+    int64_t keys;     /* their names are paths */
     struct column_buffer facts; /* struct key_facts each */
     struct text_column names;
 };

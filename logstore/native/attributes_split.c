@@ -74,12 +74,16 @@ static void note_in_rest(struct splitter *s) {
     }
 }
 
+static int is_composite(const struct json_value *value) {
+    return value->kind == JSON_OBJECT || value->kind == JSON_ARRAY;
+}
+
 /* Puts the member into its column if it fits, or tells what else is to become of it. */
 static enum fate put_member(struct splitter *s, int64_t row, const struct json_member *member, int32_t asked) {
     if (asked < 0) return LEFT;
     union attribute_scalar scalar;
     enum attribute_kind kind = attribute_read(&member->value, &scalar);
-    if (asked >= s->request->column_count) return kind == ATTRIBUTE_TEXT ? OMITTABLE : LEFT;
+    if (asked >= s->request->column_count) return kind == ATTRIBUTE_TEXT || is_composite(&member->value) ? OMITTABLE : LEFT;
     if (kind != (enum attribute_kind)s->request->keys[asked].kind) {
         s->columns[asked].in_rest |= member->value.kind != JSON_NULL;
         return LEFT;
@@ -139,7 +143,7 @@ static void append_rest(struct splitter *s) {
     text_end_row(&s->rest, 1);
 }
 
-/* The rest of a row of which nothing but omitted texts is left: none if the message has the same, else these, or an
+/* The rest of a row of which nothing but omitted values is left: none if the message has the same, else these, or an
  * empty object where null would mislead. */
 static void end_omitted(struct splitter *s, int64_t row) {
     if (is_in_message(s, row)) text_end_row(&s->rest, 0);

@@ -11,6 +11,7 @@ enum {
     KEYS_KEPT = KEYS_MAX / 2, /* when there are too many: the most frequent so far */
     SKETCH = 32,
     NEAR_UNIQUE_BYTES = 12,
+    DEPTH_MAX = 4,
 };
 
 /* What is known of a key. `least` are the smallest hashes of its texts, ascending: if 32 distinct ones lie in the
@@ -27,10 +28,10 @@ struct known_key {
 struct surveyor {
     struct memory memory;
     struct json_reader reader;
-    struct json_members members;
+    struct json_members members[DEPTH_MAX];
     struct json_members places; /* of the keys in `known` */
     struct arena names;
-    struct buffer known, facts, scratch;
+    struct buffer known, facts, scratch, paths[DEPTH_MAX];
     struct text_builder out_names;
 };
 
@@ -88,26 +89,52 @@ static void thin_out(struct surveyor *s) {
     arena_free(&names);
 }
 
-static struct known_key *key_of(struct surveyor *s, const struct json_member *member) {
-    const struct json_member *place = json_members_find(&s->places, member->key, member->key_length);
+static struct known_key *key_of(struct surveyor *s, const uint8_t *name, size_t length) {
+    const struct json_member *place = json_members_find(&s->places, name, length);
     if (place) return &known_keys(s)[place - s->places.items];
     if (s->places.count == KEYS_MAX) thin_out(s);
-    struct known_key key = {.name = member->key, .name_length = member->key_length};
+    struct known_key key = {.name = name, .name_length = (uint32_t)length};
     place_key(s, &key);
     buffer_append(&s->known, &key, sizeof key);
     return &known_keys(s)[s->places.count - 1];
 }
 
-static void survey_member(struct surveyor *s, const struct json_member *member) {
-    if (member->value.kind == JSON_NULL) return;
-    struct known_key *key = key_of(s, member);
+static void survey_value(struct surveyor *s, struct known_key *key, const struct json_value *value) {
     union attribute_scalar scalar;
-    enum attribute_kind kind = attribute_read(&member->value, &scalar);
+    enum attribute_kind kind = attribute_read(value, &scalar);
     key->facts.rows++;
+    key->facts.composite += value->kind == JSON_OBJECT || value->kind == JSON_ARRAY;
     if (kind != ATTRIBUTE_NONE) key->facts.kinds[kind]++;
     if (kind == ATTRIBUTE_TEXT) {
-        key->text_bytes += member->value.length - 2;
-        note_hash(key, hash_bytes(member->value.text, member->value.length));
+        key->text_bytes += value->length - 2;
+        note_hash(key, hash_bytes(value->text, value->length));
+    }
+}
+
+/* The path of a member: its key, after the path of the object that it is in. */
+static const struct buffer *path_of(struct surveyor *s, const struct json_member *member, int depth) {
+    struct buffer *path = &s->paths[depth];
+    path->length = 0;
+    if (depth) {
+        buffer_append(path, s->paths[depth - 1].data, s->paths[depth - 1].length);
+        buffer_byte(path, PATH_SEPARATOR);
+    }
+    buffer_append(path, member->key, member->key_length);
+    return path;
+}
+
+/* Looks at the members of an object, and at those of the objects in it. */
+static void survey_object(struct surveyor *s, struct json_text text, int depth) {
+    struct json_members *members = &s->members[depth];
+    if (!json_read_only_object(&s->reader, text, members)) return;
+    for (int32_t i = 0; i < members->count; i++) {
+        const struct json_member *member = &members->items[i];
+        const struct json_value *value = &member->value;
+        if (value->kind == JSON_NULL || memchr(member->key, PATH_SEPARATOR, member->key_length)) continue;
+        const struct buffer *path = path_of(s, member, depth);
+        survey_value(s, key_of(s, path->data, path->length), value);
+        if (value->kind != JSON_OBJECT || depth + 1 == DEPTH_MAX) continue;
+        survey_object(s, (struct json_text){value->text, value->text + value->length}, depth + 1);
     }
 }
 
@@ -120,8 +147,7 @@ static int64_t survey_rows(struct surveyor *s, int64_t rows, const struct array_
         struct json_text text = attributes_text(attributes, messages, row, &s->scratch);
         bytes += text.end - text.at;
         arena_reset(&s->reader.arena);
-        if (!text.at || !json_read_only_object(&s->reader, text, &s->members)) continue;
-        for (int32_t i = 0; i < s->members.count; i++) survey_member(s, &s->members.items[i]);
+        if (text.at) survey_object(s, text, 0);
     }
     return surveyed;
 }
@@ -146,15 +172,19 @@ int32_t kernel_attributes_survey(int64_t rows, const struct array_input *attribu
     if (!s) return KERNEL_OUT_OF_MEMORY;
     json_reader_init(&s->reader, &s->memory);
     s->reader.is_valid_utf8 = 1;
-    s->members.memory = s->places.memory = s->names.memory = &s->memory;
+    s->places.memory = s->names.memory = &s->memory;
     s->known.memory = s->facts.memory = s->scratch.memory = &s->memory;
+    for (int i = 0; i < DEPTH_MAX; i++) s->members[i].memory = s->paths[i].memory = &s->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(s->memory.exhausted) == 0) {
         report(s, survey_rows(s, rows, attributes, messages), result);
         status = KERNEL_OK;
     }
     json_reader_free(&s->reader);
-    json_members_free(&s->members);
+    for (int i = 0; i < DEPTH_MAX; i++) {
+        json_members_free(&s->members[i]);
+        buffer_free(&s->paths[i]);
+    }
     json_members_free(&s->places);
     arena_free(&s->names);
     buffer_free(&s->known);

@@ -16,6 +16,7 @@ from query.execute import run
 from query.request import Request
 from tests.execution.records import START_NS, append, record
 
+DOTS_FROM = 700
 QUERIES = (
     "* | sort by n, id",
     'id="id-000000000017"',
@@ -28,6 +29,16 @@ QUERIES = (
     "ok=true | stats count() as c",
     "* | top 5 status",
     "deep.a=3 | fields deep.a, deep",
+    "* | stats count() as c, sum(deep.a) as s by deep.in.word | sort by c desc",
+    "deep.in.word=w2 deep.in.flag=true | stats count() as c",
+    "deep.in.id:000000017 | fields deep.in.id, deep.in",
+    "deep.ratio>4 deep.ratio<5 | fields n, deep.ratio",
+    "deep.list.1=2 | stats count() as c",
+    "not deep.in.word:* | fields n, deep",
+    "deep.in.word.too=3 or deep.none=4 or deep.in=9 or n=5 | fields n",
+    "deep.a:text | stats count() as c",
+    "* | stats count() as c by deep.a | sort by c desc, deep.a",
+    "attributes.deep.a=2 | stats max(deep.in.id) as m",
     "Status:* | fields Status, status",
     "* | stats count() as c by mixed | sort by c desc, mixed",
     "not id:* | fields message",
@@ -59,7 +70,7 @@ def _record(n: int, *, ids_come_twice: bool) -> dict[str, Any]:
         "ratio": n / 40,
         "ok": n % 2 == 0,
         "mixed": [n % 5, f"text {n % 5}", n % 5 + 0.5, None, [n % 5]][n % 5],
-        "deep": {"a": n % 7},
+        "deep": _deep(n),
         "_p": "F" if n % 4 else "P",
         "_seq": n % 3,
         "_template": n % 4,
@@ -70,6 +81,16 @@ def _record(n: int, *, ids_come_twice: bool) -> dict[str, Any]:
         return record(START_NS + n, f"line {n} says nothing of itself", attributes={"n": n, "user": "ann"})
     pushed = {"user": "bob", "status": "404"} if n % 13 == 0 else None
     return record(START_NS + n, json.dumps(said), attributes=pushed, severity="")
+
+
+def _deep(n: int) -> object:
+    """Now and then no object, or with keys that have dots, or with values that no column has."""
+    if n > DOTS_FROM and n % 23 == 0:
+        return {"in.word": "dotted", "in": {"word": "w1", "word.too": 3}, "a": "text"}
+    if n % 29 == 0:
+        return [{"a": 3, "in": {"word": "w2"}}, [n], None, "deep"][n % 4]
+    inside = {"word": f"w{n % 5}", "flag": n % 2 == 0, "id": f"inside-{n:09}"}
+    return {"a": "text" if n % 31 == 0 else n % 7, "in": inside, "ratio": n / 8 + 0.25, "list": [n, n % 3]}
 
 
 def answers(store: Store, engine: Engine) -> list[list[Any]]:
@@ -105,7 +126,16 @@ def test_answers_do_not_tell_where_attributes_are(store: Store, engine: Engine) 
     assert {key.lower() for key in kinds} == {"n", "status", "ratio", "ok", "level", "user", "mixed", "_p"}
     assert len(kinds) == 8, "of two keys that differ in case alone, one has a column"
     assert (kinds["n"], kinds["ratio"], kinds["ok"]) == (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN)
-    assert segment.columns.omitted == ("id",)
+    assert set(segment.columns.omitted) == {"deep", "id"}
+    inner = {nested.name: nested for nested in segment.columns.nested}
+    assert {name: nested.kind for name, nested in inner.items()} == {
+        "deep.a": Kind.INTEGER,
+        "deep.ratio": Kind.NUMBER,
+        "deep.in.word": Kind.TEXT,
+        "deep.in.flag": Kind.BOOLEAN,
+    }
+    assert {name for name, nested in inner.items() if not nested.is_all} == {"deep.a"}
+    assert not any(nested.has_dots for nested in inner.values())
     check(store, engine, first)
     append(store, records(600, 400, ids_come_twice=True))
     both = answers(store, engine)
@@ -115,4 +145,7 @@ def test_answers_do_not_tell_where_attributes_are(store: Store, engine: Engine) 
     (merged,) = store.snapshot().segments
     assert "id" in dict(merged.columns.kinds)
     assert "id" in merged.columns.omitted
+    inner = {nested.name: nested for nested in merged.columns.nested}
+    assert inner["deep.in.word"].has_dots
+    assert not inner["deep.a"].is_all
     check(store, engine, both)

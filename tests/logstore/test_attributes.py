@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logstore import attributes
-from logstore.attributes import ARROW, KeyFacts, Kind, Split, join, line_member, survey
+from logstore.attributes import ARROW, Kind, Split, join, line_member
+from logstore.survey import KeyFacts, survey
 from query.sql.fields import pointer
 
 Keys = Sequence[tuple[str, Kind]]
@@ -431,6 +432,22 @@ def test_a_survey_counts_what_fits_and_tells_ids() -> None:
     assert facts["n"].kinds == {Kind.BOOLEAN: 0, Kind.INTEGER: 751, Kind.NUMBER: 250, Kind.TEXT: 0}
     assert not any(facts["rare"].kinds.values())
     assert [key for key, fact in facts.items() if fact.is_near_unique] == ["id"]
+
+
+def test_a_survey_looks_into_objects() -> None:
+    rows = [
+        f'{{"user":{{"id":{i},"address":{{"city":"c{i % 9}","at":{{"x":{{"y":1}}}}}}}},"tags":[{{"a":1}}]}}'
+        for i in range(50)
+    ]
+    facts = {fact.path: fact for fact in surveyed(rows, 20)}
+    inside = {("user", "id"), ("user", "address"), ("user", "address", "city"), ("user", "address", "at")}
+    assert set(facts) == {("user",), ("tags",), *inside, ("user", "address", "at", "x")}, "down to the fourth key"
+    assert {path for path, fact in facts.items() if fact.composite == fact.rows == 50} == set(facts) - {
+        ("user", "id"),
+        ("user", "address", "city"),
+    }
+    assert facts["user", "id"].kinds[Kind.INTEGER] == 50
+    assert facts["user", "address", "city"].kinds[Kind.TEXT] == 50
 
 
 def test_a_survey_of_many_rows_is_a_sample_of_all_of_them() -> None:
