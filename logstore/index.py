@@ -31,9 +31,13 @@ from logstore.order import Ints
 VERSION: Final = 2
 TEMPLATES_MAX: Final = 4_096
 """Templates that a segment tells apart, the most frequent ones."""
-TEMPLATES_ALWAYS: Final = 256
-ROWS_PER_TEMPLATE: Final = 4
-"""Past the former, a segment has at most one template for so many rows: free text gains nothing from them."""
+TEMPLATES_SHARE: Final = 8
+"""They take at most this part of what the messages do: looking through them has to be much less work."""
+TEMPLATES_ALWAYS_BYTES: Final = 32 << 10
+"""What they may take of a segment of few records too."""
+TEMPLATE_ROWS: Final = 16
+"""Where those are not all, row groups have records without one, and have to be read for them: a template that fewer
+records have spares next to nothing then."""
 OBJECTS_BYTES: Final = 3_000
 """About what the objects take that hold an index, be it as small as can be."""
 _HEAD: Final = struct.Struct("<5sB2xII")
@@ -91,17 +95,25 @@ class Index:
 _FACTS: Final = tuple(name for name in Index.__slots__ if name not in ("texts", "filters", "cells"))
 
 
-def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArray, ...] = ()) -> tuple[Ints, bytes]:
+def build(
+    table: pa.Table,
+    ends: Ints,
+    secret: bytes,
+    others: tuple[pa.StringArray, ...] = (),
+    written: Ints | None = None,
+) -> tuple[Ints, bytes]:
     """The template of each record of a sorted segment, and the index file's content.
 
     The table has one chunk; `ends` are the rows after each row group's last; `others` are columns whose words are in
-    the filters too.
+    the filters too; `written` are the templates that the segment has already.
     """
     message = one_chunk(table["message"])
     words = (one_chunk(table["trace_id"]), one_chunk(table["span_id"]), *others)
     filters, entries = tokens.build(message, one_chunk(table["attributes"]), words, ends, secret)
-    at_most = min(TEMPLATES_MAX, max(TEMPLATES_ALWAYS, table.num_rows // ROWS_PER_TEMPLATE))
-    found = templates.most_frequent(message, entries, at_most)
+    if written is None:
+        found = templates.most_frequent(message, entries, _room(message))
+    else:
+        found = templates.told_by(message, entries, written)
     starts = np.concatenate(([0], ends[:-1]))
     times = int64s(table["time"])
     offsets, presence, counts, first_seqs = _presence(found, ends, table["_seq"].to_numpy())
@@ -121,6 +133,11 @@ def build(table: pa.Table, ends: Ints, secret: bytes, others: tuple[pa.StringArr
         cells.count(table),
     )
     return found.ids, encode(index)
+
+
+def _room(messages: pa.StringArray) -> templates.Room:
+    size = max(TEMPLATES_ALWAYS_BYTES, messages.nbytes // TEMPLATES_SHARE)
+    return templates.Room(TEMPLATES_MAX, size, TEMPLATE_ROWS)
 
 
 def concatenate(each: Sequence[Index]) -> Index:

@@ -72,6 +72,7 @@ class Indexes:
                 "index_cache_bytes": self._bytes,
                 "index_cache_segments": len(self._known),
                 "index_loads": self._loads,
+                "index_template_bytes": self._numbering.text_bytes,
                 "index_rebuilds": self._rebuilds,
                 "indexes_unreadable": len(self._unreadable),
             }

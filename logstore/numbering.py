@@ -47,6 +47,11 @@ class Numbering:
     def texts(self) -> Texts:
         return self._texts
 
+    @property
+    def text_bytes(self) -> int:
+        """What these texts take; at most `TEXTS_MAX_BYTES`, or one index's."""
+        return self._text_bytes
+
     def number(self, ids: Ints, texts: pa.StringArray, letters: Ints) -> npt.NDArray[np.int32]:
         """The numbers of an index's templates; no two of their ids are the same."""
         if self._text_bytes + texts.nbytes > TEXTS_MAX_BYTES and len(self._sorted):

@@ -77,6 +77,13 @@ def read_columns(segment: Segment) -> pa.Table:
     return pa.table([_column(table, partition, field) for field in fields], schema=pa.schema(fields))
 
 
+def read_layout(segment: Segment) -> tuple[Ints, Ints]:
+    """The row after each row group's last, and the id of each record's template."""
+    with pq.ParquetFile(segment.path) as file:
+        rows = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+        return np.cumsum(rows), int64s(file.read([TEMPLATE])[TEMPLATE])
+
+
 def read_groups(
     segment: Segment,
     groups: Sequence[int],

@@ -33,7 +33,7 @@ from logstore.kinds import Kinds
 from logstore.native.arrays import int64s
 from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, even_rows, hour_of, run_starts, sorted_rows
 from logstore.record import IDENTITY
-from logstore.segment import FORMAT_VERSION, TEMPLATE, read_columns, with_rest
+from logstore.segment import FORMAT_VERSION, TEMPLATE, read_columns, read_layout, with_rest
 from logstore.survey import KeyFacts, survey
 from logstore.word_column import codes_or
 
@@ -152,8 +152,11 @@ class SegmentWriter:
 
     def rebuild_index(self, segment: Segment) -> None:
         """Writes the index of a segment anew, from the segment alone."""
-        table, columns = read_columns(segment), segment.columns
-        self._directory.write_index(segment.path, self._kept(table, columns).index)
+        table = read_columns(segment)
+        ends, templates = read_layout(segment)
+        words = _words(table, segment.columns)
+        _, content = index.build(table, ends, self.layout.secret, words, templates)
+        self._directory.write_index(segment.path, content)
 
     def _files(self, table: pa.Table) -> Iterator[pa.Table]:
         inner = [column for column in self.layout.path_columns if column not in ("cluster", "namespace")]
@@ -200,16 +203,9 @@ class SegmentWriter:
             yield Nested(path, kind, found.is_all, found.has_dots), found.column
 
     def _kept(self, table: pa.Table, columns: AttributeColumns) -> _Contents:
-        texts = [
-            index.one_chunk(table[key]).cast(pa.string())
-            for key, kind in columns.kinds
-            if kind in (Kind.TEXT, Kind.INTEGER)
-        ]
-        messages = index.one_chunk(table["message"])
-        omitted = [attributes.line_member(messages, key)[0] for key in columns.omitted]
         group_rows = self._group_rows(table)
         ends = _ends(table.num_rows, group_rows)
-        templates, content = index.build(table, ends, self.layout.secret, (*texts, *omitted))
+        templates, content = index.build(table, ends, self.layout.secret, _words(table, columns))
         return _Contents(table, columns, group_rows, templates, content)
 
     def _group_rows(self, table: pa.Table) -> int:
@@ -296,6 +292,17 @@ def _file_name(min_seq: int, max_seq: int) -> str:
 def _with_statistics(columns: AttributeColumns) -> list[str]:
     """Texts have none: in no order that the rows have, their least and greatest would tell little, and cost much."""
     return [key for key, kind in columns.stored.items() if kind is not Kind.TEXT]
+
+
+def _words(table: pa.Table, columns: AttributeColumns) -> tuple[pa.StringArray, ...]:
+    """What attributes say whose words are not in the column of the others."""
+    texts = [
+        index.one_chunk(table[key]).cast(pa.string())
+        for key, kind in columns.kinds
+        if kind in (Kind.TEXT, Kind.INTEGER)
+    ]
+    messages = index.one_chunk(table["message"])
+    return (*texts, *(attributes.line_member(messages, key)[0] for key in columns.omitted))
 
 
 def _ends(rows: int, group_rows: int) -> Ints:

@@ -37,6 +37,16 @@ _ENTRY: Final = np.dtype(
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What the templates of messages may take: so many of them, with so many bytes. Where that is too little for all,
+    those have none that fewer than `rows_each` messages have."""
+
+    count: int
+    bytes: int
+    rows_each: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """The templates of messages: the id of each row's, or `UNASSIGNED`, and its place among those kept, or their
     number; and of those kept, the most frequent first, the id, the number of rows, the text, and the letters of the
@@ -58,6 +68,8 @@ class Entries:
     of_row: npt.NDArray[np.int32]
 
 
+TEMPLATE_BYTES: Final = 40
+"""About what a template takes besides its text."""
 NO_ENTRIES: Final = Entries(np.zeros(0, _ENTRY), np.zeros(0, np.int32))
 BEYOND_ASCII: Final = 1 << 27
 
@@ -124,23 +136,40 @@ def check_secret(secret: bytes) -> None:
         raise ValueError(f"a secret of {len(secret)} bytes")
 
 
-def most_frequent(messages: pa.StringArray, entries: Entries, at_most: int) -> Found:
-    """The most frequent of the messages' templates, and of equally frequent ones those seen first; rows with others
-    have none."""
-    if not 0 <= at_most <= AT_MOST_MAX:
-        raise ValueError(f"at most {at_most} templates")
-    if not len(messages):
-        none: Ints = np.zeros(0, np.int64)
-        return Found(none, none, none, none, pa.array([], pa.string()), none)
-    counts = entries.distinct["count"].astype(np.int64)
-    kept = np.argsort(-counts, kind="stable")[:at_most]
+def most_frequent(messages: pa.StringArray, entries: Entries, room: Room) -> Found:
+    """The most frequent of the messages' templates that there is room for, and of equally frequent ones those seen
+    first; rows with others have none."""
+    if not 0 <= room.count <= AT_MOST_MAX:
+        raise ValueError(f"at most {room.count} templates")
+    counts = entries.distinct["count"]
+    order = _by_frequency(entries)
+    sizes = np.cumsum(entries.distinct["length"][order] + np.int64(TEMPLATE_BYTES))
+    fitting = min(room.count, int(np.searchsorted(sizes, room.bytes, side="right")))
+    if fitting < len(order):
+        fitting = min(fitting, int(np.count_nonzero(counts >= room.rows_each)))
+    return _found(messages, entries, order[:fitting], entries.of_row)
+
+
+def told_by(messages: pa.StringArray, entries: Entries, ids: Ints) -> Found:
+    """The templates of messages of which it is known already what id each has, or `UNASSIGNED`."""
+    order = _by_frequency(entries)
+    kept = order[np.isin(entries.distinct["id"][order], ids)]
+    return _found(messages, entries, kept, np.where(ids == UNASSIGNED, np.int32(-1), entries.of_row))
+
+
+def _by_frequency(entries: Entries) -> Ints:
+    return np.argsort(-entries.distinct["count"].astype(np.int64), kind="stable")
+
+
+def _found(messages: pa.StringArray, entries: Entries, kept: Ints, of_row: npt.NDArray[np.int32]) -> Found:
     distinct: Ints = entries.distinct["id"][kept]
-    place = np.full(len(counts) + 1, len(kept), np.int64)
+    place = np.full(len(entries.distinct) + 1, len(kept), np.int64)
     place[kept] = np.arange(len(kept))
-    places = place[entries.of_row]
+    places = place[of_row]
     texts = _texts_of(messages, entries.distinct["first_row"][kept].astype(np.int64))
+    counts = entries.distinct["count"][kept].astype(np.int64)
     ids = np.append(distinct, UNASSIGNED)[places]
-    return Found(ids, places, distinct, counts[kept], texts, entries.distinct["letters"][kept])
+    return Found(ids, places, distinct, counts, texts, entries.distinct["letters"][kept])
 
 
 def ids(messages: pa.StringArray, secret: bytes) -> Ints:

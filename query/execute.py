@@ -27,7 +27,7 @@ from query.place import cursor_after, place_of
 from query.plan import plan
 from query.reading import Reading, is_count, prepare
 from query.remembered import Remembered, key_of
-from query.request import Request, bounds, compiled_for, groups_for, is_grouped, parts_for, row_limit, split_limit
+from query.request import Request, bounds, compiled_for, first_groups_for, is_grouped, parts_for, row_limit, split_limit
 from query.session import Session
 from query.settings import Size
 from query.slices import Slice
@@ -167,10 +167,10 @@ def _patterns(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a query of patterns that are known of most records."""
     with session.cost.stage(Stage.COMPILE):
-        groups = groups_for(reading, request)
+        first = first_groups_for(reading, request)
         whole = compiled_for(reading.query, request, wanted, stored=replace(reading.stored, groups=True))
     left = frequent.Left(reading.pieces, buffer, reading.view)
-    return frequent.rows(session, known, left, reading.query, groups, whole)
+    return frequent.rows(session, known, left, reading.query, first, whole)
 
 
 def _narrowed(

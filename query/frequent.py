@@ -24,13 +24,14 @@ from query.groups import Groups, Piece, joined
 from query.session import Session
 from query.sql import Compiled
 from query.sql.fields import TEMPLATE
-from query.sql.patterns import COLUMNS, GROUPED
+from query.sql.patterns import COLUMNS, FIRST, GROUPED
 from query.verdicts import Flags, Verdict
 from query.view import View, define_records
 from query.walk import names
 
 _EXAMPLE: Final = ("_seq", "message")
 _SCHEMA: Final = pa.schema(zip(GROUPED, (pa.int64(), pa.int64(), *[pa.timestamp("ns")] * 2, pa.int64()), strict=True))
+_FIRST_SCHEMA: Final = pa.schema([*_SCHEMA, pa.field("total", pa.int64())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +81,25 @@ def known_of(groups: Groups, verdict: Verdict, mask: Flags, texts: Texts) -> Kno
 
 
 def rows(
-    session: Session, known: Known, left: Left, query: ast.Query, groups: sql.Sql, whole: Compiled
+    session: Session, known: Known, left: Left, query: ast.Query, first: sql.Sql, whole: Compiled
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of the answer: `groups` is the statement that groups records, `whole` that of the answer."""
+    """The rows of the answer: `first` is the statement that finds the first groups, `whole` that of the answer."""
     shown = _shown(query)
-    found = _groups(known)
+    counted = _groups(known)
     if left.pieces or left.buffer.num_rows:
         define_records(session, left.pieces, left.buffer, left.view)
-        found = _merged(found, session.fetch(groups.text, groups.params))
-    frequent = _frequent(found, _patterns_of(query).rows)
+        session.register("counted", counted)
+        frequent = session.fetch(first.text, first.params)
+    else:
+        frequent = _first(counted, _patterns_of(query).rows)
     if shown.intersection(("first_time", "last_time")):
         with session.cost.stage(Stage.READ):
-            frequent = _merged(frequent, _times(session.cost, known, frequent[TEMPLATE]))
+            frequent = _with_times(frequent, _times(session.cost, known, frequent[TEMPLATE]))
     patterns = _patterns(frequent, known.texts)
     seqs = frequent["_seq"].to_numpy()
     wanted = seqs if "example" in shown else seqs[pc.is_null(patterns).to_numpy(zero_copy_only=False)]
     messages = _messages(session, known, wanted)
     examples = pa.array([messages.get(seq) for seq in seqs.tolist()], pa.string())
-    session.register("grouped", found)
     session.register("frequent", frequent.append_column("pattern", patterns).append_column("message", examples))
     yield from session.stream(whole.sql, whole.params)
 
@@ -126,18 +128,21 @@ def _groups(known: Known) -> pa.Table:
     return pa.table([ids, rows, times, times, seqs], schema=_SCHEMA)
 
 
-def _merged(some: pa.Table, others: pa.Table) -> pa.Table:
-    aggregates = [("n", "sum"), ("first_time", "min"), ("last_time", "max"), ("_seq", "min")]
-    both = pa.concat_tables([some, others.cast(_SCHEMA)])
-    return both.group_by(TEMPLATE).aggregate(aggregates).rename_columns(list(GROUPED))
+def _first(groups: pa.Table, at_most: int) -> pa.Table:
+    """The first of all groups, the most frequent and of equally frequent ones those whose first record is; in any
+    order."""
+    counts, seqs = groups["n"].to_numpy(), groups["_seq"].to_numpy()
+    first = groups.take(np.lexsort((seqs, -counts))[:at_most])
+    return first.append_column("total", pa.array(np.full(len(first), counts.sum())))
 
 
-def _frequent(groups: pa.Table, at_most: int) -> pa.Table:
-    """The groups that may be among the first: all with as many records as the last of them."""
-    counts = groups["n"].to_numpy()
-    if len(counts) <= at_most:
-        return groups
-    return groups.filter(pa.array(counts >= np.partition(counts, -at_most)[-at_most]))
+def _with_times(groups: pa.Table, spans: pa.Table) -> pa.Table:
+    """These groups, with the times of `spans` too."""
+    both = pa.concat_tables(
+        [groups.cast(_FIRST_SCHEMA), spans.append_column("total", pa.nulls(len(spans), pa.int64()))]
+    )
+    aggregates = [("n", "sum"), ("first_time", "min"), ("last_time", "max"), ("_seq", "min"), ("total", "max")]
+    return both.group_by(TEMPLATE).aggregate(aggregates).rename_columns(list(FIRST))
 
 
 def _patterns(groups: pa.Table, texts: Texts) -> pa.Array:

@@ -73,10 +73,10 @@ def parts_for(reading: Reading, request: Request, limit: int | None) -> sql.Part
     return parts
 
 
-def groups_for(reading: Reading, request: Request) -> sql.Sql:
-    """The statement that groups a request's records by their patterns."""
+def first_groups_for(reading: Reading, request: Request) -> sql.Sql:
+    """The statement that finds the first of a request's patterns."""
     window = Window(request.start_ns, request.end_ns)
-    return sql.compile_groups(reading.query, window, up_to_seq=request.up_to_seq, stored=reading.stored)
+    return sql.compile_first_groups(reading.query, window, up_to_seq=request.up_to_seq, stored=reading.stored)
 
 
 def split_limit(query: Query) -> tuple[Query, int | None]:

@@ -10,7 +10,7 @@ case cannot both be named so in SQL. Times come as TIMESTAMP_NS.
 """
 
 from query.sql.answer import Column, Compiled, Kind, Place, Window
-from query.sql.compiler import compile_groups, compile_parts, compile_query, predicate
+from query.sql.compiler import compile_first_groups, compile_parts, compile_query, predicate
 from query.sql.fragment import Sql
 from query.sql.parts import Parts
 
@@ -25,7 +25,7 @@ __all__ = [
     "Sql",
     "Window",
     "compile",
-    "compile_groups",
+    "compile_first_groups",
     "compile_parts",
     "predicate",
 ]

@@ -12,7 +12,7 @@ from query.sql.expressions import Context, condition_of
 from query.sql.fields import ANYTHING, Scope, Stored
 from query.sql.fragment import Sql, aliased, bind, join, sql
 from query.sql.parts import Parts, in_parts, split
-from query.sql.patterns import groups
+from query.sql.patterns import first_groups
 from query.sql.pipes import apply, check_one_column
 from query.sql.relation import RECORDS, Relation, column, total_order
 from query.sql.value import Condition, text
@@ -87,14 +87,14 @@ def compile_parts(
     return Parts(select.text, select.params, columns, _selected(whole, whole.names, limit, False, dynamic))
 
 
-def compile_groups(
+def compile_first_groups(
     query: ast.Query, window: Window = ALL_TIME, *, up_to_seq: int | None = None, stored: Stored = ANYTHING
 ) -> Sql:
-    """The groups that the query's first pipe but `where`, which is `patterns`, makes of records."""
+    """The statement of `first_groups`, of the query's first pipe but `where`, which is `patterns`."""
     at, pipe = next((at, pipe) for at, pipe in enumerate(query.pipes) if isinstance(pipe, ast.Patterns))
     visible = (*_in_window(window), *_up_to(up_to_seq))
     before = replace(query, pipes=query.pipes[:at])
-    return groups(pipe, _Pipeline("desc", visible, query.now_ns, stored).run(before))
+    return first_groups(pipe, _Pipeline("desc", visible, query.now_ns, stored).run(before))
 
 
 def predicate(filter: ast.Filter, now_ns: int = 0) -> Sql:  # noqa: A002

@@ -1,8 +1,9 @@
 """The pipe `patterns`: records grouped by their messages' templates.
 
-Groups are of ids alone, which segments have in a column; of messages, only those that come out as examples are read.
-Where the caller has the groups already (`Stored.groups`), it makes `grouped` mean all of them, and `frequent` those
-that may be among the first, with their `pattern`, or null, and `message`, which may be null where it is not asked for.
+Groups are of ids alone, which segments have in a column; which are the first is told by their counts and by the
+numbers of their first records, so that of messages only those that come out as examples are read. Where the caller
+finds the first groups itself (`Stored.groups`), it makes `frequent` mean these, with their `pattern`, or null, and
+`message`, which may be null where it is not asked for.
 """
 
 from dataclasses import replace
@@ -20,21 +21,28 @@ from query.sql.value import Value, text
 COLUMNS: Final = {
     "pattern": Value(Sql("template_text(message)"), Kind.TEXT, verbatim=True),
     "count": Value(Sql("n"), Kind.INTEGER, nullable=False),
-    "share": Value(Sql("n / (SELECT sum(n) FROM grouped)"), Kind.FLOAT, nullable=False),
+    "share": Value(Sql("n / total"), Kind.FLOAT, nullable=False),
     "first_time": Value(Sql("first_time"), Kind.TIME),
     "last_time": Value(Sql("last_time"), Kind.TIME),
     "example": Value(Sql("message"), Kind.TEXT, verbatim=True),
 }
 GROUPED: Final = (TEMPLATE, "n", "first_time", "last_time", "_seq")
 """The columns of groups whose messages are the records' own."""
+FIRST: Final = (*GROUPED, "total")
+"""Those of the first groups: with how many records there are in all groups."""
 _PATTERN_KNOWN: Final = Value(Sql("coalesce(pattern, template_text(message))"), Kind.TEXT, verbatim=True)
 _EXAMPLE_SEQ: Final = Value(Sql("_seq"), Kind.INTEGER, nullable=False)
 _OWN_MESSAGE: Final = Sql("message")
+_TOTAL: Final = "(SELECT CAST(sum(n) AS BIGINT) FROM grouped) AS total"
+_ALL_GROUPS: Final = (
+    f"SELECT {TEMPLATE}, CAST(sum(n) AS BIGINT) AS n, min(first_time) AS first_time, max(last_time) AS last_time, "
+    f"min(_seq) AS _seq FROM ({{}} UNION ALL SELECT {', '.join(GROUPED)} FROM counted) GROUP BY 1"
+)
 
 
 def patterns(pipe: ast.Patterns, before: Relation) -> Relation:
-    """One row a pattern, the most frequent first, equally frequent ones by their texts; the example of each is its
-    first record by number."""
+    """One row a pattern, the most frequent first, equally frequent ones by their first records' numbers; that record is
+    the example of each."""
     message, time = _needed("message", pipe, before), _needed("time", pipe, before)
     if time.kind is not Kind.TIME:
         raise invalid('"patterns" needs the field "time" to be a time', pipe.at, "give the other field another name")
@@ -42,23 +50,23 @@ def patterns(pipe: ast.Patterns, before: Relation) -> Relation:
     shown = {**COLUMNS, "pattern": _PATTERN_KNOWN} if has_groups else COLUMNS
     stored, columns, made = stored_as((*shown.values(), _EXAMPLE_SEQ), before.made)
     fields = {name: replace(value, name=name) for name, value in zip(COLUMNS, stored, strict=False)}
-    count, pattern, seq = fields["count"], fields["pattern"], stored[-1]
+    count, seq = fields["count"], stored[-1]
     return replace(
         before,
         source=sql("(SELECT {} FROM frequent)", join(", ", columns))
         if has_groups
         else sql(
-            "(WITH grouped AS MATERIALIZED ({}) SELECT {} FROM {})",
+            "(WITH grouped AS MATERIALIZED ({}) SELECT {} FROM ({}){})",
             _grouped(message, time, before),
             join(", ", columns),
-            _frequent(pipe.rows, message),
+            _first(pipe.rows),
+            _examples(message),
         ),
         conditions=(),
         scope=Scope(fields, is_open=False),
         names=tuple(fields),
         order=(
             *order_keys(count, descending=True),
-            *order_keys(pattern, descending=False),
             *order_keys(seq, descending=False),
         ),
         rows=pipe.rows,
@@ -70,9 +78,11 @@ def patterns(pipe: ast.Patterns, before: Relation) -> Relation:
     )
 
 
-def groups(pipe: ast.Patterns, before: Relation) -> Sql:
-    """The statement that groups records, for one who has others' groups; `GROUPED` are its columns."""
-    return _grouped(_needed("message", pipe, before), _needed("time", pipe, before), before)
+def first_groups(pipe: ast.Patterns, before: Relation) -> Sql:
+    """The statement that finds the first groups of records and of `counted` ones; its columns are `FIRST`, and those of
+    `counted` are `GROUPED`."""
+    own = _grouped(_needed("message", pipe, before), _needed("time", pipe, before), before)
+    return sql("WITH grouped AS MATERIALIZED ({}) {}", sql(_ALL_GROUPS, own), _first(pipe.rows))
 
 
 def _needed(name: str, pipe: ast.Patterns, before: Relation) -> Value:
@@ -100,11 +110,12 @@ def _grouped(message: Value, time: Value, before: Relation) -> Sql:
     return replace(before, order=()).select(join(", ", columns), "GROUP BY 1")
 
 
-def _frequent(rows: int, message: Value) -> Sql:
-    """The groups that may be among the first, with the messages of their examples: all with as many records as the
-    last of them."""
-    fewest = f"SELECT min(n) FROM (SELECT n FROM grouped ORDER BY n DESC LIMIT {rows})"
-    frequent = f"(SELECT * FROM grouped WHERE n >= ({fewest}))"
+def _first(rows: int) -> Sql:
+    return Sql(f"SELECT *, {_TOTAL} FROM grouped ORDER BY n DESC, _seq LIMIT {rows}")
+
+
+def _examples(message: Value) -> Sql:
+    """What puts to groups the messages of their examples, unless they have these."""
     if message.sql != _OWN_MESSAGE:
-        return Sql(frequent)
-    return sql(frequent + " JOIN (SELECT _seq, message FROM {}) USING (_seq)", RECORDS)
+        return Sql("")
+    return sql(" JOIN (SELECT _seq, message FROM {}) USING (_seq)", RECORDS)

@@ -108,6 +108,25 @@ def test_answers_are_those_of_the_records(opened: tuple[Store, Engine]) -> None:
     check(store, engine, "merged")
 
 
+def test_patterns_are_those_of_the_records_where_some_segments_have_no_templates(
+    opened: tuple[Store, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, engine = opened
+    monkeypatch.setattr(index, "TEMPLATES_ALWAYS_BYTES", 0)
+    chance = random.Random(1)
+    words = ["".join(chance.choices("abcdef", k=9)) for _ in range(50)]
+    prose = [" ".join(chance.choices(words, k=9)) for _ in range(300)]
+    append(store, [record(START_NS + i * S_NS, text, namespace="prose") for i, text in enumerate(prose)])
+    append(store, [record(START_NS + i * S_NS, "timeout of an order", namespace="order") for i in range(200)])
+    store.flush()
+    with store.snapshot() as snapshot:
+        known, _ = store.indexes.of(list(snapshot.segments))
+    assert {len(one.index.templates) for one in known if one is not None} == {0, 1}
+    check(store, engine, "segments")
+    append(store, lines(300, seed=2))
+    check(store, engine, "both")
+
+
 @pytest.mark.parametrize(
     ("text", "cells"),
     [

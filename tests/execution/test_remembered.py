@@ -1,5 +1,6 @@
 """Whole answers that are remembered: bounded, whatever they hold."""
 
+import pyarrow as pa
 import pytest
 
 from logstore.store import Store
@@ -8,7 +9,19 @@ from query.digest import ENTRY_BYTES
 from query.engine import Engine
 from query.execute import run
 from query.request import Request
-from tests.execution.records import append, random_records
+from tests.execution.records import append, random_records, record
+
+
+def test_patterns_of_free_text_are_not_found_twice(store: Store, engine: Engine) -> None:
+    append(store, [record(at, "no line is like another "[: at % 20] + "-" * at) for at in range(2_000)])
+    store.flush()
+
+    def ask() -> list[pa.RecordBatch]:
+        with run(store, engine, Request("* | patterns 10")) as answer:
+            return list(answer.batches())
+
+    assert ask() == ask()
+    assert engine.answers.readings()["query_answers_remembered"] == 1
 
 
 def test_answers_without_rows_count_as_well(store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Indexes in memory, loaded before anybody asks for them, and built again where they are gone."""
 
+import random
 import shutil
 import threading
 from pathlib import Path
@@ -37,6 +38,29 @@ def test_the_oldest_go_first_where_there_is_no_room(tmp_path: Path) -> None:
         indexes.of(oldest_first[:2])
         indexes.of(oldest_first[-2:])
         assert indexes.readings()["index_loads"] == 4 + 2
+
+
+def test_lines_that_are_hardly_alike_take_next_to_no_memory(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    prose = ["".join(chance.choices("abcdefghij ", k=1_000)) for _ in range(500)]
+    with Store.open(tmp_path, QUIET) as store:
+        store.append(batch(prose + ["order 17"] * 50)).result()
+        store.flush()
+        (known,), texts = store.indexes.of(list(store.snapshot().segments))
+        assert known is not None
+        assert [text.as_py() for chunk in texts.chunks for text in chunk] == ["order \x1a"]
+        assert known.index.presence_rows[known.entries == -1].sum() == len(prose)
+        assert store.indexes.readings()["index_cache_bytes"] < 5_000
+        assert store.indexes.readings()["index_template_bytes"] < 100
+
+
+def test_a_few_records_are_all_told_apart(tmp_path: Path) -> None:
+    with Store.open(tmp_path, QUIET) as store:
+        store.append(batch([f"{'-' * length} came" for length in range(200)])).result()
+        store.flush()
+        (known,), _ = store.indexes.of(list(store.snapshot().segments))
+        assert known is not None
+        assert len(known.index.templates) == 200 and -1 not in known.entries
 
 
 def test_none_is_loaded_once_the_store_closes(tmp_path: Path) -> None:

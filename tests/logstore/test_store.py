@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from logstore import wal
+from logstore import index, wal
 from logstore.backup import backup
 from logstore.enrich import whole
 from logstore.errors import Busy, InvalidSettings, KeyConflict, Unavailable
@@ -28,8 +28,10 @@ from logstore.files import DataDirectory
 from logstore.index import Index
 from logstore.keys import IdempotencyKey
 from logstore.record import SCHEMA, STORED
+from logstore.segment import TEMPLATE
 from logstore.settings import PARTITIONS, StoreSettings
 from logstore.store import Store
+from logstore.templates import UNASSIGNED
 from tests.logstore.records import BASE_NS, HOUR_NS, batch, random_batch
 
 QUIET = StoreSettings(flush_age_s=3_600, compact_interval_s=3_600)
@@ -537,6 +539,30 @@ def test_whole_row_groups_are_joined_as_they_are_and_so_are_their_indexes(tmp_pa
         assert _templates_of_groups(found) == _templates_of_groups(rebuilt)
     with Store.open(tmp_path, settings) as store:
         assert records(store) == before
+
+
+def test_an_index_that_is_built_again_says_of_the_file_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = StoreSettings(row_group_rows=8, join_files=2, flush_age_s=3_600, compact_interval_s=3_600)
+    with Store.open(tmp_path, settings) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(index, "TEMPLATES_ALWAYS_BYTES", 0)
+            store.append(batch(["paid"] * 20 + [f"{'x' * i} came" for i in range(13)])).result()
+            store.flush()
+        store.append(batch(["paid"] * 5 + [f"{'x' * i} came" for i in range(9)])).result()
+        store.flush()
+        assert store.compact() == 1
+        (joined,) = store.snapshot().segments
+        (found,) = store.indexes.load([joined]) or []
+        store._segments.rebuild_index(joined)
+        (rebuilt,) = store.indexes.load([joined]) or []
+        rows = [pq.read_metadata(joined.path).row_group(group).num_rows for group in range(found.groups)]
+        assert np.diff(found.ends, prepend=0).tolist() == np.diff(rebuilt.ends, prepend=0).tolist() == rows
+        assert _templates_of_groups(found) == _templates_of_groups(rebuilt)
+        written = pq.read_table(joined.path, columns=[TEMPLATE], partitioning=None)[TEMPLATE].to_pylist()
+        assert UNASSIGNED in written
+        assert set(written) - {UNASSIGNED} == set(rebuilt.templates.tolist())
 
 
 def _chunks(path: Path) -> list[tuple[object, ...]]:

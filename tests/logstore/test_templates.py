@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logstore import templates, tokens
-from logstore.templates import TEMPLATE_MAX_BYTES, UNASSIGNED, WILDCARD, Found
+from logstore.templates import TEMPLATE_BYTES, TEMPLATE_MAX_BYTES, UNASSIGNED, WILDCARD, Found, Room
 from tests.reference.templates import letters, template
 
 SECRET = bytes(range(16))
@@ -31,7 +31,7 @@ def column(rows: list[str], offset: int = 0, after: int = 0) -> pa.StringArray:
 
 def find(messages: pa.StringArray, secret: bytes, at_most: int) -> Found:
     entries = templates.find(messages, secret) if len(messages) else templates.NO_ENTRIES
-    return templates.most_frequent(messages, entries, at_most)
+    return templates.most_frequent(messages, entries, Room(at_most, 1 << 30))
 
 
 def expected(rows: list[str], at_most: int) -> tuple[list[str | None], list[tuple[str, int]]]:
@@ -86,6 +86,21 @@ def test_templates_are_what_a_plain_reading_finds(rows: list[str], at_most: int,
 def test_a_template_may_have_so_many_bytes_and_no_more(more: int) -> None:
     length = TEMPLATE_MAX_BYTES + more
     check(["x" * length, "-" * (length - 1) + "12345", "1" + "é" * (length // 2), "." * (length - 2) + "1."], 9)
+
+
+@given(st.lists(messages, max_size=30), st.integers(0, 400), st.integers(0, 3))
+def test_where_not_all_have_room_the_rare_ones_have_none(rows: list[str], room_bytes: int, rows_each: int) -> None:
+    entries = templates.find(column(rows), SECRET) if rows else templates.NO_ENTRIES
+    found = templates.most_frequent(column(rows), entries, Room(len(rows), room_bytes, rows_each))
+    _, every = expected(rows, len(rows))
+    sizes = itertools.accumulate(len(text.encode()) + TEMPLATE_BYTES for text, _ in every)
+    fitting = sum(size <= room_bytes for size in sizes)
+    if fitting < len(every):
+        every = [(text, count) for text, count in every[:fitting] if count >= rows_each]
+    assert list(zip(found.texts.to_pylist(), found.counts.tolist(), strict=True)) == every
+    told = templates.told_by(column(rows), entries, found.ids)
+    assert told.ids.tolist() == found.ids.tolist()
+    assert told.texts == found.texts and told.letters.tolist() == found.letters.tolist()
 
 
 def test_huge_lines() -> None:

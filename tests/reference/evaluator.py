@@ -173,7 +173,7 @@ def stats(pipe: ast.Stats, table: Table, world: World) -> Table:
 
 
 def patterns(table: Table, count: int) -> Table:
-    """Of each pattern, in the order of first appearance by number: most frequent first, then by text."""
+    """Of each pattern, in the order of first appearance by number: most frequent first, then those seen first."""
     groups: dict[tuple[str, str] | None, list[Row]] = {}
     for row in sorted(table.rows, key=_seq):
         message = text(field(row, "message"))
@@ -192,7 +192,7 @@ def patterns(table: Table, count: int) -> Table:
         return Row(None, {name: replace(cell, name=name) for name, cell in cells.items()}, is_open=False)
 
     found = [made(key, rows) for key, rows in groups.items()]
-    found.sort(key=lambda row: (-row.made["count"].value, row.made["pattern"].value is None, row.made["pattern"].value))
+    found.sort(key=lambda row: -row.made["count"].value)
     blank = made(None, [])
     return Table(found[:count], blank, tuple(blank.made))
 
