@@ -6,7 +6,7 @@ from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
 from query.sql import fields
 from query.sql.answer import Kind as AnswerKind
-from query.sql.fields import Path
+from query.sql.fields import key_paths
 from query.sql.fragment import Sql, literal, written
 from query.sql.value import Value, number
 
@@ -30,43 +30,42 @@ class Key:
     is_omitted: bool = False
 
 
-def key_of(path: Path, columns: AttributeColumns) -> Key:
-    """Of a path in `attributes`."""
-    if len(path) > 1:
-        return Key()
-    kind = dict(columns.kinds).get(path[0])
-    return Key(kind, kind is None or path[0] in columns.in_rest, path[0] in columns.omitted)
+def key_of(attribute: str, columns: AttributeColumns) -> Key:
+    """Of the name as a whole; what it says of a value inside another one is in `attributes`."""
+    kind = dict(columns.kinds).get(attribute)
+    return Key(kind, kind is None or attribute in columns.in_rest, attribute in columns.omitted)
 
 
-def forms_in_files(path: Path, key: Key) -> Forms:
+def forms_in_files(attribute: str, key: Key) -> Forms:
     """Read in the segments' files."""
     texts: list[str] = []
     jsons: list[str] = []
     numbers: list[str] = []
     if key.kind is not None:
-        name = quoted_name(path[0])
+        name = quoted_name(attribute)
         text = name if key.kind is Kind.TEXT else f"CAST({name} AS VARCHAR)"
         texts.append(text)
         jsons.append(f"CAST(to_json({name}) AS VARCHAR)" if key.kind is Kind.TEXT else text)
         numbers.append(_number_of(name, key.kind))
-    if key.is_in_rest:
-        found = fields.in_json(Sql("attributes"), path)
+    paths = key_paths(attribute) if key.is_in_rest else key_paths(attribute)[1:]
+    if paths:
+        found = fields.in_json(Sql("attributes"), paths)
         texts.append(written(found.text))
         jsons.append(written(found.json))
         numbers.append(_number_in(written(found.text)))
     if key.is_omitted:
-        member = literal(path[0])
+        member = literal(attribute)
         texts.append(f"CASE WHEN attributes IS NULL THEN line_text(message, {member}) END")
         jsons.append(f"CASE WHEN attributes IS NULL THEN line_json(message, {member}) END")
         numbers.append(_number_in(texts[-1]))
-    return Forms(_first(texts), _first(jsons), _first_number(texts, numbers), _present(path, key, texts))
+    return Forms(_first(texts), _first(jsons), _first_number(texts, numbers), _present(attribute, key, texts))
 
 
-def _present(path: Path, key: Key, texts: list[str]) -> str:
+def _present(attribute: str, key: Key, texts: list[str]) -> str:
     """Numbers and booleans of a column have a text, which need not be made to tell that."""
     if key.kind in (None, Kind.TEXT):
         return f"{_first(texts)} <> ''"
-    has_value = f"{quoted_name(path[0])} IS NOT NULL"
+    has_value = f"{quoted_name(attribute)} IS NOT NULL"
     return f"({has_value} OR {_first(texts[1:])} <> '')" if len(texts) > 1 else has_value
 
 
@@ -100,8 +99,8 @@ def quoted_name(key: str) -> str:
     return '"' + key.replace('"', '""') + '"'
 
 
-def forms_in_json(path: Path) -> Forms:
+def forms_in_json(attribute: str) -> Forms:
     """Read in the whole JSON text of `attributes`."""
-    found = fields.in_json(Sql("attributes"), path)
+    found = fields.in_json(Sql("attributes"), key_paths(attribute))
     text = written(found.text)
     return Forms(text, written(found.json), _number_in(text), f"{text} <> ''")
