@@ -11,17 +11,6 @@ import pyarrow as pa
 from logstore.native import address_of, kernel, text_addresses
 
 _is_word_character = kernel("kernel_is_word_character", ctypes.c_uint32, is_short=True)
-_stands_free = kernel(
-    "kernel_stands_free",
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_int64,
-    ctypes.c_char_p,
-    ctypes.c_int64,
-    ctypes.c_int32,
-    ctypes.c_int32,
-    ctypes.c_void_p,
-)
 
 
 class _Texts(ctypes.Structure):
@@ -30,8 +19,17 @@ class _Texts(ctypes.Structure):
     _fields_ = (("content", ctypes.c_void_p), ("offsets", ctypes.c_void_p), ("rows", ctypes.c_int64))
 
 
-_may_stand = kernel(
-    "kernel_words_may_stand",
+_phrase_stands = kernel(
+    "kernel_phrase_stands",
+    ctypes.POINTER(_Texts),
+    ctypes.c_char_p,
+    ctypes.c_int64,
+    ctypes.c_int32,
+    ctypes.c_int32,
+    ctypes.c_void_p,
+)
+_words_stand = kernel(
+    "kernel_words_stand",
     ctypes.POINTER(_Texts),
     ctypes.c_int64,
     ctypes.c_char_p,
@@ -47,24 +45,16 @@ def is_word_character(character: str) -> bool:
     return bool(_is_word_character(ord(character)))
 
 
-def stands_free(texts: pa.StringArray, needle: str, *, is_prefix: bool = False) -> npt.NDArray[np.bool_]:
-    """For each text, whether `needle` (not empty) is in it and neither begins nor, unless it is a prefix, ends inside
-    a word. Case counts. Null texts count as empty."""
-    found = np.zeros(len(texts), dtype=np.uint8)
-    _, offsets, content = texts.buffers()
-    if len(texts) and content is not None:
-        wanted = needle.encode()
-        _stands_free(
-            content.address,
-            offsets.address + 4 * texts.offset,
-            len(texts),
-            wanted,
-            len(wanted),
-            is_word_character(needle[0]),
-            is_word_character(needle[-1]) and not is_prefix,
-            address_of(found),
-        )
-    return found.view(np.bool_)
+def stands_free(texts: pa.StringArray, phrase: str, *, is_prefix: bool = False) -> npt.NDArray[np.bool_]:
+    """For each text, whether `phrase`, in lower case and not empty, is in it, whatever the case of its letters there,
+    and neither begins nor, unless it is a prefix, ends inside a word. For a phrase that is not all of ASCII the texts
+    have to be in lower case. Null texts count as empty."""
+    found = np.zeros(len(texts), np.bool_)
+    if len(texts):
+        wanted = phrase.encode()
+        begins, ends = is_word_character(phrase[0]), is_word_character(phrase[-1]) and not is_prefix
+        _phrase_stands(_described([texts]), wanted, len(wanted), begins, ends, address_of(found))
+    return found
 
 
 def may_hold(texts: pa.ChunkedArray, alternatives: Collection[str]) -> npt.NDArray[np.bool_]:
@@ -76,7 +66,7 @@ def may_hold(texts: pa.ChunkedArray, alternatives: Collection[str]) -> npt.NDArr
     ends = np.array([0, *accumulate(map(len, alternatives))], np.int32)
     words = "".join(alternatives).encode()
     found = np.zeros(len(texts), np.bool_)
-    _may_stand(_described(chunks), len(chunks), words, address_of(ends), len(alternatives), address_of(found))
+    _words_stand(_described(chunks), len(chunks), words, address_of(ends), len(alternatives), address_of(found))
     return found
 
 

@@ -62,6 +62,8 @@ class Cost:
         """Whether it was too much for the memory of small queries, and was run again in that of large ones."""
         self.is_isolated = False
         """Whether it was too much for that beside others, and was run again alone."""
+        self.is_sparing = False
+        """Whether it was too much for that, and records were read again in small steps."""
         self.row_groups = 0
         """Read, as often as they were."""
         self.bytes = 0

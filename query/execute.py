@@ -124,8 +124,8 @@ def collect(store: Store, engine: Engine, query: Query, request: Request) -> pa.
 
 def _with_more_memory(session: Session, read: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
     """The rows; where they are too much for the small instance, read again in the large one, and where they are for
-    that, once more without others there; less what had come already: their order is total, so that the same rows come
-    first again."""
+    that, once more in small steps, without others there; less what had come already: their order is total, so that the
+    same rows come first again."""
     came = 0
     while True:
         try:
@@ -134,7 +134,7 @@ def _with_more_memory(session: Session, read: Callable[[], Iterator[pa.RecordBat
                 yield batch
             return
         except QueryTooExpensive:
-            if not session.enlarge() and not session.isolate():
+            if not session.enlarge() and not session.spare():
                 raise
 
 
@@ -193,7 +193,7 @@ def _narrowed(
     query = replace(reading.query, pipes=(*pipes, Fields((Name("time"),))))
     columns = analyse.columns(query) | ({"message"} if reading.view.leaves else set())
     compiled = compiled_for(query, request, wanted, after, stored=reading.stored)
-    view = replace(reading.view, columns=columns, paths=reading.view.paths if "attributes" in columns else ())
+    view = replace(reading.view, columns=columns, attributes=reading.view.attributes if "attributes" in columns else ())
     certain = reading.certain if after is None and is_filter else None
     is_less = columns < reading.view.columns
     return Times(compiled, view, wanted, request.order, is_less, certain, is_direct).narrowed(session, parts)

@@ -125,6 +125,7 @@ def _trial(
         },
         "enlarged": cost.is_enlarged,
         "isolated": cost.is_isolated,
+        "sparing": cost.is_sparing,
         "row_groups": cost.row_groups,
         "bytes": cost.bytes,
         "rows_scanned": cost.rows,
@@ -162,7 +163,7 @@ class _Groups:
 def _columns(piece: Piece, view: View) -> set[str]:
     """The file's columns that are read for the view's."""
     kinds = dict(piece.segment.columns.kinds)
-    found = set(view.columns) | {path[0] for path in view.paths if path[0] in kinds}
+    found = set(view.columns) | {name for name in view.attributes if name in kinds}
     if view.columns.issuperset(RECORD):
         found |= set(kinds)
     if view.leaves or view.has_templates:

@@ -1,8 +1,8 @@
 """The functions that the generated SQL has of ours, each over whole columns.
 
-- `stands_free(text, needle, is_prefix)`: whether the needle is in the text as whole words. RE2 needs milliseconds to
-  set up a pattern that knows all of Unicode's letters, for every phrase of every statement; this needs none.
-  Generated SQL asks it for texts that are not plain ASCII only.
+- `stands_free(text, phrase, is_prefix)`: whether the phrase is in the text as whole words (`logstore.words`). It looks
+  through thousands of texts at once in whatever case, where SQL would first make a copy in lower case of each, which
+  takes longer than to read it; and RE2 needs milliseconds to set up a pattern that knows all of Unicode's letters.
 - `whole_attributes(rest, message, told, column, …)`: a record's attributes out of those that are left in a segment's
   JSON column and those that have columns of their own; `told` names these, and the keys that only the message has.
 - `template_id(message)`: the id of a message's template, the same as in segments' files; of a message that has none,
@@ -46,11 +46,11 @@ def told(keys: list[str], omitted: list[str]) -> str:
     return json.dumps([keys, omitted], ensure_ascii=False)
 
 
-def _stands_free(texts: pa.ChunkedArray, needles: pa.ChunkedArray, prefixes: pa.ChunkedArray) -> pa.Array:
-    """The needle is a bound value and so the same in all rows."""
+def _stands_free(texts: pa.ChunkedArray, phrases: pa.ChunkedArray, prefixes: pa.ChunkedArray) -> pa.Array:
+    """The phrase is a bound value and so the same in all rows."""
     if not len(texts):
         return pa.array([], pa.bool_())
-    return pa.array(words.stands_free(texts.combine_chunks(), needles[0].as_py(), is_prefix=prefixes[0].as_py()))
+    return pa.array(words.stands_free(texts.combine_chunks(), phrases[0].as_py(), is_prefix=prefixes[0].as_py()))
 
 
 def _whole_attributes(*arguments: pa.ChunkedArray) -> pa.Array:

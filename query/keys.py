@@ -1,17 +1,15 @@
 """Where an attribute is in a segment, and the SQL that reads it there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from logstore.attributes import PATH_SEPARATOR, Kind
 from logstore.columns import AttributeColumns
 from query.sql import fields
 from query.sql.answer import Kind as AnswerKind
-from query.sql.fields import Path
+from query.sql.fields import Path, key_paths
 from query.sql.fragment import Sql, literal, written
 from query.sql.value import Value, number
-
-_NO_TEXT: Final = "CAST(NULL AS VARCHAR)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,54 +24,52 @@ class Forms:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Where an attribute is in a segment: in a column of this name and kind, in `attributes`, in the message alone."""
+    """Where an attribute is in a segment: in a column of its own, of this kind; at `paths` in `attributes`; where they
+    are null, at those `in_line` in the message."""
 
-    column: str = ""
-    kind: Kind | None = None
-    is_in_rest: bool = True
-    is_omitted: bool = False
-
-
-_NOWHERE: Final = Key(is_in_rest=False)
+    kind: Kind | None
+    paths: tuple[Path, ...]
+    in_line: tuple[Path, ...]
 
 
-def key_of(path: Path, columns: AttributeColumns) -> Key:
-    """Of a path in `attributes`."""
-    is_omitted = path[0] in columns.omitted
-    name = ".".join(path)
-    nested = next((one for one in columns.nested if one.name == name), None)
-    if nested is not None and nested.path == path:
-        return Key(name, nested.kind, not nested.is_all, is_omitted and not nested.is_all)
-    if nested is not None and not nested.has_dots:
-        return _NOWHERE
-    kind = dict(columns.kinds).get(name) if len(path) == 1 else None
-    return Key(name if kind else "", kind, kind is None or name in columns.in_rest, is_omitted)
+def key_of(attribute: str, columns: AttributeColumns) -> Key:
+    """Of the name as a whole, and of what it says of a value inside another one."""
+    paths = tuple(key_paths(attribute))
+    nested = next((one for one in columns.nested if one.name == attribute and not one.has_dots), None)
+    if nested is not None:
+        left = () if nested.is_all else (nested.path,)
+        return Key(nested.kind, left, _omitted(left, columns))
+    kind = dict(columns.kinds).get(attribute)
+    is_in_rest = kind is None or attribute in columns.in_rest
+    return Key(kind, paths if is_in_rest else paths[1:], _omitted(paths, columns))
 
 
-def forms_in_files(path: Path, key: Key) -> Forms:
+def _omitted(paths: tuple[Path, ...], columns: AttributeColumns) -> tuple[Path, ...]:
+    return tuple(path for path in paths if path[0] in columns.omitted)
+
+
+def forms_in_files(attribute: str, key: Key) -> Forms:
     """Read in the segments' files."""
     texts: list[str] = []
     jsons: list[str] = []
     numbers: list[str] = []
     if key.kind is not None:
-        name = quoted_name(key.column)
+        name = quoted_name(attribute)
         text = name if key.kind is Kind.TEXT else f"CAST({name} AS VARCHAR)"
         texts.append(text)
         jsons.append(f"CAST(to_json({name}) AS VARCHAR)" if key.kind is Kind.TEXT else text)
         numbers.append(_number_of(name, key.kind))
-    if key.is_in_rest:
-        found = fields.in_json(Sql("attributes"), path)
+    if key.paths:
+        found = fields.in_json(Sql("attributes"), key.paths)
         texts.append(written(found.text))
         jsons.append(written(found.json))
-        numbers.append(_number_in(written(found.text)))
-    if key.is_omitted:
-        text, as_json = _in_line(path)
-        texts.append(f"CASE WHEN attributes IS NULL THEN {text} END")
-        jsons.append(f"CASE WHEN attributes IS NULL THEN {as_json} END")
         numbers.append(_number_in(texts[-1]))
-    if not texts:
-        return Forms(_NO_TEXT, _NO_TEXT, "CAST(NULL AS DOUBLE)", f"{_NO_TEXT} <> ''")
-    return Forms(_first(texts), _first(jsons), _first_number(texts, numbers), _present(key, texts))
+    if key.in_line:
+        found_texts, found_jsons = zip(*map(_in_line, key.in_line), strict=True)
+        texts.append(f"CASE WHEN attributes IS NULL THEN {_first(found_texts)} END")
+        jsons.append(f"CASE WHEN attributes IS NULL THEN {_first(found_jsons)} END")
+        numbers.append(_number_in(texts[-1]))
+    return Forms(_first(texts), _first(jsons), _first_number(texts, numbers), _present(attribute, key, texts))
 
 
 def _in_line(path: Path) -> tuple[str, str]:
@@ -82,15 +78,15 @@ def _in_line(path: Path) -> tuple[str, str]:
         member = literal(PATH_SEPARATOR.join(path))
         return f"line_text(message, {member})", f"line_json(message, {member})"
     # A key of digits may be a place in an array.
-    found = fields.in_json(Sql(f"line_json(message, {literal(path[0])})"), path[1:])
+    found = fields.in_json(Sql(f"line_json(message, {literal(path[0])})"), [path[1:]])
     return written(found.text), written(found.json)
 
 
-def _present(key: Key, texts: list[str]) -> str:
+def _present(attribute: str, key: Key, texts: list[str]) -> str:
     """Numbers and booleans of a column have a text, which need not be made to tell that."""
     if key.kind in (None, Kind.TEXT):
         return f"{_first(texts)} <> ''"
-    has_value = f"{quoted_name(key.column)} IS NOT NULL"
+    has_value = f"{quoted_name(attribute)} IS NOT NULL"
     return f"({has_value} OR {_first(texts[1:])} <> '')" if len(texts) > 1 else has_value
 
 
@@ -108,7 +104,7 @@ def _number_in(text: str) -> str:
     return number(Value(Sql(text), AnswerKind.TEXT)).text
 
 
-def _first(pieces: list[str]) -> str:
+def _first(pieces: Sequence[str]) -> str:
     return pieces[0] if len(pieces) == 1 else f"coalesce({', '.join(pieces)})"
 
 
@@ -124,8 +120,8 @@ def quoted_name(key: str) -> str:
     return '"' + key.replace('"', '""') + '"'
 
 
-def forms_in_json(path: Path) -> Forms:
+def forms_in_json(attribute: str) -> Forms:
     """Read in the whole JSON text of `attributes`."""
-    found = fields.in_json(Sql("attributes"), path)
+    found = fields.in_json(Sql("attributes"), key_paths(attribute))
     text = written(found.text)
     return Forms(text, written(found.json), _number_in(text), f"{text} <> ''")

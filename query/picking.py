@@ -1,7 +1,9 @@
 """What a query takes into memory: row groups that are picked out of segments, and buffered records; of them
 little more than what the query may want, where that can be told at once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -16,6 +18,8 @@ from query.session import Session
 
 PICKED_MAX_BYTES: Final = 24 << 20
 """Row groups that are picked out of segments and held in memory at once, before compression."""
+STEP_BYTES: Final = 256 << 10
+"""What is taken of records at once where memory is short."""
 PICKED_MAX_SHARE: Final = 0.5
 """A segment of which more is wanted is read whole, unless it is small."""
 
@@ -56,6 +60,36 @@ def read(
             session.cost.add_read(len(groups), segments.chunk_bytes(piece.segment, groups, names))
             session.cost.rows += segments.group_rows(piece.segment, groups) - table.num_rows
     return tables
+
+
+def read_one_by_one(
+    session: Session,
+    piece: Piece,
+    names: Sequence[str],
+    between_ns: tuple[int, int] | None,
+    wanted: Wanted,
+) -> Iterator[pa.Table]:
+    """The same of one piece, a row group at a time."""
+    for group in _groups(piece.named):
+        yield from read(session, [replace(piece, groups=(group,))], names, between_ns, wanted)
+
+
+class SmallSteps:
+    """Records that DuckDB reads one row group after the other, whenever a statement asks for them, and of each a few at
+    a time. It takes 2,048 rows at once of what it reads itself, and for a function of JSON several times their size."""
+
+    def __init__(self, first: pa.Table, read_others: Callable[[], Iterator[pa.Table]]) -> None:
+        self._first = first
+        self._read_others = read_others
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        reader = pa.RecordBatchReader.from_batches(self._first.schema, self._batches())
+        return reader.__arrow_c_stream__(requested_schema)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for table in chain([self._first], self._read_others()):
+            rows = table.num_rows * STEP_BYTES // max(table.nbytes, 1)
+            yield from table.to_batches(max_chunksize=max(rows, 1))
 
 
 def read_facts(session: Session, pieces: Sequence[Piece], identity: Collection[str]) -> list[pa.Table]:

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from logstore.native.arrays import int64s
 from logstore.pruning import Bounds
@@ -41,11 +40,10 @@ class Plain:
             may = Wanted(_NO_IDENTITY, words).has_words(messages)
             mask[mask] = may
             messages = messages.filter(pa.array(may))
-        lowered = pc.utf8_lower(messages)  # by the same library as DuckDB's
         for phrase in self.phrases:
-            has = _having(lowered, phrase)
+            has = _having(messages, phrase)
             mask[mask] = has
-            lowered = lowered.filter(pa.array(has))
+            messages = messages.filter(pa.array(has))
         return mask
 
 

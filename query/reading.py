@@ -43,7 +43,7 @@ from query.plain import Plain, plain_of
 from query.plan import Plan, is_inside, lies_within
 from query.required import Words, required_words, words_of_message
 from query.settings import Size
-from query.sql.fields import Stored, attribute_paths
+from query.sql.fields import Stored, attribute_of
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
 
@@ -153,10 +153,10 @@ def _by_cells(store: Store, planned: Plan, bounds: Bounds, by: By, cost: Cost) -
 def _of_records(
     store: Store, engine: Engine, snapshot: Snapshot, query: ast.Query, planned: Plan, bounds: Bounds, cost: Cost
 ) -> Reading:
-    paths = _paths(query)
+    attributes = _attributes(query)
     has_patterns = analyse.has_patterns(query)
-    stored = Stored(frozenset(paths), snapshot.label_keys, has_patterns)
-    view = View(analyse.columns(query), paths, has_templates=has_patterns)
+    stored = Stored(frozenset(attributes), snapshot.label_keys, has_patterns)
+    view = View(analyse.columns(query), attributes, has_templates=has_patterns)
     if analyse.has_subquery(query):
         return Reading(query, stored, planned.pieces, view)
     conditions = [one for one in analyse.conjuncts(query) if not analyse.is_exact_bound(one)]
@@ -288,10 +288,10 @@ def counts_alone(query: ast.Query) -> bool:
     return is_count(query) and all(map(analyse.is_exact_bound, analyse.conjuncts(query)))
 
 
-def _paths(query: ast.Query) -> tuple[tuple[str, ...], ...]:
+def _attributes(query: ast.Query) -> tuple[str, ...]:
     """The attributes that the query names, its subqueries included."""
-    names = dict.fromkeys(analyse.record_names(query))
-    return tuple(dict.fromkeys(path for name in names for path in attribute_paths(name)))
+    found = map(attribute_of, analyse.record_names(query))
+    return tuple(dict.fromkeys(name for name in found if name is not None))
 
 
 def _with_columns(

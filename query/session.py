@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import duckdb
 import numpy.typing as npt
@@ -31,6 +31,12 @@ TICK_TIMEOUT_S: Final = 5.0
 
 class QueryCancelled(LogstoreError):
     """The one who asked has gone, or the server stops; nobody reads this message."""
+
+
+class Readable(Protocol):
+    """Arrow batches, from the first one on whenever a statement reads them."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Session:
         self._is_cancelled = False
         self._read_bytes = 0
         self._opened: duckdb.DuckDBPyConnection | None = None
+        self.is_sparing = False
+        """Whether records are read in steps so small that what is made of each at once takes little memory."""
         self.cost = Cost()
         """Of what the session does."""
         self._begin()
@@ -107,16 +115,22 @@ class Session:
         self.cost.is_enlarged = True
         return True
 
-    def isolate(self) -> bool:
-        """Goes on alone in the instance for large queries, where nothing is registered any more, once the others there
-        are done; False where that is no help, or they take longer than this query may."""
+    def spare(self) -> bool:
+        """Goes on `is_sparing`, and alone in its instance, once the others there are done, unless they take longer than
+        this query may. Nothing is registered there any more. False where it is sparing already."""
+        if self.is_sparing:
+            return False
+        self.is_sparing = self.cost.is_sparing = True
+        self.cost.is_isolated = self._isolate()
+        return True
+
+    def _isolate(self) -> bool:
         self.close()
         began_s = time.monotonic()
         with self.cost.stage(Stage.WAIT):
             is_alone = self._room.isolate(self._left_s, lambda: self._is_cancelled)
         self._left_s -= time.monotonic() - began_s
         self._begin()
-        self.cost.is_isolated = is_alone
         return is_alone
 
     def _begin(self) -> None:
@@ -140,9 +154,9 @@ class Session:
             self.execute(f"SET parquet_metadata_cache = {keeps}")
             self._keeps_footers = keeps
 
-    def register(self, name: str, table: pa.Table) -> None:
-        """Makes an Arrow table readable by a name, in this session only."""
-        self._cursor.register(name, table)
+    def register(self, name: str, rows: Readable) -> None:
+        """Makes an Arrow table, or another stream of batches, readable by a name, in this session only."""
+        self._cursor.register(name, rows)
         if name == RECORDS:
             self._records = ""
 

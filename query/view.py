@@ -7,7 +7,7 @@ query uses.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -28,12 +28,11 @@ from query.counting import as_records
 from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
 from query.paths import cut_values, path_columns
-from query.picking import having, pick, read
-from query.session import Session
-from query.sql.fields import TEMPLATE, Path, column_name
+from query.picking import SmallSteps, having, pick, read, read_one_by_one
+from query.session import Readable, Session
+from query.sql.fields import TEMPLATE, column_name
 from query.sql.fragment import literal, written
 from query.sql.parts import SEGMENT
-from query.sql.verdicts import in_memory
 from query.verdicts import Verdict
 
 IDS_MAX: Final = 256
@@ -44,6 +43,9 @@ _WHOLE: Final = (
     f"WHEN suffix(attributes, '{OPEN_END}') THEN attributes || substr(message, 2) ELSE attributes END"
 )
 _IN_MEMORY: Final = f"(SELECT * REPLACE ({_WHOLE} AS attributes) FROM in_memory)"
+
+_BEFORE_FILTERS: Final = f"LIMIT {np.iinfo(np.int64).max // 2}"
+"""Keeps DuckDB from filtering first: it gathers what filters leave to thousands of rows before it goes on."""
 
 Numbers: TypeAlias = npt.NDArray[np.integer[Any]]
 
@@ -61,14 +63,14 @@ class DecidedLeaf:
 class View:
     """What a query reads of records.
 
-    `columns`: the stored columns; `paths`: the attributes that have columns of their own in the view; `leaves`: the
+    `columns`: the stored columns; `attributes`: those that have columns of their own in the view; `leaves`: the
     conditions that have; `ids`: those of the numbered templates; `has_templates`: whether the view has each record's;
     `has_weights`: whether it has how many records a row stands for; `has_segments`: whether it has the path of each
     record's segment, '' of those in none; `wanted`: records may be missing that are not.
     """
 
     columns: frozenset[str] = frozenset(COLUMNS)
-    paths: tuple[Path, ...] = ()
+    attributes: tuple[str, ...] = ()
     leaves: tuple[DecidedLeaf, ...] = ()
     ids: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
     has_templates: bool = False
@@ -79,7 +81,7 @@ class View:
     @property
     def has_more(self) -> bool:
         """Whether it has columns that are made of the stored ones."""
-        return bool(self.paths or self.leaves or self.has_templates)
+        return bool(self.attributes or self.leaves or self.has_templates)
 
 
 EVERYTHING: Final = View()
@@ -97,29 +99,31 @@ def define_records(
     if between_ns is not None:
         pieces = pieces_between(pieces, view, between_ns)
     counted = [piece for piece in pieces if piece.cells is not None] if view.has_weights else []
-    picked, whole = pick([piece for piece in pieces if piece.cells is None] if counted else pieces)
+    others = [piece for piece in pieces if piece.cells is None] if counted else pieces
+    picked, whole = ([], []) if session.is_sparing else pick(others)
     names = [name for name in COLUMNS if name in view.columns or (name == "message" and "attributes" in view.columns)]
     with session.cost.stage(Stage.READ):
         buffered = having(buffer, view.wanted, session.cost).select(names)
         tables = [buffered, *read(session, picked, names, between_ns, view.wanted)]
-    if view.has_weights:
-        tables = [table.append_column(WEIGHT, pa.array(np.ones(table.num_rows, np.int64))) for table in tables]
-    if view.has_segments:
-        paths = ["", *(str(piece.segment.path) for piece in picked)]
-        tables = [_with_segments(table, [path], [table.num_rows]) for table, path in zip(tables, paths, strict=True)]
+    paths = ["", *(str(piece.segment.path) for piece in picked)]
+    tables = [_with_more(table, path, view) for table, path in zip(tables, paths, strict=True)]
     if counted:
         tables.append(_counted(counted, names, view))
     # A column of words may have a dictionary for each chunk; DuckDB reads one chunk at a time.
     in_memory = pa.concat_tables([table for table in tables if table.num_rows] or tables[:1])
     if session.cost.is_detailed:
         _note(session.cost, in_memory, whole)
+    readable: Readable = in_memory
+    if session.is_sparing:
+        readable = SmallSteps(in_memory, lambda: _one_by_one(session, others, names, between_ns, view))
     is_as_read = "attributes" not in names or not buffered.num_rows
     if not whole and not view.has_more and between_ns is None and is_as_read:
-        session.register("records", in_memory)
+        session.register("records", readable)
         return
     session.keep_footers([piece.segment for piece in whole])
-    session.register("in_memory", in_memory)
+    session.register("in_memory", readable)
     parts = [_select_memory(names, view)] if in_memory.num_rows or not whole else []
+    parts = [f"({part} {_BEFORE_FILTERS})" for part in parts] if session.is_sparing else parts
     for index, files in enumerate(_by_layout(whole, view)):
         session.execute(f"SET VARIABLE files_{index} = ?", [[str(file.segment.path) for file in files.pieces]])
         parts.append(_select_files(session, index, files, names, view))
@@ -134,7 +138,7 @@ def define_records(
 def pieces_between(pieces: Sequence[Piece], view: View, between_ns: tuple[int, int]) -> Sequence[Piece]:
     """What of the pieces may have records between two times, both inclusive. Segments that are read whole stay so where
     attributes are asked for, which DuckDB reads out of their columns."""
-    if view.paths:
+    if view.attributes:
         picked = [part for piece in pieces if piece.groups is not None for part in piece.between(*between_ns)]
         return [*picked, *(piece for piece in pieces if piece.groups is None)]
     return [part for piece in pieces for part in piece.between(*between_ns)]
@@ -145,6 +149,22 @@ def _note(cost: Cost, in_memory: pa.Table, whole: Sequence[Piece]) -> None:
     cost.set_files(
         sum(segments.row_groups(piece.segment) for piece in whole), sum(piece.segment.rows for piece in whole)
     )
+
+
+def _one_by_one(
+    session: Session, pieces: Sequence[Piece], names: Sequence[str], between_ns: tuple[int, int] | None, view: View
+) -> Iterator[pa.Table]:
+    for piece in pieces:
+        for table in read_one_by_one(session, piece, names, between_ns, view.wanted):
+            session.cost.rows += table.num_rows if session.cost.is_detailed else 0
+            yield _with_more(table, str(piece.segment.path), view)
+
+
+def _with_more(table: pa.Table, path: str, view: View) -> pa.Table:
+    """Records of one segment with what the view has beside their own columns."""
+    if view.has_weights:
+        table = table.append_column(WEIGHT, pa.array(np.ones(table.num_rows, np.int64)))
+    return _with_segments(table, [path], [table.num_rows]) if view.has_segments else table
 
 
 def _counted(pieces: Sequence[Piece], names: Sequence[str], view: View) -> pa.Table:
@@ -163,10 +183,10 @@ def _with_segments(table: pa.Table, paths: Sequence[str], rows: Sequence[int]) -
 
 def _select_memory(names: Sequence[str], view: View) -> str:
     columns = list(names)
-    for path in view.paths:
-        columns += _aliases(path, forms_in_json(path))
+    for attribute in view.attributes:
+        columns += _aliases(attribute, forms_in_json(attribute))
     for leaf in view.leaves:
-        columns.append(f'{_in_memory(leaf)} AS "{leaf.column}"')
+        columns.append(f'{_by_text(leaf)} AS "{leaf.column}"')
     if view.has_templates:
         columns.append(f"template_id(message) AS {TEMPLATE}")
     if view.has_weights:
@@ -176,12 +196,12 @@ def _select_memory(names: Sequence[str], view: View) -> str:
     return f"SELECT {', '.join(columns)} FROM {_IN_MEMORY if 'attributes' in names else 'in_memory'}"
 
 
-def _aliases(path: Path, forms: Forms) -> list[str]:
+def _aliases(attribute: str, forms: Forms) -> list[str]:
     return [
-        f"{forms.text} AS {column_name(path, 'text').text}",
-        f"{forms.json} AS {column_name(path, 'json').text}",
-        f"{forms.number} AS {column_name(path, 'number').text}",
-        f"{forms.present} AS {column_name(path, 'present').text}",
+        f"{forms.text} AS {column_name(attribute, 'text').text}",
+        f"{forms.json} AS {column_name(attribute, 'json').text}",
+        f"{forms.number} AS {column_name(attribute, 'number').text}",
+        f"{forms.present} AS {column_name(attribute, 'present').text}",
     ]
 
 
@@ -206,7 +226,7 @@ def _by_layout(pieces: Sequence[Piece], view: View) -> list[_Files]:
     layouts: defaultdict[_Layout, list[Piece]] = defaultdict(list)
     for piece in pieces:
         columns = path_columns(piece.segment)
-        keys = tuple(key_of(path, piece.segment.columns) for path in view.paths)
+        keys = tuple(key_of(attribute, piece.segment.columns) for attribute in view.attributes)
         decided = tuple(_is_decided(piece, leaf.verdict) for leaf in view.leaves)
         layouts[columns, keys, decided, view.has_templates and _has_ids(piece)].append(piece)
     return [_Files(members, *layout) for layout, members in layouts.items()]
@@ -234,8 +254,8 @@ def _select_files(session: Session, index: int, files: _Files, names: Sequence[s
     kinds = _kinds_of(files) if "attributes" in names else {}
     if "attributes" in names:
         columns[names.index("attributes")] = _whole_attributes(kinds, _omitted_of(files))
-    for path, key in zip(view.paths, files.keys, strict=True):
-        columns += _aliases(path, forms_in_files(path, key))
+    for attribute, key in zip(view.attributes, files.keys, strict=True):
+        columns += _aliases(attribute, forms_in_files(attribute, key))
     for at, (leaf, is_decided) in enumerate(zip(view.leaves, files.decided, strict=True)):
         name = f"ids_{index}_{at}"
         said = _by_template(session, name, files, leaf, view) if is_decided else _by_template_or_text(files, leaf, view)
@@ -281,11 +301,6 @@ def _whole_attributes(kinds: dict[str, Kind], omitted: list[str]) -> str:
 
 def _by_text(leaf: DecidedLeaf) -> str:
     return f"({written(sql.predicate(leaf.condition))})"
-
-
-def _in_memory(leaf: DecidedLeaf) -> str:
-    brief = in_memory(leaf.condition)
-    return _by_text(leaf) if brief is None else f"({written(brief)})"
 
 
 def _by_template(session: Session, name: str, files: _Files, leaf: DecidedLeaf, view: View) -> str:

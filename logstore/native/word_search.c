@@ -25,13 +25,23 @@ static int64_t text_at(const int32_t *offsets, int64_t row, int64_t rows, int64_
     return low;
 }
 
-static void mark_word(const struct texts *texts, const struct anchors *word, uint8_t *out) {
+struct phrase {
+    struct anchors anchors; /* in lower case */
+    struct ends ends;
+};
+
+static struct phrase phrase_of(const uint8_t *text, int64_t length, struct ends ends) {
+    return (struct phrase){anchors_of(text, length, FOLD_CASE), ends};
+}
+
+static void mark(const struct texts *texts, const struct phrase *phrase, uint8_t *out) {
     const uint8_t *end = texts->content + texts->offsets[texts->rows];
     const uint8_t *at = texts->content + texts->offsets[0];
-    for (int64_t row = 0; (at = anchors_find(word, at, end));) {
+    int64_t length = phrase->anchors.length;
+    for (int64_t row = 0; (at = anchors_find(&phrase->anchors, at, end));) {
         row = text_at(texts->offsets, row, texts->rows, at - texts->content);
         const uint8_t *text = texts->content + texts->offsets[row], *text_end = texts->content + texts->offsets[row + 1];
-        if (text_end - at < word->length || !stands_free_at(text, text_end, at, word->length)) {
+        if (text_end - at < length || !stands_free_at(text, text_end, at, at + length, phrase->ends)) {
             at++;
             continue;
         }
@@ -40,13 +50,53 @@ static void mark_word(const struct texts *texts, const struct anchors *word, uin
     }
 }
 
-/* Texts with a character beyond ASCII whose lower case is a letter of ASCII: a dotted capital I, and the sign for kelvin. */
-static void mark_others(const struct texts *texts, uint8_t *out) {
-    for (int64_t row = 0; row < texts->rows; row++) {
-        const uint8_t *at = texts->content + texts->offsets[row], *end = texts->content + texts->offsets[row + 1];
-        for (; end - at >= 2 && !out[row]; at++) {
-            out[row] |= at[0] == 0xC4 && at[1] == 0xB0;
-            out[row] |= end - at >= 3 && at[0] == 0xE2 && at[1] == 0x84 && at[2] == 0xAA;
+/* The characters beyond ASCII whose lower case is a letter of ASCII: a dotted capital I, and the sign for kelvin. */
+static const struct other {
+    const char *text;
+    int64_t length;
+    uint8_t letter;
+} OTHERS[] = {{"\xC4\xB0", 2, 'i'}, {"\xE2\x84\xAA", 3, 'k'}};
+
+enum { OTHER_COUNT = sizeof OTHERS / sizeof *OTHERS };
+
+static uint8_t lower_at(const uint8_t *at, const uint8_t *end, int64_t *size) {
+    for (int i = 0; i < OTHER_COUNT; i++) {
+        *size = OTHERS[i].length;
+        if (end - at >= *size && memcmp(at, OTHERS[i].text, (size_t)*size) == 0) return OTHERS[i].letter;
+    }
+    *size = 1;
+    return *at >= 'A' && *at <= 'Z' ? *at | FOLD_CASE : *at;
+}
+
+/* Where the phrase ends that begins at `at`, or NULL. */
+static const uint8_t *end_of(const struct phrase *phrase, const uint8_t *at, const uint8_t *end) {
+    int64_t size;
+    for (int64_t i = 0; i < phrase->anchors.length; i++, at += size) {
+        if (at == end || lower_at(at, end, &size) != phrase->anchors.wanted[i]) return NULL;
+    }
+    return at;
+}
+
+static int stands_in(const struct phrase *phrase, const uint8_t *text, const uint8_t *end) {
+    for (const uint8_t *at = text; at < end; at++) {
+        const uint8_t *at_end = end_of(phrase, at, end);
+        if (at_end && stands_free_at(text, end, at, at_end, phrase->ends)) return 1;
+    }
+    return 0;
+}
+
+/* Marks texts that have the phrase with one of the others in a letter's place. */
+static void mark_others(const struct texts *texts, const struct phrase *phrase, uint8_t *out) {
+    const uint8_t *end = texts->content + texts->offsets[texts->rows];
+    for (int i = 0; i < OTHER_COUNT; i++) {
+        if (!memchr(phrase->anchors.wanted, OTHERS[i].letter, (size_t)phrase->anchors.length)) continue;
+        struct anchors other = anchors_of((const uint8_t *)OTHERS[i].text, OTHERS[i].length, FOLD_NONE);
+        const uint8_t *at = texts->content + texts->offsets[0];
+        for (int64_t row = 0; (at = anchors_find(&other, at, end));) {
+            row = text_at(texts->offsets, row, texts->rows, at - texts->content);
+            const uint8_t *text = texts->content + texts->offsets[row];
+            at = texts->content + texts->offsets[row + 1];
+            if (!out[row]) out[row] = (uint8_t)stands_in(phrase, text, at);
         }
     }
 }
@@ -58,22 +108,31 @@ static int is_ascii(const struct texts *texts) {
     return all < 0x80;
 }
 
-/* One byte a text of all chunks: 1 where one of the words, of ASCII in lower case, may stand in it, whatever the case of
+/* One byte a text of all chunks: 1 where one of the words, of ASCII in lower case, stands in it, whatever the case of
  * its letters there. All is valid UTF-8. */
-EXPORT int32_t kernel_words_may_stand(
+EXPORT int32_t kernel_words_stand(
     const struct texts *texts, int64_t count, const uint8_t *words, const int32_t *word_offsets, int64_t word_count,
     uint8_t *out
 ) {
     for (int64_t chunk = 0; chunk < count; out += texts[chunk++].rows) {
-        int has_others = 0;
+        int has_others = !is_ascii(&texts[chunk]);
         for (int64_t i = 0; i < word_count; i++) {
-            const uint8_t *word = words + word_offsets[i];
             int64_t length = word_offsets[i + 1] - word_offsets[i];
-            struct anchors anchors = anchors_of(word, length, FOLD_CASE);
-            mark_word(&texts[chunk], &anchors, out);
-            has_others |= memchr(word, 'i', (size_t)length) || memchr(word, 'k', (size_t)length);
+            struct phrase word = phrase_of(words + word_offsets[i], length, (struct ends){1, 1});
+            mark(&texts[chunk], &word, out);
+            if (has_others) mark_others(&texts[chunk], &word, out);
         }
-        if (has_others && !is_ascii(&texts[chunk])) mark_others(&texts[chunk], out);
     }
+    return 0;
+}
+
+/* The same of one phrase, which may have characters beyond ASCII, if the texts are in lower case then. */
+EXPORT int32_t kernel_phrase_stands(
+    const struct texts *texts, const uint8_t *text, int64_t length, int32_t begins_in_word, int32_t ends_in_word,
+    uint8_t *out
+) {
+    struct phrase phrase = phrase_of(text, length, (struct ends){begins_in_word, ends_in_word});
+    mark(texts, &phrase, out);
+    mark_others(texts, &phrase, out);
     return 0;
 }

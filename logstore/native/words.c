@@ -1,7 +1,4 @@
-#define _GNU_SOURCE
 #include "words.h"
-
-#include <string.h>
 
 #include "word_table.h"
 
@@ -49,30 +46,6 @@ static int ends_free(const uint8_t *at, const uint8_t *end) {
     return at == end || !is_word_character(character_at(at, end));
 }
 
-int stands_free_at(const uint8_t *text, const uint8_t *end, const uint8_t *at, int64_t length) {
-    return begins_free(text, at, end) && ends_free(at + length, end);
-}
-
-/* Whether the needle (not empty) stands somewhere in the text so that neither end of it is inside a word. */
-static int stands_free(
-    const uint8_t *text, const uint8_t *end, const uint8_t *needle, int64_t length, int check_begin, int check_end
-) {
-    for (const uint8_t *at = text; end - at >= length; at++) {
-        at = memmem(at, (size_t)(end - at), needle, (size_t)length);
-        if (!at) return 0;
-        if ((!check_begin || begins_free(text, at, end)) && (!check_end || ends_free(at + length, end))) return 1;
-    }
-    return 0;
-}
-
-/* One byte a text: 1 where the needle stands free. `offsets` has rows + 1 entries; all is valid UTF-8. */
-EXPORT int32_t kernel_stands_free(
-    const uint8_t *text, const int32_t *offsets, int64_t rows, const uint8_t *needle, int64_t length,
-    int32_t check_begin, int32_t check_end, uint8_t *out
-) {
-    for (int64_t row = 0; row < rows; row++)
-        out[row] = (uint8_t)stands_free(
-            text + offsets[row], text + offsets[row + 1], needle, length, check_begin, check_end
-        );
-    return 0;
+int stands_free_at(const uint8_t *text, const uint8_t *end, const uint8_t *at, const uint8_t *at_end, struct ends ends) {
+    return (!ends.begins_in_word || begins_free(text, at, end)) && (!ends.ends_in_word || ends_free(at_end, end));
 }

@@ -6,8 +6,13 @@
 
 int is_word_character(uint32_t code);
 
-/* Whether neither end of what stands at `at` in a text is inside a word; both of its ends are word characters. */
-int stands_free_at(const uint8_t *text, const uint8_t *end, const uint8_t *at, int64_t length);
+/* Which ends of a phrase are word characters, that must not be inside a longer word. */
+struct ends {
+    int begins_in_word, ends_in_word;
+};
+
+/* Whether neither end of what stands from `at` to `at_end` in a text is inside a word. */
+int stands_free_at(const uint8_t *text, const uint8_t *end, const uint8_t *at, const uint8_t *at_end, struct ends ends);
 
 /* The character that begins at `at` (at < end) of valid UTF-8. */
 static inline uint32_t character_at(const uint8_t *at, const uint8_t *end) {

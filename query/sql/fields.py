@@ -1,7 +1,7 @@
 """Which SQL answers for a field's name."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias, get_args
@@ -51,13 +51,13 @@ class Key:
 class Stored:
     """What is known of the records that a query reads.
 
-    `columns`: the paths in `attributes` that `records` has columns for, called as `column_name` says.
+    `columns`: the names of attributes that `records` has columns for, called as `column_name` says.
     `labels`: the keys that there may be in `labels`; None: any. `templates`: whether `records` has the ids of messages'
     templates, in the column `TEMPLATE`. `weights`: whether each row of `records` stands for as many of them as its
     column `weight` says. `groups`: whether the records' patterns are found already (query/sql/patterns.py).
     """
 
-    columns: frozenset[Path] = frozenset()
+    columns: frozenset[str] = frozenset()
     labels: frozenset[str] | None = None
     templates: bool = False
     weights: bool = False
@@ -118,7 +118,7 @@ def _made(scope: Scope, name: str) -> Value | None:
 
 def _inside(outer: Value, key: str, name: str) -> Value:
     """A key of an object that is itself a value."""
-    return _dynamic([in_json(json(outer), path) for path in key_paths(key)], name)
+    return _dynamic([in_json(json(outer), key_paths(key))], name)
 
 
 def _of_record(name: str, stored: Stored) -> Value:
@@ -157,27 +157,30 @@ def _or_key(column: Value, name: str, stored: Stored) -> Value:
 
 
 def _keys(source: Source, name: str, stored: Stored) -> Iterator[Key]:
-    for path in key_paths(name):
-        if source is Source.ATTRIBUTES and path in stored.columns:
-            yield Key(*(column_name(path, form) for form in get_args(Form)))
-        elif source is Source.ATTRIBUTES or stored.labels is None or path[0] in stored.labels:
-            yield in_json(Sql(source.value), path)
+    if source is Source.ATTRIBUTES and name in stored.columns:
+        yield Key(*(column_name(name, form) for form in get_args(Form)))
+        return
+    is_any = source is Source.ATTRIBUTES or stored.labels is None
+    paths = [path for path in key_paths(name) if is_any or path[0] in (stored.labels or ())]
+    if paths:
+        yield in_json(Sql(source.value), paths)
 
 
-def attribute_paths(name: str) -> list[Path]:
-    """The paths in `attributes` that this field's name may read."""
+def attribute_of(name: str) -> str | None:
+    """The name of the attribute that this field's name may read."""
     column = ALIASES.get(name, name)
     if column in COLUMNS and column not in _CORRELATION:
-        return []
+        return None
     source, dot, key = name.partition(".")
     if dot and source in SOURCES:
-        return key_paths(key) if source == Source.ATTRIBUTES else []
-    return key_paths(name)
+        return key if source == Source.ATTRIBUTES else None
+    return name
 
 
-def column_name(path: Path, form: Form) -> Sql:
-    """What `records` calls the column of a path. DuckDB's names do not tell cases apart, so these say it otherwise."""
-    told = re.sub(r"[A-Z^]", lambda found: f"^{found[0].lower()}" if found[0] != "^" else "^^", pointer(path))
+def column_name(attribute: str, form: Form) -> Sql:
+    """What `records` calls the column of an attribute. DuckDB's names do not tell cases apart, so these say it
+    otherwise."""
+    told = re.sub(r"[A-Z^]", lambda found: f"^{found[0].lower()}" if found[0] != "^" else "^^", attribute)
     name = f"{form}:{told}".replace('"', '""')
     return Sql(f'"{name}"')
 
@@ -208,17 +211,20 @@ def _first(pieces: list[Sql]) -> Sql:
     return sql(f"coalesce({', '.join('{}' for _ in pieces)})", *pieces)
 
 
-def in_json(of: Sql, path: Path) -> Key:
-    """A value inside of JSON text."""
-    return Key(extract_text(of, path), extract_json(of, path))
-
-
-def extract_text(of: Sql, path: Path) -> Sql:
-    return sql("json_extract_string({}, {})", of, bind(pointer(path)))
-
-
-def extract_json(of: Sql, path: Path) -> Sql:
-    return sql("CAST(json_extract({}, {}) AS VARCHAR)", of, bind(pointer(path)))
+def in_json(of: Sql, paths: Sequence[Path]) -> Key:
+    """A value inside of JSON text: the first of these that is there and not JSON null. The text is parsed once for all
+    of them, which takes time, and memory for thousands of rows at a time."""
+    if len(paths) == 1:
+        pointed = bind(pointer(paths[0]))
+        return Key(
+            sql("json_extract_string({}, {})", of, pointed), sql("CAST(json_extract({}, {}) AS VARCHAR)", of, pointed)
+        )
+    pointers = sql(f"[{', '.join('{}' for _ in paths)}]", *(bind(pointer(path)) for path in paths))
+    jsons = sql("CAST(json_extract({}, {}) AS VARCHAR[])", of, pointers)
+    return Key(
+        sql("list_any_value(json_extract_string({}, {}))", of, pointers),
+        sql("list_any_value(list_filter({}, lambda one: one <> 'null'))", jsons),
+    )
 
 
 def pointer(path: tuple[str, ...]) -> str:

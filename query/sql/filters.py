@@ -1,56 +1,36 @@
 """Words, phrases and other tests of one text."""
 
-from collections.abc import Callable
-
+from logstore.record import STORED, WORD
 from logstore.words import is_word_character
-from query import ast
-from query.sql.fragment import Sql, bind, sql
+from query import ast, regexes
+from query.sql.fragment import bind, joined, sql
 from query.sql.regex import check_pattern
 from query.sql.value import TRUE, Condition, Value, text
 
-_NOT_WORD = "[^0-9a-z_]"
-"""In a lower-cased text of ASCII characters."""
+_OF_WORDS = frozenset(field.name for field in STORED if field.type == WORD)
 _FUNCTIONS = {ast.Affix.ANYWHERE: "contains", ast.Affix.START: "starts_with", ast.Affix.END: "ends_with"}
 
 
 def phrase(target: Value, node: ast.Phrase) -> Condition:
-    """First whether the text is there at all, which is cheap; then whether it stands between words' ends: by a pattern
-    in texts of ASCII characters only, else by a function of ours, since a pattern of all letters is slow to set up."""
-    return _phrase(target, node, _by_pattern)
-
-
-def phrase_in_memory(target: Value, node: ast.Phrase) -> Condition:
-    """The same by the function alone: nothing is set up for a statement, but Python is called once for some thousand
-    texts that have the phrase."""
-    return _phrase(target, node, lambda _value, _node, by_function: by_function)
-
-
-def _phrase(target: Value, node: ast.Phrase, stands_free: Callable[[Sql, ast.Phrase, Sql], Sql]) -> Condition:
+    """By a function of ours, which needs no lower-case copy of the text if the phrase is of ASCII characters. First
+    whether it is there at all, where that is cheap: it has no letters, or the texts are so few that DuckDB asks each
+    only once."""
     needle = lower(node.text)
     value = text(target)
-    hay = sql("lower({})", value) if _has_case(needle) else value
     if not needle:
         return Condition(sql("{} IS NOT NULL", value), nullable=False)
+    has_case, is_few = _has_case(needle), value.text in _OF_WORDS
+    hay = sql("lower({})", value) if has_case and (is_few or not needle.isascii()) else value
+    stands = sql("stands_free({}, {}, {})", hay, bind(needle), bind(node.prefix))
+    if has_case and not is_few:
+        return Condition(stands, target.nullable)
     found = sql("contains({}, {})", hay, bind(needle))
-    if not any(_ends_inside(node)):
-        return Condition(found, target.nullable)
-    by_function = sql("stands_free({}, {}, {})", hay, bind(needle), bind(node.prefix))
-    return Condition(sql("({} AND {})", found, stands_free(value, node, by_function)), target.nullable)
+    return Condition(sql("({} AND {})", found, stands) if _may_be_inside(node) else found, target.nullable)
 
 
-def _ends_inside(node: ast.Phrase) -> tuple[bool, bool]:
-    """Whether the phrase, not empty, might begin and end inside a word."""
-    return is_word_character(node.text[0]), is_word_character(node.text[-1]) and not node.prefix
-
-
-def _by_pattern(value: Sql, node: ast.Phrase, by_function: Sql) -> Sql:
-    needle = lower(node.text)
-    if not needle.isascii():
-        return by_function
-    begins, ends = _ends_inside(node)
-    before, after = f"(?:^|{_NOT_WORD})" if begins else "", f"(?:{_NOT_WORD}|$)" if ends else ""
-    plain = sql("regexp_matches(lower({}), {})", value, bind(before + escape(needle) + after))
-    return sql("CASE WHEN strlen({}) = length({}) THEN {} ELSE {} END", value, value, plain, by_function)
+def _may_be_inside(node: ast.Phrase) -> bool:
+    """Whether the phrase, not empty, might begin or end inside a word."""
+    return is_word_character(node.text[0]) or (is_word_character(node.text[-1]) and not node.prefix)
 
 
 def present(target: Value) -> Condition:
@@ -60,8 +40,18 @@ def present(target: Value) -> Condition:
 
 
 def match(target: Value, node: ast.Match) -> Condition:
+    """Of a column, first whether the texts that every match has are there, which takes a fraction of what RE2 does."""
     check_pattern(node.pattern, node.at)
-    return Condition(sql("regexp_matches({}, {})", text(target), bind(node.pattern)), target.nullable)
+    value = text(target)
+    found = [sql("contains({}, {})", value, bind(needed)) for needed in _needed(node.pattern) if target.verbatim]
+    found.append(sql("regexp_matches({}, {})", value, bind(node.pattern)))
+    return Condition(found[0] if len(found) == 1 else sql("({})", joined("AND", found)), target.nullable)
+
+
+def _needed(pattern: str) -> tuple[str, ...]:
+    """Texts that every match has as they stand."""
+    needed = regexes.needed(pattern)
+    return needed.alternatives[0] if len(needed.alternatives) == 1 and not needed.folded else ()
 
 
 def contains(target: Value, node: ast.Contains) -> Condition:
@@ -80,11 +70,6 @@ def one_of(target: Value, node: ast.OneOf) -> Condition:
 def lower(needle: str) -> str:
     """Simple lower-casing, character by character, as DuckDB's own."""
     return "".join(c.lower()[0] for c in needle)
-
-
-def escape(needle: str) -> str:
-    """The RE2 pattern of exactly this text."""
-    return "".join(c if c.isalnum() or c == "_" or not c.isascii() else f"\\x{ord(c):02x}" for c in needle)
 
 
 def _has_case(needle: str) -> bool:

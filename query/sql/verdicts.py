@@ -66,16 +66,9 @@ def leaf(condition: ast.Expression) -> Leaf | None:
     return None
 
 
-def in_memory(condition: ast.Expression) -> Sql | None:
-    """Such a condition as SQL over few messages; None where that is the one for many."""
-    if not isinstance(condition, ast.Phrase):
-        return None
-    return filters.phrase_in_memory(_MESSAGE, condition).sql
-
-
 def _phrase(node: ast.Phrase) -> tuple[Sql, Sql]:
     def found(text: str) -> Sql:
-        return filters.phrase_in_memory(_MESSAGE, replace(node, text=text)).sql
+        return filters.phrase(_MESSAGE, replace(node, text=text)).sql
 
     return _verdicts(node.text, forms(node.text, opens_right=node.prefix), found)
 
