@@ -1,6 +1,6 @@
 """Where an attribute is in a segment, and the SQL that reads it there."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from logstore.attributes import PATH_SEPARATOR, Kind
@@ -34,14 +34,20 @@ class Key:
 
 def key_of(attribute: str, columns: AttributeColumns) -> Key:
     """Of the name as a whole, and of what it says of a value inside another one."""
-    paths = tuple(key_paths(attribute))
-    nested = next((one for one in columns.nested if one.name == attribute and not one.has_dots), None)
+    without_dots = {one.path[:at] for one in columns.nested if not one.has_dots for at in range(len(one.path))}
+    paths = tuple(path for path in key_paths(attribute) if _may_be(path, without_dots))
+    nested = next((one for one in columns.nested if (one.path,) == paths), None)
     if nested is not None:
-        left = () if nested.is_all else (nested.path,)
+        left = () if nested.is_all else paths
         return Key(nested.kind, left, _omitted(left, columns))
     kind = dict(columns.kinds).get(attribute)
-    is_in_rest = kind is None or attribute in columns.in_rest
-    return Key(kind, paths if is_in_rest else paths[1:], _omitted(paths, columns))
+    left = paths if kind is None or attribute in columns.in_rest else tuple(path for path in paths if len(path) > 1)
+    return Key(kind, left, _omitted(paths, columns))
+
+
+def _may_be(path: Path, without_dots: Collection[Path]) -> bool:
+    """Whether there may be something, where the objects at some paths have no keys with dots."""
+    return not any("." in key and path[:at] in without_dots for at, key in enumerate(path))
 
 
 def _omitted(paths: tuple[Path, ...], columns: AttributeColumns) -> tuple[Path, ...]:
