@@ -176,11 +176,7 @@ class SegmentWriter:
         return _Contents(table, AttributeColumns(tuple(keys), tuple(omitted), in_rest), group_rows, templates, content)
 
     def _kept(self, table: pa.Table, columns: AttributeColumns) -> _Contents:
-        texts = [
-            index.one_chunk(table[key]).cast(pa.string())
-            for key, kind in columns.kinds
-            if kind in (Kind.TEXT, Kind.INTEGER)
-        ]
+        texts = [_words(index.one_chunk(table[key]), kind) for key, kind in columns.kinds if kind is not Kind.BOOLEAN]
         messages = index.one_chunk(table["message"])
         omitted = [attributes.line_member(messages, key)[0] for key in columns.omitted]
         group_rows = self._group_rows(table)
@@ -263,6 +259,13 @@ class SegmentWriter:
             )
             writer.write_table(table, row_group_size=contents.group_rows)
         return sum(written[0].row_group(i).total_byte_size for i in range(written[0].num_row_groups))
+
+
+def _words(values: pa.Array, kind: Kind) -> pa.StringArray:
+    """Texts that have the words of a column's values which a filter holds: of decimals those of whole ones."""
+    if kind is Kind.NUMBER:
+        values = pc.if_else(pc.equal(pc.floor(values), values), values, None).cast(pa.int64())
+    return values.cast(pa.string())
 
 
 def _file_name(min_seq: int, max_seq: int) -> str:
