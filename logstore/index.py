@@ -7,7 +7,8 @@ A file of its own beside the segments' directory, built from the segment alone a
     facts    those arrays one after the other, little-endian, zstd; cells are Arrow IPC streams
     filters  the token filters of logstore/tokens.py, one a row group, used where they lie in the file
 
-A reader knows every version up to its own. Version 1 has no cells, and no numbers of first records.
+A reader knows every version up to its own. Version 1 has no cells, and no numbers of first records; filters of before
+version 3 have numbers as they are written alone.
 """
 
 import json
@@ -28,7 +29,7 @@ from logstore.errors import Damaged
 from logstore.native.arrays import int64s
 from logstore.order import Ints
 
-VERSION: Final = 2
+VERSION: Final = 3
 TEMPLATES_MAX: Final = 4_096
 """Templates that a segment tells apart, the most frequent ones."""
 TEMPLATES_SHARE: Final = 8
@@ -71,6 +72,8 @@ class Index:
     """Of these records the least `_seq`; empty where that is not known."""
     filter_offsets: Ints
     """Where a group's token filter begins in `filters`; one more than there are groups."""
+    has_numbers: npt.NDArray[np.bool_]
+    """Whether a group's filter has the digits of numbers that are written in another way."""
     filters: npt.NDArray[np.uint8]
     cells: Mapping[By, pa.RecordBatch]
     """The segment's cells, where they are few."""
@@ -95,20 +98,14 @@ class Index:
 _FACTS: Final = tuple(name for name in Index.__slots__ if name not in ("texts", "filters", "cells"))
 
 
-def build(
-    table: pa.Table,
-    ends: Ints,
-    secret: bytes,
-    others: tuple[pa.StringArray, ...] = (),
-    written: Ints | None = None,
-) -> tuple[Ints, bytes]:
+def build(table: pa.Table, ends: Ints, secret: bytes, written: Ints | None = None) -> tuple[Ints, bytes]:
     """The template of each record of a sorted segment, and the index file's content.
 
-    The table has one chunk; `ends` are the rows after each row group's last; `others` are columns whose words are in
-    the filters too; `written` are the templates that the segment has already.
+    The table is in the stored schema and has one chunk; `ends` are the rows after each row group's last; `written` are
+    the templates that the segment has already.
     """
     message = one_chunk(table["message"])
-    words = (one_chunk(table["trace_id"]), one_chunk(table["span_id"]), *others)
+    words = (one_chunk(table["trace_id"]), one_chunk(table["span_id"]))
     filters, entries = tokens.build(message, one_chunk(table["attributes"]), words, ends, secret)
     if written is None:
         found = templates.most_frequent(message, entries, _room(message))
@@ -129,6 +126,7 @@ def build(
         counts,
         first_seqs,
         filters.offsets,
+        np.ones(len(ends), np.bool_),
         np.frombuffer(filters.content, np.uint8),
         cells.count(table),
     )
@@ -164,6 +162,7 @@ def concatenate(each: Sequence[Index]) -> Index:
         np.concatenate([one.presence_rows for one in each]),
         np.concatenate([one.first_seqs for one in each]) if all(one.has_seqs for one in each) else _NO_INTS,
         _offsets([one.filter_offsets for one in each], sizes),
+        np.concatenate([one.has_numbers for one in each]),
         np.concatenate([one.filters[: int(one.filter_offsets[-1])] for one in each]),
         cells.merge([one.cells for one in each]),
     )
@@ -275,4 +274,5 @@ def _index(described: list[list[Any]], facts: pa.Buffer, filters: npt.NDArray[np
     texts = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
     counts = {by: _read(arrays.pop(by.value)) for by in By if by.value in arrays}
     arrays.setdefault("first_seqs", _NO_INTS)
+    arrays.setdefault("has_numbers", np.zeros(len(arrays["ends"]), np.bool_))
     return Index(**arrays, texts=texts, filters=filters, cells=counts)

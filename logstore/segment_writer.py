@@ -33,7 +33,7 @@ from logstore.kinds import Kinds
 from logstore.native.arrays import int64s
 from logstore.order import ORDER, STREAM, WIDE_WINDOW, Ints, even_rows, hour_of, run_starts, sorted_rows
 from logstore.record import IDENTITY
-from logstore.segment import FORMAT_VERSION, TEMPLATE, read_columns, read_layout, with_rest
+from logstore.segment import FORMAT_VERSION, TEMPLATE, joined, read_columns, read_layout, with_rest
 from logstore.survey import KeyFacts, survey
 from logstore.word_column import codes_or
 
@@ -154,8 +154,7 @@ class SegmentWriter:
         """Writes the index of a segment anew, from the segment alone."""
         table = read_columns(segment)
         ends, templates = read_layout(segment)
-        words = _words(table, segment.columns)
-        _, content = index.build(table, ends, self.layout.secret, words, templates)
+        _, content = index.build(joined(table, segment.columns), ends, self.layout.secret, templates)
         self._directory.write_index(segment.path, content)
 
     def _files(self, table: pa.Table) -> Iterator[pa.Table]:
@@ -205,7 +204,7 @@ class SegmentWriter:
     def _kept(self, table: pa.Table, columns: AttributeColumns) -> _Contents:
         group_rows = self._group_rows(table)
         ends = _ends(table.num_rows, group_rows)
-        templates, content = index.build(table, ends, self.layout.secret, _words(table, columns))
+        templates, content = index.build(joined(table, columns), ends, self.layout.secret)
         return _Contents(table, columns, group_rows, templates, content)
 
     def _group_rows(self, table: pa.Table) -> int:
@@ -292,17 +291,6 @@ def _file_name(min_seq: int, max_seq: int) -> str:
 def _with_statistics(columns: AttributeColumns) -> list[str]:
     """Texts have none: in no order that the rows have, their least and greatest would tell little, and cost much."""
     return [key for key, kind in columns.stored.items() if kind is not Kind.TEXT]
-
-
-def _words(table: pa.Table, columns: AttributeColumns) -> tuple[pa.StringArray, ...]:
-    """What attributes say whose words are not in the column of the others."""
-    texts = [
-        index.one_chunk(table[key]).cast(pa.string())
-        for key, kind in columns.kinds
-        if kind in (Kind.TEXT, Kind.INTEGER)
-    ]
-    messages = index.one_chunk(table["message"])
-    return (*texts, *(attributes.line_member(messages, key)[0] for key in columns.omitted))
 
 
 def _ends(rows: int, group_rows: int) -> Ints:

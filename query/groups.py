@@ -17,6 +17,7 @@ from logstore.listing import Listing
 from logstore.native import address_of
 from logstore.order import Ints
 from logstore.pruning import Bounds
+from query.required import UNTOLD
 from query.verdicts import Flags, Verdict
 
 SMALL_BYTES: Final = 2 << 20
@@ -141,6 +142,8 @@ class Groups:
     filters: Ints
     """Where each group's token filter is in memory."""
     filter_bytes: Ints
+    has_numbers: Flags
+    """Whether it has the digits of numbers that are written in another way."""
 
     @property
     def count(self) -> int:
@@ -171,9 +174,10 @@ def having_words(filters: Sequence[Filters | None], words: Sequence[frozenset[st
     if not known:
         return has_all, 0
     addresses, sizes = _places([(one.content, one.offsets) for one in known])
+    has_numbers = np.concatenate([one.has_numbers for one in known])
     found = np.ones(len(sizes), np.bool_)
     for alternatives in words:
-        found[found] = _hold_one(addresses[found], sizes[found], alternatives)
+        found[found] = _hold_one(addresses[found], sizes[found], has_numbers[found], alternatives)
     counts = np.array([one.groups for one in known], np.int64)
     is_left = np.logical_or.reduceat(found, np.cumsum(counts) - counts)
     has_all[[one is not None for one in filters]] = is_left
@@ -188,9 +192,9 @@ def _places(filters: Sequence[tuple[npt.NDArray[np.uint8], Ints]]) -> tuple[Ints
     )
 
 
-def _hold_one(addresses: Ints, sizes: Ints, alternatives: frozenset[str]) -> Flags:
-    found = np.zeros(len(sizes), np.bool_)
-    for word in alternatives:
+def _hold_one(addresses: Ints, sizes: Ints, has_numbers: Flags, alternatives: frozenset[str]) -> Flags:
+    found = ~has_numbers if UNTOLD in alternatives else np.zeros(len(sizes), np.bool_)
+    for word in alternatives - {UNTOLD}:
         found |= tokens.may_hold_at(addresses, sizes, [word])
     return found
 
@@ -213,6 +217,7 @@ def groups_of(segments: Sequence[Segment], known: Sequence[Known | None]) -> Gro
         joined([one.min_times_ns for one in indexes]),
         joined([one.max_times_ns for one in indexes]),
         *_places([(one.filters, one.filter_offsets) for one in indexes]),
+        np.concatenate([np.zeros(0, np.bool_), *(one.has_numbers for one in indexes)]),
     )
 
 
@@ -267,9 +272,8 @@ def _rows_in_groups(ends: Ints, ranges: Sequence[tuple[int, int]]) -> Ints:
 def _with_words(groups: Groups, alternatives: frozenset[str], mask: Flags) -> Flags:
     """Which groups may hold one of these words; those that are out already are not looked at."""
     left = np.flatnonzero(mask)
-    addresses, sizes = groups.filters[left], groups.filter_bytes[left]
     found = np.zeros(groups.count, np.bool_)
-    found[left] = _hold_one(addresses, sizes, alternatives)
+    found[left] = _hold_one(groups.filters[left], groups.filter_bytes[left], groups.has_numbers[left], alternatives)
     return found
 
 

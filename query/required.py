@@ -5,6 +5,8 @@ What a token filter of some records has to hold, in lower case (`query.sql.filte
 - of `message` every word that has an ASCII digit,
 - of `trace_id` and `span_id` every word,
 - of `attributes` every word of every string, decoded, and of every number, as it is written, however deep inside;
+- of those that are numbers, in whatever way they are written (`4.711e3`, "04711"), the digits of the integer that they
+  equal; `LARGE` in their place, if one has a fraction or an exponent and may equal integers of more than 15 digits;
 - `NESTED`, if an attribute of any of them is an object or a list: what is found in such a value's text may be a key,
   or have an escape right before it.
 """
@@ -15,7 +17,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from logstore.record import COLUMNS
-from logstore.tokens import NESTED
+from logstore.tokens import LARGE, NESTED
 from query import ast, literals, regexes
 from query.needles import has_digit, whole_words
 from query.sql.fields import ALIASES, SOURCES, Source, key_paths
@@ -26,9 +28,12 @@ ALTERNATIVES_MAX: Final = 64
 
 Words: TypeAlias = frozenset[str]
 """Alternatives: at least one of them is in the record."""
+UNTOLD: Final = "?"
+"""The alternative that it is one of those whose filter has numbers as they are written alone."""
 
 _NUMBER_CHARACTERS: Final = frozenset("0123456789.eE+-")
 _BOOLEANS: Final = ("true", "false")
+_IDENTIFIERS: Final = ("trace_id", "span_id")
 
 
 class _Field(Enum):
@@ -67,7 +72,7 @@ def _sets(condition: ast.Expression, field: Callable[[str], _Field | None]) -> I
         case ast.Comparison(ast.Operator.EQ, ast.Name(name), right) | ast.Comparison(
             ast.Operator.EQ, right, ast.Name(name)
         ) if isinstance(right, ast.Literal):
-            return _of_equal(field(name), right)
+            return _of_equal(field(name), _compared(name, right))
         case ast.OneOf(ast.Name(name), values):
             return _either([_of_equal(field(name), ast.Text(value)) for value in values])
         case ast.Phrase(ast.Name(name), text, prefix):
@@ -85,7 +90,7 @@ def _field(name: str, labels: Collection[str] | None) -> _Field | None:
     """What the filter holds of this field's value; None: not all that could be searched for."""
     if name == "message":
         return _Field.MESSAGE
-    if (name in COLUMNS and name not in ("trace_id", "span_id")) or name in ALIASES:
+    if (name in COLUMNS and name not in _IDENTIFIERS) or name in ALIASES:
         return None
     source, dot, _ = name.partition(".")
     if dot and source in SOURCES:
@@ -95,14 +100,29 @@ def _field(name: str, labels: Collection[str] | None) -> _Field | None:
     return _Field.ATTRIBUTE
 
 
+def _compared(name: str, right: ast.Literal) -> ast.Literal:
+    """What the field is compared with: identifiers are texts, whatever they look like."""
+    return ast.Text(right.text) if name in _IDENTIFIERS and not isinstance(right, ast.Text) else right
+
+
 def _of_equal(field: _Field | None, right: ast.Literal) -> Iterable[Words]:
-    """The whole value is this text. An attribute is then a string or a number written like that, or nothing follows."""
+    """The whole value is this text, or this number. An attribute of this text is then a string or a number written like
+    that, or nothing follows."""
     if field is _Field.ATTRIBUTE and not isinstance(right, ast.Text):
-        return ()
+        return _of_number(right.text) if isinstance(right, ast.Number) else ()
     value = right.value if isinstance(right, ast.Text) else right.text
     if field is _Field.ATTRIBUTE and _may_be_written_otherwise(value):
         return ()
     return _kept(field, whole_words(lower(value)))
+
+
+def _of_number(text: str) -> Iterable[Words]:
+    """An attribute equals this number: exactly, where both are written as integers, else as floating point."""
+    if literals.is_large_integer(text):
+        return [frozenset((text.lstrip("-0"), LARGE, UNTOLD))]
+    size = abs(float(text))
+    is_exact = size.is_integer() and 0 < size < 10**literals.EXACT_DIGITS
+    return [frozenset((str(int(size)), UNTOLD))] if is_exact else ()
 
 
 def _of_found(field: _Field | None, text: str, words: Iterable[str]) -> Iterable[Words]:
@@ -152,4 +172,4 @@ def _either(branches: Sequence[Iterable[Words]]) -> list[Words]:
 
 def _commonness(words: Words) -> tuple[int, int]:
     """Less is better: few alternatives, and long ones."""
-    return len(words), -min(len(word) for word in words if word != NESTED)
+    return len(words), -min(len(word) for word in words - {NESTED, LARGE, UNTOLD})

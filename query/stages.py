@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from logstore.pruning import Bounds
-from logstore.tokens import NESTED
+from logstore.tokens import LARGE, NESTED
 from query import analyse
 from query.groups import INSIDE
 from query.plan import Plan
 from query.reading import Reading
-from query.required import Words
+from query.required import UNTOLD, Words
 from query.times import format_time
 
 SHOWN_MAX: Final = 8
 """Values that a reason names."""
+
+_TOLD_APART: Final = {NESTED: "an object or list", LARGE: "a number of more than 15 digits with a fraction or exponent"}
 
 SEGMENTS: Final = "segments"
 ROW_GROUPS: Final = "row_groups"
@@ -152,8 +154,8 @@ def _identity(identity: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def _alternatives(words: Words) -> str:
-    named = sorted(words - {NESTED})
-    return _listed([*named, "an object or list"] if NESTED in words else named, " or ")
+    named = sorted(words - _TOLD_APART.keys() - {UNTOLD})
+    return _listed([*named, *(told for word, told in _TOLD_APART.items() if word in words)], " or ")
 
 
 def _listed(texts: Sequence[str], between: str) -> str:

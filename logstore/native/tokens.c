@@ -3,6 +3,8 @@
 #include "bloom.h"
 #include "fuse.h"
 #include "memory.h"
+#include "number.h"
+#include "numerals.h"
 #include "templates.h"
 #include "utf8.h"
 #include "word_hash.h"
@@ -35,8 +37,8 @@ struct build_result {
     struct find_result templates;
 };
 
-/* As a word: its 16 bytes are what `word_hash` may read. */
-static const uint8_t NESTED[17] = "{";
+/* As words: their 16 bytes are what `word_hash` may read. */
+static const uint8_t NESTED[17] = "{", LARGE[17] = "+";
 
 struct text {
     const uint8_t *at;
@@ -62,6 +64,7 @@ struct builder {
     uint64_t recent[1 << RECENT_BITS]; /* words seen last: most come again soon */
     struct buffer objects_in; /* int32: of each template, the last group in which such an object was noted whole, plus 1 */
     uint64_t nested; /* noted where an attribute may be an object or a list */
+    uint64_t large;  /* and where one may be so large a number in another spelling that it may equal several integers */
     struct text noted; /* attributes that were noted last, in the group `noted_in` - 1 */
     int32_t noted_in;
 };
@@ -143,10 +146,47 @@ static void note_all_words(struct builder *b, const struct word_marks *marks, co
     }
 }
 
-static void note_words(struct builder *b, struct text text) {
+/* Marks the words of a text, and notes them; returns where the text is readable past its end. */
+static const uint8_t *note_words(struct builder *b, struct text text) {
     const uint8_t *at = word_text_padded(&b->padded, text.at, text.length, text.readable_end);
     word_marks_read(&b->marks, at, text.length);
     note_all_words(b, &b->marks, at);
+    return at;
+}
+
+static void note_integer(struct builder *b, uint64_t value) {
+    uint8_t digits[NUMBER_TEXT_MAX + 16] = {0};
+    if (value) note(b, word_hash(digits, (size_t)(number_print_integer(digits, (int64_t)value) - digits)));
+}
+
+/* The digits of all integers that equal the number, as words. */
+static void note_numeral(struct builder *b, const struct numeral *numeral) {
+    if (numeral->is_integer) {
+        if (numeral->digits < numeral->digits_end) {
+            note(b, word_hash(numeral->digits, (size_t)(numeral->digits_end - numeral->digits)));
+        }
+        return;
+    }
+    if (numeral->is_large) note(b, b->large);
+    for (int i = 0; i < 2; i++) note_integer(b, numeral->integers[i]);
+}
+
+/* Of the numbers of a JSON text that are written in another way. */
+static void note_numerals(struct builder *b, const struct word_marks *marks, const uint8_t *text) {
+    struct numeral numeral;
+    for (size_t block = 0; block <= marks->length / 64; block++) {
+        for (uint64_t starts = digit_starts(marks, block); starts; starts &= starts - 1) {
+            size_t at = block * 64 + (size_t)__builtin_ctzll(starts);
+            if (numeral_at(marks, text, at, &numeral)) note_numeral(b, &numeral);
+        }
+    }
+}
+
+/* The words of a text that may be an attribute. */
+static void note_value(struct builder *b, struct text text) {
+    const uint8_t *at = note_words(b, text), *end = at + text.length;
+    struct numeral numeral;
+    if (numeral_read(at, end, &numeral) && numeral.end == end) note_numeral(b, &numeral);
 }
 
 static uint32_t hex4(const uint8_t *at) {
@@ -211,7 +251,8 @@ static int may_nest(struct text json) {
 static int is_escaped(struct text json) { return memchr(json.at, '\\', json.length) != NULL; }
 
 static void note_json(struct builder *b, struct text json) {
-    note_words(b, is_escaped(json) ? unescape(&b->unescaped, json) : json);
+    const uint8_t *text = note_words(b, is_escaped(json) ? unescape(&b->unescaped, json) : json);
+    note_numerals(b, &b->marks, text);
     if (may_nest(json)) note(b, b->nested);
 }
 
@@ -240,8 +281,8 @@ static size_t common_prefix(const uint8_t *one, const uint8_t *other, size_t at_
     return length;
 }
 
-/* The words of attributes that others have not, all of whose words are noted: those between the last quote that both
- * have and the next comma, which never part a word or an escape. Attributes of a stream mostly differ in few places. */
+/* The words of attributes that others have not, all of whose words are noted: those from the last quote that both have
+ * to the next comma, which never part a word, a number or an escape. Attributes of a stream mostly differ in few places. */
 static void note_changes(struct builder *b, struct text noted, struct text text) {
     const uint8_t *at = text.at, *end = at + text.length, *other = noted.at, *other_end = other + noted.length;
     while (at < end) {
@@ -249,7 +290,7 @@ static void note_changes(struct builder *b, struct text noted, struct text text)
         size_t same = common_prefix(at, other, left < other_left ? left : other_left);
         if (same == left && same == other_left) return;
         size_t from = same;
-        while (from && at[from - 1] != '"') from--;
+        while (from && at[--from] != '"') {}
         const uint8_t *comma = memchr(at + same, ',', left - same);
         const uint8_t *other_comma = memchr(other + same, ',', other_left - same);
         const uint8_t *stop = comma && other_comma ? comma : end;
@@ -272,6 +313,7 @@ static void note_attributes(struct builder *b, struct text attributes, struct te
                      (attributes.at == message.at || memcmp(attributes.at, message.at, message.length) == 0);
     if (is_message && !is_escaped(message)) {
         note_all_words(b, &b->message.marks, b->message.text);
+        note_numerals(b, &b->message.marks, b->message.text);
         if (may_nest(message)) note(b, b->nested);
         return;
     }
@@ -283,6 +325,7 @@ static void note_attributes(struct builder *b, struct text attributes, struct te
 static void note_object(struct builder *b, struct text message, int32_t template, int32_t group) {
     if (template != NO_TEMPLATE && was_noted(b, template, group)) {
         note_digit_words(b, &b->message);
+        note_numerals(b, &b->message.marks, b->message.text);
         return;
     }
     note_attributes(b, message, message, group);
@@ -301,7 +344,7 @@ static void note_row(struct builder *b, int64_t row, int32_t group) {
     else note_digit_words(b, &b->message);
     for (int64_t other = OTHERS; other < b->request->columns_count; other++) {
         struct text text = text_of(b, other, row);
-        if (text.length) note_words(b, text);
+        if (text.length) note_value(b, text);
     }
 }
 
@@ -354,6 +397,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     finder_init(&b->finder, &b->of_templates, &b->memory);
     message_words_init(&b->message, &b->memory);
     b->nested = word_hash(NESTED, 1);
+    b->large = word_hash(LARGE, 1);
     int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(b->memory.exhausted) == 0) {
         widen(b);

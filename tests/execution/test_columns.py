@@ -37,6 +37,8 @@ QUERIES = (
     "not deep.in.word:* | fields n, deep",
     "deep.in.word.too=3 or deep.none=4 or deep.in=9 or n=5 | fields n",
     "deep.a:text | stats count() as c",
+    'deep:"flag" deep.in:"w3" | stats count() as c',
+    "deep.list:17 or deep.a=5 | stats count() as c",
     "* | stats count() as c by deep.a | sort by c desc, deep.a",
     "attributes.deep.a=2 | stats max(deep.in.id) as m",
     "Status:* | fields Status, status",
@@ -148,4 +150,7 @@ def test_answers_do_not_tell_where_attributes_are(store: Store, engine: Engine) 
     inner = {nested.name: nested for nested in merged.columns.nested}
     assert inner["deep.in.word"].has_dots
     assert not inner["deep.a"].is_all
+    check(store, engine, both)
+    store._segments.rebuild_index(merged)
+    store.indexes.forget([merged])
     check(store, engine, both)

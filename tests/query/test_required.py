@@ -34,8 +34,11 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 text = needles.text
 NUMBERS = ("404", "-1", "4.04e2", "4040E-1", "404.50", "0", "-0", "1e999", "12345678901234567890123", "1e-7")
+NUMBERS = (*NUMBERS, "403.99999999999999999", "1e15", "999999999999999.99", "12345678901234567.5", "12345678901234568")
 number = st.sampled_from(NUMBERS)
-scalar = st.one_of(text.map(json.dumps), number, number.map(json.dumps), st.sampled_from(["true", "false", "null"]))
+scalar = st.one_of(
+    text.map(json.dumps), st.just('"0404"'), number, number.map(json.dumps), st.sampled_from(["true", "false", "null"])
+)
 key = st.sampled_from(["a", "b", "a.b", "x\nerror", "e4"])
 
 
@@ -93,7 +96,8 @@ def leaves(draw: st.DrawFn, values: list[tuple[str, str]]) -> ast.Expression:
         case 2 | 3:
             return ast.Contains(name, draw(st.sampled_from(ast.Affix)), draw(cut))
         case 4:
-            literal = draw(st.one_of(cut.map(ast.Text), st.just(ast.Text(value)), strategies.literal))
+            numeral = ast.Number(draw(st.sampled_from((*NUMBERS, "0404", "1000000000000000"))))
+            literal = draw(st.one_of(cut.map(ast.Text), st.just(ast.Text(value)), strategies.literal, st.just(numeral)))
             sides = (name, literal) if draw(st.booleans()) else (literal, name)
             return ast.Comparison(draw(st.sampled_from([ast.Operator.EQ, ast.Operator.EQ, ast.Operator.LT])), *sides)
         case 5:
@@ -135,6 +139,11 @@ def test_records_that_are_accepted_have_the_words(
         ('{"a": 404.50}', 'attributes.a="404.5"'),
         ('{"a": 4.04e2}', "attributes.a:404"),
         ('{"a": 4.04e2}', "attributes.a=404"),
+        ('{"a": 403.99999999999999999}', "attributes.a=404"),
+        ('{"a": 1e15}', "attributes.a=1000000000000000"),
+        ('{"a": 12345678901234567.5}', "attributes.a=12345678901234568"),
+        ('{"a": "0012345678901234567"}', "attributes.a=12345678901234567"),
+        ('{"trace_id": "0404"}', "trace_id=0404"),
         ('{"a": "0404"}', "attributes.a=404"),
         ('{"a": 4.04e2}', 'attributes.a^="404."'),
         ('{"a": true}', "attributes.a:TRUE"),
@@ -189,7 +198,21 @@ def test_values_whose_text_is_not_as_it_is_written(
         ('user*="ada l"', []),
         ('user*=" ada "', ["ada|{"]),
         ('user="404"', ["404"]),
-        ("user=404", []),
+        ("user=404", ["404|?"]),
+        ("user=-00404", ["404|?"]),
+        ("user=4.04e2", ["404|?"]),
+        ("user=404.5", []),
+        ("user=0", []),
+        ("user=1e15", []),
+        ("user=12345678901234567890", ["+|12345678901234567890|?"]),
+        ("user=404 or user=17", ["17|404|?"]),
+        ("user=4s", []),
+        ("user>=404", []),
+        ("not user=404", []),
+        ("trace_id=404", ["404"]),
+        ("trace_id=0404", ["0404"]),
+        ("app=404", []),
+        ("pod=404", []),
         ("user:404", []),
         ('user="4.5"', []),
         ('user="true"', []),

@@ -3,11 +3,15 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context
 from typing import Any
 
-from logstore.tokens import NESTED
+from logstore.tokens import LARGE, NESTED
 from tests.reference.conditions import lower
 from tests.reference.templates import is_word_character, words
+from tests.reference.values import INTEGER, NUMBER
+
+_KNOWN = Context(prec=16, rounding=ROUND_DOWN, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 
 
 class _Written(str):
@@ -15,6 +19,7 @@ class _Written(str):
 
 
 def tokens(record: Mapping[str, Any]) -> set[str]:
+    """What a filter has to hold."""
     found = {word for word in _words(record["message"]) if re.search("[0-9]", word)}
     for identifier in ("trace_id", "span_id"):
         found |= _words(record[identifier] or "")
@@ -22,8 +27,30 @@ def tokens(record: Mapping[str, Any]) -> set[str]:
     for value in attributes.values():
         found |= {NESTED} if isinstance(value, dict | list) else set()
         for text in _texts(value):
-            found |= _words(text)
+            found |= _words(text) | digits(text)
     return found
+
+
+def digits(text: str) -> set[str]:
+    """Of a number the digits of the integer that it equals; `LARGE` where it may equal several."""
+    if not NUMBER.fullmatch(text):
+        return set()
+    if INTEGER.fullmatch(text):
+        return {text.lstrip("-0")} - {""}
+    size = abs(float(text))
+    if size >= 10**15:
+        return {LARGE}
+    return {str(int(size))} if size and size.is_integer() else set()
+
+
+def likely_digits(text: str) -> set[str]:
+    """What a filter holds in their place: the first 16 digits of a number are those of an integer, or one less."""
+    if not NUMBER.fullmatch(text) or INTEGER.fullmatch(text):
+        return digits(text)
+    known = _KNOWN.create_decimal(text.lstrip("-"))
+    near = [size for size in (known, _KNOWN.next_plus(known)) if size]
+    whole = {str(int(size)) for size in near if size < 10**15 and size == size.to_integral_value()}
+    return whole | ({LARGE} if max(near, default=0) >= 10**15 else set())
 
 
 def _texts(value: Any) -> Iterator[str]:
