@@ -19,7 +19,7 @@ from tests.execution.records import START_NS, append, record
 
 COUNT = 4_900
 FILLER = {f"f{i}": {"": i} for i in range(500)}
-DOCUMENTS = [{"call": {"id": f"{i * 7 % COUNT:05}", "user": f"u{i % 31}", "verb": "got"[i % 3]}} for i in range(COUNT)]
+DOCUMENTS = [{"call": {"id": f"{i * 11 % COUNT:05}", "user": f"u{i % 31}", "verb": "got"[i % 3]}} for i in range(COUNT)]
 CALLS = [document["call"] for document in DOCUMENTS]
 
 
