@@ -27,6 +27,7 @@ _phrase_stands = kernel(
     ctypes.c_int32,
     ctypes.c_int32,
     ctypes.c_void_p,
+    is_short=True,
 )
 _words_stand = kernel(
     "kernel_words_stand",

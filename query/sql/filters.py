@@ -1,36 +1,53 @@
 """Words, phrases and other tests of one text."""
 
-from logstore.record import STORED, WORD
 from logstore.words import is_word_character
 from query import ast, regexes
-from query.sql.fragment import bind, joined, sql
+from query.sql.fragment import Sql, bind, joined, sql
 from query.sql.regex import check_pattern
 from query.sql.value import TRUE, Condition, Value, text
 
-_OF_WORDS = frozenset(field.name for field in STORED if field.type == WORD)
+_MESSAGE = Sql("message")
+_NOT_WORD = "[^0-9a-z_]"
+"""In a lower-cased text of ASCII characters."""
+_NEEDED_MIN = 3
+"""Texts of fewer characters are in most records."""
 _FUNCTIONS = {ast.Affix.ANYWHERE: "contains", ast.Affix.START: "starts_with", ast.Affix.END: "ends_with"}
 
 
 def phrase(target: Value, node: ast.Phrase) -> Condition:
-    """By a function of ours, which needs no lower-case copy of the text if the phrase is of ASCII characters. First
-    whether it is there at all, where that is cheap: it has no letters, or the texts are so few that DuckDB asks each
-    only once."""
+    """Of messages, which differ and may be long, by a function of ours, which needs no copy in lower case if the phrase
+    is of ASCII characters. Of others, which are mostly few, so that DuckDB asks each only once: first whether the
+    phrase is there at all, then whether it stands between words' ends, by a pattern in texts of ASCII characters only.
+    """
     needle = lower(node.text)
     value = text(target)
     if not needle:
         return Condition(sql("{} IS NOT NULL", value), nullable=False)
-    has_case, is_few = _has_case(needle), value.text in _OF_WORDS
-    hay = sql("lower({})", value) if has_case and (is_few or not needle.isascii()) else value
-    stands = sql("stands_free({}, {}, {})", hay, bind(needle), bind(node.prefix))
-    if has_case and not is_few:
-        return Condition(stands, target.nullable)
+    has_case, is_message = _has_case(needle), value == _MESSAGE
+    hay = sql("lower({})", value) if has_case and not (is_message and needle.isascii()) else value
+    by_function = sql("stands_free({}, {}, {})", hay, bind(needle), bind(node.prefix))
+    if has_case and is_message:
+        return Condition(by_function, target.nullable)
     found = sql("contains({}, {})", hay, bind(needle))
-    return Condition(sql("({} AND {})", found, stands) if _may_be_inside(node) else found, target.nullable)
+    if not any(_ends_inside(node)):
+        return Condition(found, target.nullable)
+    stands = by_function if is_message else _by_pattern(value, node, by_function)
+    return Condition(sql("({} AND {})", found, stands), target.nullable)
 
 
-def _may_be_inside(node: ast.Phrase) -> bool:
-    """Whether the phrase, not empty, might begin or end inside a word."""
-    return is_word_character(node.text[0]) or (is_word_character(node.text[-1]) and not node.prefix)
+def _ends_inside(node: ast.Phrase) -> tuple[bool, bool]:
+    """Whether the phrase, not empty, might begin and end inside a word."""
+    return is_word_character(node.text[0]), is_word_character(node.text[-1]) and not node.prefix
+
+
+def _by_pattern(value: Sql, node: ast.Phrase, by_function: Sql) -> Sql:
+    needle = lower(node.text)
+    if not needle.isascii():
+        return by_function
+    begins, ends = _ends_inside(node)
+    before, after = f"(?:^|{_NOT_WORD})" if begins else "", f"(?:{_NOT_WORD}|$)" if ends else ""
+    plain = sql("regexp_matches(lower({}), {})", value, bind(before + escape(needle) + after))
+    return sql("CASE WHEN strlen({}) = length({}) THEN {} ELSE {} END", value, value, plain, by_function)
 
 
 def present(target: Value) -> Condition:
@@ -49,9 +66,11 @@ def match(target: Value, node: ast.Match) -> Condition:
 
 
 def _needed(pattern: str) -> tuple[str, ...]:
-    """Texts that every match has as they stand."""
+    """Texts that every match has as they stand, and few records may have."""
     needed = regexes.needed(pattern)
-    return needed.alternatives[0] if len(needed.alternatives) == 1 and not needed.folded else ()
+    if needed.folded or len(needed.alternatives) > 1:
+        return ()
+    return tuple(one for one in needed.alternatives[0] if len(one) >= _NEEDED_MIN)
 
 
 def contains(target: Value, node: ast.Contains) -> Condition:
@@ -70,6 +89,11 @@ def one_of(target: Value, node: ast.OneOf) -> Condition:
 def lower(needle: str) -> str:
     """Simple lower-casing, character by character, as DuckDB's own."""
     return "".join(c.lower()[0] for c in needle)
+
+
+def escape(needle: str) -> str:
+    """The RE2 pattern of exactly this text."""
+    return "".join(c if c.isalnum() or c == "_" or not c.isascii() else f"\\x{ord(c):02x}" for c in needle)
 
 
 def _has_case(needle: str) -> bool:
