@@ -7,8 +7,8 @@ A file of its own beside the segments' directory, built from the segment alone a
     facts    those arrays one after the other, little-endian, zstd; cells are Arrow IPC streams
     filters  the token filters of logstore/tokens.py, one a row group, used where they lie in the file
 
-A reader knows every version up to its own. Version 1 has no cells, and no numbers of first records; filters of before
-version 3 have numbers as they are written alone.
+A reader knows every version up to its own. Version 1 has no cells, and no numbers of first records; before version 3
+filters have numbers only as they are written.
 """
 
 import json

@@ -3,10 +3,10 @@
 A group's filter holds each word of its messages that has an ASCII digit, and all words of the keys and values of its
 attributes and of further columns. Letters of either case are one, and all characters beyond ASCII are one, so that a
 search that ignores case misses nothing either. `NESTED` is held if some attribute may be an object or a list, whose
-text, when it is searched, has other words: keys, and what stands next to an escape. A number, or a text that is one, is
-held by its digits too where it is written in another way (`4.711e3`, "04711") and equals an integer of at most 15
-digits; `LARGE` is held if one may equal integers of more. Of the words that a filter does not
-hold 0.03 % are taken for held. It is a binary fuse filter (logstore/native/fuse.h) of the hashes of
+text, when it is searched, has other words: keys, and what stands next to an escape. Of attributes that equal an integer
+and are not written as its digits (`4.711e3`, "04711"), the digits are held as well; `LARGE` is held in their place if
+one with a fraction or an exponent may equal integers of more than 15 digits. Of the words that a filter does not hold
+0.03 % are taken for held. It is a binary fuse filter (logstore/native/fuse.h) of the hashes of
 logstore/native/word_hash.h; segments of before have split-block Bloom filters as in Parquet's specification, which are
 told by their size, a multiple of 32 bytes. Building needs about 90 bytes a distinct word of one group.
 """

@@ -4,7 +4,7 @@
 
 #include "word_marks.h"
 
-/* Of an integer, which a double has whatever the others are. */
+/* A double tells all integers of so many digits apart. */
 enum { EXACT_DIGITS = 15 };
 
 struct numeral {
@@ -39,8 +39,8 @@ static inline size_t digits_past(const struct word_marks *marks, size_t at) {
 }
 
 /* Reads the number of a JSON text that has the digits with which the word at `at` begins, if it may equal an integer
- * whose digits are no word of the text: if they have zeros before them, or an exponent follows, or a fraction of nines
- * or after more digits than a double tells apart. */
+ * whose digits are no word of the text: if these begin with a zero, or are followed by an exponent, by a nine behind the
+ * point, or by a fraction where they are more than a double tells apart. */
 static inline int numeral_at(const struct word_marks *marks, const uint8_t *text, size_t at, struct numeral *numeral) {
     size_t past = digits_past(marks, at), count = past - at;
     uint8_t before = text[at - (at > 0)], after = text[past];
