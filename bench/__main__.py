@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import agents, compare, concurrency, connections, ingest, needle, plan, query, size, small, tail
+from bench import agents, compare, concurrency, connections, ingest, needle, plan, query, size, small, tail, variety
 
 SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "ingest": ingest.run,
@@ -19,6 +19,7 @@ SUBJECTS: Final[dict[str, Callable[[argparse.Namespace], str]]] = {
     "agents": agents.run,
     "connections": connections.run,
     "concurrency": concurrency.run,
+    "variety": variety.run,
 }
 
 

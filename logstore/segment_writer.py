@@ -322,11 +322,14 @@ def _partition_values(first: dict[str, str], time_ns: int, layout: Layout) -> tu
 def _stream_ranges(table: pa.Table, times: Ints, group_rows: int) -> Iterator[StreamRange]:
     """The rows of each stream in each row group."""
     columns = [index.one_chunk(table[column]) for column in STREAM]
+    codes = [codes_or(column, -1) for column in columns]
     groups = np.arange(table.num_rows) // group_rows
-    starts = run_starts(groups, *(codes_or(column, -1) for column in columns))
+    starts = run_starts(groups, *codes)
     finishes = np.append(starts[1:], table.num_rows)
-    places = pa.array(starts)
-    streams = zip(*(column.take(places).cast(pa.string()).fill_null("").to_pylist() for column in columns), strict=True)
+    words = ([*column.dictionary.to_pylist(), ""] for column in columns)  # a null's code is the last one's
+    streams = zip(
+        *([texts[at] for at in code[starts].tolist()] for code, texts in zip(codes, words, strict=True)), strict=True
+    )
     lowest, highest = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
     facts = (numbers.tolist() for numbers in (starts, finishes - starts, lowest, highest))
     return map(StreamRange, streams, *facts)

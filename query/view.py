@@ -266,7 +266,7 @@ def _select_files(session: Session, index: int, files: _Files, names: Sequence[s
         columns.append(f"CAST(1 AS BIGINT) AS {WEIGHT}")
     if view.has_segments:
         columns.append(f"filename AS {SEGMENT}")
-    is_mixed = any(piece.segment.columns.stored != files.pieces[0].segment.columns.stored for piece in files.pieces)
+    is_mixed = any(piece.segment.columns.kinds != files.pieces[0].segment.columns.kinds for piece in files.pieces)
     union = ", union_by_name = true" if is_mixed and kinds else ""
     return (
         f"SELECT {', '.join(columns)} FROM read_parquet(getvariable('files_{index}'), "
