@@ -154,7 +154,7 @@ def _patterns() -> Question:
         0.15,
         "* | patterns 10 | fields pattern, count",
         f"select regexp_replace(message, '{_IN_WORDS}*[0-9]{_IN_WORDS}*', '<*>', 'g') as pattern, count(*) as n "
-        "from logs group by pattern order by n desc, pattern limit 10",
+        "from logs group by pattern order by n desc, min(time) limit 10",
         "",
         brute=_count(f"message like '%{SUBSTRING}%'"),
     )
