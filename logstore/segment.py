@@ -9,7 +9,8 @@ and once more in the file's key-value metadata:
     logstore.window_ns  start of the epoch-aligned day all records lie in, or -1
 
 Beside the record's columns there are `_template`, the id of the message's template (logstore/templates.py), and the
-frequent attributes under their own names (logstore/columns.py); `attributes` has the others.
+frequent attributes under their own names (logstore/columns.py), copies of what is frequent in their objects among them;
+`attributes` has the others.
 """
 
 import json
