@@ -248,7 +248,8 @@ def asked(kind: Kind, records: int) -> Iterator[Question]:
     """The questions about a corpus of this kind and size."""
     for at, (text, sql) in enumerate(kind.questions):
         once = str(FIRST_ID + records // 3 + at)
-        yield Question(f"`{text}`", 1.0, text.replace("{id}", once), sql.replace("{id}", once), "")
+        shown = text.replace("|", "\\|")  # in a cell of a table
+        yield Question(f"`` {shown} ``", 1.0, text.replace("{id}", once), sql.replace("{id}", once), "")
 
 
 def _corpus(kind: Kind, records: int, seed: int) -> Corpus:
