@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -155,7 +156,12 @@ def test_of_free_text_only_what_is_shown_is_made(opened: tuple[Store, Engine], m
     assert not has_every_template(store)
     made: list[int] = []
     texts = templates.texts
-    monkeypatch.setattr(templates, "texts", lambda messages: [made.append(len(messages)), texts(messages)][1])
+
+    def noted(messages: pa.StringArray) -> object:
+        made.append(len(messages))
+        return texts(messages)
+
+    monkeypatch.setattr(templates, "texts", noted)
     query = parse("* | patterns 7 | fields pattern, count")
     assert rows(store, engine, query, "desc") == [tuple(row) for row in evaluator.answer(query, records).rows]
     assert sum(made) == 7
