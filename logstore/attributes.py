@@ -64,7 +64,7 @@ class Split:
     in_rest: tuple[bool, ...]
 
 
-class _Key(ctypes.Structure):
+class AskedKey(ctypes.Structure):
     _fields_ = (("text", ctypes.c_void_p), ("length", ctypes.c_int64), ("kind", ctypes.c_int64))
 
 
@@ -86,7 +86,7 @@ class _SplitRequest(ctypes.Structure):
         ("rows", ctypes.c_int64),
         ("attributes", ArrayInput),
         ("messages", ArrayInput),
-        ("keys", ctypes.POINTER(_Key)),
+        ("keys", ctypes.POINTER(AskedKey)),
         ("key_count", ctypes.c_int64),
         ("column_count", ctypes.c_int64),
     )
@@ -108,7 +108,7 @@ class _JoinRequest(ctypes.Structure):
         ("messages", ArrayInput),
         ("columns", ctypes.POINTER(_JoinColumn)),
         ("column_count", ctypes.c_int64),
-        ("omitted", ctypes.POINTER(_Key)),
+        ("omitted", ctypes.POINTER(AskedKey)),
         ("omitted_count", ctypes.c_int64),
     )
 
@@ -121,7 +121,7 @@ _line_member: Final = kernel(
     "kernel_line_member",
     ctypes.c_int64,
     ctypes.POINTER(ArrayInput),
-    ctypes.POINTER(_Key),
+    ctypes.POINTER(AskedKey),
     ctypes.POINTER(TextColumn),
     ctypes.POINTER(TextColumn),
 )
@@ -166,7 +166,7 @@ def split(
     texts = KeyTexts()
     asked = [*(texts.key(key, kind) for key, kind in keys), *(texts.key(key, None) for key in omit)]
     request = _SplitRequest(
-        rows, ArrayInput.of(attributes), ArrayInput.of(messages), c_array(_Key, asked), len(asked), len(keys)
+        rows, ArrayInput.of(attributes), ArrayInput.of(messages), c_array(AskedKey, asked), len(asked), len(keys)
     )
     rest, columns = TextColumn(), (TypedColumn * len(keys))()
     check(_split(ctypes.byref(request), ctypes.byref(rest), columns))
@@ -205,7 +205,7 @@ def join(
         ArrayInput.of(messages),
         c_array(_JoinColumn, joined),
         len(joined),
-        c_array(_Key, asked),
+        c_array(AskedKey, asked),
         len(asked),
     )
     attributes = TextColumn()
@@ -243,8 +243,6 @@ def line_member(messages: pa.StringArray, key: str) -> tuple[pa.StringArray, pa.
 class KeyTexts:
     """Keeps the texts alive whose places a kernel is told."""
 
-    Key: Final = _Key
-
     def __init__(self) -> None:
         self._kept: list[bytes] = []
 
@@ -253,8 +251,8 @@ class KeyTexts:
         self._kept.append(content)
         return address_of(content), len(content)
 
-    def key(self, text: str, kind: Kind | None) -> _Key:
-        return _Key(*self.place(text), _NO_KIND if kind is None else KINDS.index(kind))
+    def key(self, text: str, kind: Kind | None) -> AskedKey:
+        return AskedKey(*self.place(text), _NO_KIND if kind is None else KINDS.index(kind))
 
 
 def _kind_number(column: pa.Array) -> int:

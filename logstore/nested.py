@@ -11,7 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from logstore.attributes import PATH_SEPARATOR, KeyTexts, Kind, TypedColumn, c_array, check
+from logstore.attributes import PATH_SEPARATOR, AskedKey, KeyTexts, Kind, TypedColumn, c_array, check
 from logstore.native import kernel
 from logstore.native.arrays import ArrayInput
 
@@ -36,7 +36,7 @@ class _Request(ctypes.Structure):
         ("rows", ctypes.c_int64),
         ("attributes", ArrayInput),
         ("messages", ArrayInput),
-        ("paths", ctypes.POINTER(KeyTexts.Key)),
+        ("paths", ctypes.POINTER(AskedKey)),
         ("path_count", ctypes.c_int64),
     )
 
@@ -52,9 +52,7 @@ def copies(attributes: pa.StringArray, paths: Sequence[tuple[Path, Kind]], messa
         return []
     rows, texts = len(attributes), KeyTexts()
     asked = [texts.key(PATH_SEPARATOR.join(path), kind) for path, kind in paths]
-    request = _Request(
-        rows, ArrayInput.of(attributes), ArrayInput.of(messages), c_array(KeyTexts.Key, asked), len(asked)
-    )
+    request = _Request(rows, ArrayInput.of(attributes), ArrayInput.of(messages), c_array(AskedKey, asked), len(asked))
     columns, has_dots = (TypedColumn * len(paths))(), (ctypes.c_int64 * len(paths))()
     check(_nested(ctypes.byref(request), columns, has_dots))
     return [
