@@ -163,7 +163,7 @@ class _Groups:
 def _columns(piece: Piece, view: View) -> set[str]:
     """The file's columns that are read for the view's."""
     kinds = dict(piece.segment.columns.kinds)
-    found = set(view.columns) | {name for name in view.attributes if name in kinds}
+    found = set(view.columns) | (piece.segment.columns.stored.keys() & set(view.attributes))
     if view.columns.issuperset(RECORD):
         found |= set(kinds)
     if view.leaves or view.has_templates:

@@ -13,6 +13,7 @@ from logstore.settings import StoreSettings
 from logstore.store import Store
 from query.engine import Engine
 from query.execute import run
+from query.explain import explain
 from query.request import Request
 from tests.execution.records import START_NS, append, record
 
@@ -139,6 +140,10 @@ def test_answers_do_not_tell_where_attributes_are(store: Store, engine: Engine) 
     assert {name for name, nested in inner.items() if not nested.is_all} == {"deep.a"}
     assert not any(nested.has_dots for nested in inner.values())
     check(store, engine, first)
+    read, not_there = (
+        explain(store, engine, Request(f"* | stats count() by deep.{key}")) for key in ("in.word", "none")
+    )
+    assert read["bytes"] > not_there["bytes"], "the column's own are told"
     append(store, records(600, 400, ids_come_twice=True))
     both = answers(store, engine)
     store.flush()
