@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from logstore import pruning
 from query import analyse, sql
-from query.ast import Extend, Fields, Limit, Patterns, Query, Stats, Top, Where
+from query.ast import Extend, Fields, Limit, Patterns, Pipe, Query, Stats, Top, Where
 from query.reading import Reading
 from query.sql import Compiled, Place, Window
 from query.sql.fields import ANYTHING, Stored
@@ -80,12 +80,16 @@ def first_groups_for(reading: Reading, request: Request) -> sql.Sql:
 
 
 def split_limit(query: Query) -> tuple[Query, int | None]:
-    """A trailing `limit` apart from the rest, which then may be row-wise; the least of several."""
-    rows: int | None = None
-    while query.pipes and isinstance(query.pipes[-1], Limit):
-        rows = min(query.pipes[-1].rows, rows if rows is not None else query.pipes[-1].rows)
-        query = replace(query, pipes=query.pipes[:-1])
-    return query, rows
+    """The query without its `limit`, and what that is, where each row that this lets through comes out; the least of
+    several."""
+    pipes, after, rows = list(query.pipes), list[Pipe](), list[int]()
+    while pipes and isinstance(pipes[-1], Limit | Fields | Extend):
+        match pipes.pop():
+            case Limit(limit):
+                rows.append(limit)
+            case pipe:
+                after.insert(0, pipe)
+    return replace(query, pipes=(*pipes, *after)), min(rows, default=None)
 
 
 def is_grouped(query: Query) -> bool:

@@ -66,6 +66,8 @@ def test_a_limit_takes_the_first_of_the_order(filled: tuple[Store, Engine], orde
     assert lines(*filled, "severity=error | limit 5", order=order) == errors[:5]
     assert lines(*filled, "severity=error | limit 50", limit=7, order=order) == errors[:7]
     assert lines(*filled, "severity=error | limit 0", order=order) == []
+    some = "severity=error | limit 50 | extend n = 1 | limit 6 | fields pod, n"
+    assert lines(*filled, some, order=order) == [{"pod": row["pod"], "n": 1} for row in errors[:6]]
 
 
 def test_a_time_range_has_its_start_and_not_its_end(filled: tuple[Store, Engine]) -> None:

@@ -185,8 +185,9 @@ def test_a_scan_of_everything_reads_one_column_of_all_row_groups(hours: Store, r
     assert column <= actual["bytes"] < sum(path.stat().st_size for path, _ in files) / 4
 
 
-def test_the_newest_records_leave_slices_of_time_unread(hours: Store, reader: Engine) -> None:
-    found, actual = _analyzed(hours, reader, "*", limit=10)
+@pytest.mark.parametrize(("text", "limit"), [("*", 10), ("* | limit 10 | extend text = message | fields text", 1_000)])
+def test_the_newest_records_leave_slices_of_time_unread(hours: Store, reader: Engine, text: str, limit: int) -> None:
+    found, actual = _analyzed(hours, reader, text, limit=limit)
     assert actual["rows"] == 10
     assert 0 < actual["slices"]["read"] < actual["slices"]["all"]
     newest = max(metadata.num_row_groups for _, metadata in _files(hours))
