@@ -18,6 +18,7 @@ from logstore.attributes import Kind
 from logstore.columns import AttributeColumns
 from logstore.errors import Unavailable
 from logstore.labels import bounded, keys_of
+from logstore.stream_ids import StreamIds
 from logstore.stream_totals import StreamTotals
 from logstore.tables import Stream
 from logstore.upgrade import SECRET, upgrade
@@ -90,7 +91,7 @@ class Catalog:
         sa.event.listen(self._engine, "connect", _configure)
         with self._engine.begin() as connection:
             upgrade(connection, path)
-        self._stream_ids: dict[Stream, int] = {}
+        self._stream_ids = StreamIds()
         self._totals: StreamTotals | None = None
         """Of what is published; replaced under `_writing`. A merge changes nothing about it."""
         with self._engine.connect() as connection:
@@ -199,7 +200,7 @@ class Catalog:
             streams = tables.streams_of(connection, ids)
             self._delete_segments(connection, ids)
             tables.delete_unused(connection, streams)
-            self._stream_ids.clear()
+            self._stream_ids.forget()
             self._totals = None
 
     def stream_totals(self) -> StreamTotals:
@@ -264,7 +265,7 @@ class Catalog:
                 with self._engine.begin() as connection:
                     yield connection
             except BaseException:
-                self._stream_ids.clear()
+                self._stream_ids.forget()
                 self._totals = None
                 raise
 
@@ -281,21 +282,26 @@ class Catalog:
         last = connection.scalar(sa.select(sa.func.max(id_))) or 0
         connection.execute(tables.segments.insert(), [self._segment_row(item.segment) for item in new])
         ids = connection.scalars(sa.select(id_).where(id_ > last).order_by(id_)).all()
-        streams = self._ids_of(connection, {found.stream for item in new for found in item.ranges})
+        self._add_streams(connection, {found.stream for item in new for found in item.ranges})
         rows = [
-            {
-                "segment": segment_id,
-                "stream": streams[found.stream],
-                "first_row": found.first_row,
-                "rows": found.rows,
-                "min_time_ns": found.min_time_ns,
-                "max_time_ns": found.max_time_ns,
-            }
+            (
+                segment_id,
+                found.first_row,
+                self._stream_ids[found.stream],
+                found.rows,
+                found.min_time_ns,
+                found.max_time_ns,
+            )
             for segment_id, item in zip(ids, new, strict=True)
             for found in item.ranges
         ]
-        connection.execute(tables.ranges.insert(), rows)
+        tables.insert(connection, tables.ranges, rows)
         return [replace(item.segment, id=segment_id) for segment_id, item in zip(ids, new, strict=True)]
+
+    def _add_streams(self, connection: sa.Connection, streams: Collection[Stream]) -> None:
+        new = self._stream_ids.add(connection, streams)
+        if new and self.label_keys is not None:
+            self.label_keys = bounded(self.label_keys.union(*(keys_of(labels) for *_, labels in new)))
 
     def _segment_row(self, segment: Segment) -> dict[str, Any]:
         row = {column.name: getattr(segment, column.name) for column in tables.segments.c if column.name != "id"}
@@ -309,24 +315,6 @@ class Catalog:
             some = ids[start : start + _BATCH]
             connection.execute(tables.ranges.delete().where(tables.ranges.c.segment.in_(some)))
             connection.execute(tables.segments.delete().where(tables.segments.c.id.in_(some)))
-
-    def _ids_of(self, connection: sa.Connection, streams: Collection[Stream]) -> dict[Stream, int]:
-        """The ids of these streams, which are added where they are new."""
-        known = {stream: self._stream_ids[stream] for stream in streams if stream in self._stream_ids}
-        unknown = [stream for stream in streams if stream not in known]
-        known.update(tables.find_streams(connection, unknown))
-        if added := [stream for stream in unknown if stream not in known]:
-            known.update(zip(added, tables.add_streams(connection, added), strict=True))
-        if unknown and self.label_keys is not None:
-            self.label_keys = bounded(self.label_keys.union(*(keys_of(labels) for *_, labels in unknown)))
-        if len(self._stream_ids) + len(unknown) > _STREAM_CACHE:
-            self._stream_ids.clear()
-        self._stream_ids.update(known)
-        return known
-
-
-_STREAM: Final = tuple(tables.streams.c[name] for name in tables.STREAM)
-_STREAM_CACHE: Final = 100_000
 
 
 def _configure(connection: Any, _record: object) -> None:

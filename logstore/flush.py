@@ -1,5 +1,6 @@
 """Flush: records of the buffer become segments, and the WAL lets go of them."""
 
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -31,7 +32,7 @@ from logstore.settings import StoreSettings
 log = structlog.get_logger("logstore.flush")
 
 FAILURES_TO_QUARANTINE: Final = 2
-STORAGE_ERRORS: Final = (OSError, SQLAlchemyError)
+STORAGE_ERRORS: Final = (OSError, SQLAlchemyError, sqlite3.Error)
 
 Choice = tuple[tuple[Chunk, ...], frozenset[Partition]]
 """The chunks to flush, which are the oldest, and of which partitions."""
