@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 
 from ingest.lines_kernels import Mask
 from ingest.rules_view import View
-from logstore.attributes import line_member
+from logstore.attributes import line_text
 from logstore.errors import InvalidSettings
 from logstore.record import IDENTITY, SEVERITIES
 
@@ -141,7 +141,7 @@ def _attribute(key: str, wanted: Any, place: Place) -> Condition:
     tests = [_text_test(item, place, "equals") for item in _list(wanted, place)]
 
     def holds(view: View) -> Mask:
-        values = line_member(view.seen.batch.column("attributes"), key)[0]
+        values = line_text(view.seen.batch.column("attributes"), [(key,)])
         return reduce(np.logical_or, (_holds(test(values)) for test in tests))
 
     return holds

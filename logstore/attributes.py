@@ -13,18 +13,18 @@ Whatever else (null, arrays, objects, misfits) stays in the rest. A row that is 
 stays there as it is.
 
 Keys of texts, objects and arrays may be *omitted* altogether: in a row where nothing but such values would be left,
-and the message has the very same of all omitted keys, they are not stored, for `join` and `line_member` can read them
+and the message has the very same of all omitted keys, they are not stored, for `join` and `line_text` can read them
 in the message. The sign of it is that the row's rest is null. (So a row of which nothing is left, but whose message
 would tell something, has the rest `{}`.)
 """
 
 import ctypes
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -49,8 +49,10 @@ ARROW: Final[Mapping[Kind, pa.DataType]] = MappingProxyType(
 
 KINDS: Final = tuple(Kind)
 _NO_KIND: Final = len(KINDS)
+Path: TypeAlias = tuple[str, ...]
+"""Where a value stands in an object: a key, and what is inside it."""
 PATH_SEPARATOR: Final = "\x1f"
-"""Between the keys of a path to a value inside of objects."""
+"""Between the keys of a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +115,21 @@ class _JoinRequest(ctypes.Structure):
     )
 
 
+class _LineRequest(ctypes.Structure):
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("messages", ArrayInput),
+        ("paths", ctypes.POINTER(AskedKey)),
+        ("path_count", ctypes.c_int64),
+    )
+
+
 _split: Final = kernel(
     "kernel_attributes_split", ctypes.POINTER(_SplitRequest), ctypes.POINTER(TextColumn), ctypes.POINTER(TypedColumn)
 )
 _join: Final = kernel("kernel_attributes_join", ctypes.POINTER(_JoinRequest), ctypes.POINTER(TextColumn))
-_line_member: Final = kernel(
-    "kernel_line_member",
-    ctypes.c_int64,
-    ctypes.POINTER(ArrayInput),
-    ctypes.POINTER(AskedKey),
-    ctypes.POINTER(TextColumn),
-    ctypes.POINTER(TextColumn),
-)
-
-
+_line_text: Final = kernel("kernel_line_text", ctypes.POINTER(_LineRequest), ctypes.POINTER(TextColumn))
+_line_json: Final = kernel("kernel_line_json", ctypes.POINTER(_LineRequest), ctypes.POINTER(TextColumn))
 _prepend: Final = kernel(
     "kernel_attributes_prepend",
     ctypes.c_int64,
@@ -214,30 +217,32 @@ def join(
 
 
 def _or_in_line(column: pa.Array, rest: pa.StringArray, messages: pa.StringArray, key: str) -> pa.Array:
-    in_line = pc.if_else(pc.is_null(rest), line_member(messages, key)[0], None)
+    in_line = pc.if_else(pc.is_null(rest), line_text(messages, [(key,)]), None)
     return pc.coalesce(column, in_line)
 
 
-def line_member(messages: pa.StringArray, key: str) -> tuple[pa.StringArray, pa.StringArray]:
-    """The text form and the JSON text of a key, or of the value at a path, of those messages that are one JSON object
-    (blanks around it allowed) with unique keys and without lone surrogates; null elsewhere, and for JSON null.
+def line_text(messages: pa.StringArray, paths: Sequence[Path]) -> pa.StringArray:
+    """The text form of the first value, other than JSON null, at one of the paths in those messages that are one JSON
+    object (blanks around it allowed) with unique keys and without lone surrogates; null elsewhere.
 
     The text form of a string are its characters; a number is written as DuckDB writes it if it fits a kind, arrays,
     objects and other numbers as they stand.
     """
+    return _in_lines(_line_text, messages, paths)
+
+
+def line_json(messages: pa.StringArray, paths: Sequence[Path]) -> pa.StringArray:
+    """The JSON text of the same; that of a number is its text form."""
+    return _in_lines(_line_json, messages, paths)
+
+
+def _in_lines(read: Callable[..., int], messages: pa.StringArray, paths: Sequence[Path]) -> pa.StringArray:
     texts = KeyTexts()
-    text, as_json = TextColumn(), TextColumn()
-    asked = texts.key(key, None)
-    check(
-        _line_member(
-            len(messages),
-            ctypes.byref(ArrayInput.of(messages)),
-            ctypes.byref(asked),
-            ctypes.byref(text),
-            ctypes.byref(as_json),
-        )
-    )
-    return text.to_array(len(messages)), as_json.to_array(len(messages))
+    asked = [texts.key(PATH_SEPARATOR.join(path), None) for path in paths]
+    request = _LineRequest(len(messages), ArrayInput.of(messages), c_array(AskedKey, asked), len(asked))
+    column = TextColumn()
+    check(read(ctypes.byref(request), ctypes.byref(column)))
+    return column.to_array(len(messages))
 
 
 class KeyTexts:

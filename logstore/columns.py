@@ -7,8 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-from logstore.attributes import PATH_SEPARATOR, Kind
-from logstore.nested import Path
+from logstore.attributes import PATH_SEPARATOR, Kind, Path
 from logstore.record import COLUMNS
 from logstore.survey import KeyFacts
 

@@ -11,11 +11,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from logstore.attributes import PATH_SEPARATOR, AskedKey, KeyTexts, Kind, TypedColumn, c_array, check
+from logstore.attributes import PATH_SEPARATOR, AskedKey, KeyTexts, Kind, Path, TypedColumn, c_array, check
 from logstore.native import kernel
 from logstore.native.arrays import ArrayInput
-
-Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@
   JSON column and those that have columns of their own; `told` names these, and the keys that only the message has.
 - `template_id(message)`: the id of a message's template, the same as in segments' files; of a message that has none,
   one of its own. `template_text(message)`: the template, or the message that has none, as people read it.
-- `line_text(message, key)`, `line_json(message, key)`: a key, or a path, of a message that is one JSON object.
+- `line_text(message, paths)`, `line_json(message, paths)`: the first value that there is at some paths in a message
+  that is one JSON object.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -23,6 +24,7 @@ import pyarrow.compute as pc
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from logstore import attributes, templates, words
+from logstore.attributes import Path
 
 NO_SECRET: Final = bytes(templates.SECRET_BYTES)
 SHOWN_WILDCARD: Final = "<*>"
@@ -69,18 +71,30 @@ def _parsed(told: str) -> tuple[list[str], list[str]]:
     return keys, omitted
 
 
-def _line_text(messages: pa.ChunkedArray, keys: pa.ChunkedArray) -> pa.Array:
-    return _line_member(messages, keys)[0]
+def paths(some: Sequence[Path]) -> str:
+    """What `line_text` and `line_json` are told of paths."""
+    return json.dumps(some, ensure_ascii=False)
 
 
-def _line_json(messages: pa.ChunkedArray, keys: pa.ChunkedArray) -> pa.Array:
-    return _line_member(messages, keys)[1]
+def _line_text(messages: pa.ChunkedArray, told: pa.ChunkedArray) -> pa.Array:
+    return _in_lines(attributes.line_text, messages, told)
 
 
-def _line_member(messages: pa.ChunkedArray, keys: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+def _line_json(messages: pa.ChunkedArray, told: pa.ChunkedArray) -> pa.Array:
+    return _in_lines(attributes.line_json, messages, told)
+
+
+def _in_lines(
+    read: Callable[[pa.StringArray, Sequence[Path]], pa.StringArray], messages: pa.ChunkedArray, told: pa.ChunkedArray
+) -> pa.Array:
     if not len(messages):
-        return pa.array([], pa.string()), pa.array([], pa.string())
-    return attributes.line_member(messages.combine_chunks(), keys[0].as_py())
+        return pa.array([], pa.string())
+    return read(messages.combine_chunks(), _paths(told[0].as_py()))
+
+
+@lru_cache(maxsize=256)
+def _paths(told: str) -> list[Path]:
+    return [tuple(path) for path in json.loads(told)]
 
 
 def _template_id(secret: bytes) -> Callable[[pa.ChunkedArray], pa.Array]:

@@ -1,13 +1,15 @@
 """Where an attribute is in a segment, and the SQL that reads it there."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from logstore.attributes import PATH_SEPARATOR, Kind
+from logstore.attributes import PATH_SEPARATOR, Kind, Path
 from logstore.columns import AttributeColumns
+from query import extension
 from query.sql import fields
 from query.sql.answer import Kind as AnswerKind
-from query.sql.fields import Path, key_paths
+from query.sql.fields import key_paths
 from query.sql.fragment import Sql, literal, written
 from query.sql.value import Value, number
 
@@ -51,7 +53,8 @@ def _may_be(path: Path, without_dots: Collection[Path]) -> bool:
 
 
 def _omitted(paths: tuple[Path, ...], columns: AttributeColumns) -> tuple[Path, ...]:
-    return tuple(path for path in paths if path[0] in columns.omitted)
+    """Keys with control characters are never omitted."""
+    return tuple(path for path in paths if path[0] in columns.omitted and PATH_SEPARATOR not in "".join(path))
 
 
 def forms_in_files(attribute: str, key: Key) -> Forms:
@@ -71,21 +74,29 @@ def forms_in_files(attribute: str, key: Key) -> Forms:
         jsons.append(written(found.json))
         numbers.append(_number_in(texts[-1]))
     if key.in_line:
-        found_texts, found_jsons = zip(*map(_in_line, key.in_line), strict=True)
+        found_texts, found_jsons = zip(*_in_line(key.in_line), strict=True)
         texts.append(f"CASE WHEN attributes IS NULL THEN {_first(found_texts)} END")
         jsons.append(f"CASE WHEN attributes IS NULL THEN {_first(found_jsons)} END")
         numbers.append(_number_in(texts[-1]))
     return Forms(_first(texts), _first(jsons), _first_number(texts, numbers), _present(attribute, key, texts))
 
 
-def _in_line(path: Path) -> tuple[str, str]:
-    """Text form and JSON text of a value in the message."""
-    if all(any(map(str.isalpha, key)) for key in path[1:]):
-        member = literal(PATH_SEPARATOR.join(path))
-        return f"line_text(message, {member})", f"line_json(message, {member})"
-    # A key of digits may be a place in an array.
-    found = fields.in_json(Sql(f"line_json(message, {literal(path[0])})"), [path[1:]])
-    return written(found.text), written(found.json)
+def _in_line(paths: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """Text form and JSON text of the values in the message, those that count first before the others."""
+    for is_of_keys, some in groupby(paths, _is_of_keys):
+        if is_of_keys:
+            told = literal(extension.paths(list(some)))
+            yield f"line_text(message, {told})", f"line_json(message, {told})"
+        else:
+            for key, *inside in some:
+                told = literal(extension.paths([(key,)]))
+                found = fields.in_json(Sql(f"line_json(message, {told})"), [tuple(inside)])
+                yield written(found.text), written(found.json)
+
+
+def _is_of_keys(path: Path) -> bool:
+    """A key of digits may be a place in an array."""
+    return all(any(map(str.isalpha, key)) for key in path[1:])
 
 
 def _present(attribute: str, key: Key, texts: list[str]) -> str:

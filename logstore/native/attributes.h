@@ -91,8 +91,17 @@ EXPORT int32_t kernel_attributes_join(const struct join_request *request, struct
 EXPORT int32_t kernel_attributes_whole(int64_t rows, const struct array_input *attributes,
                                        const struct array_input *messages, struct text_column *whole);
 
-EXPORT int32_t kernel_line_member(int64_t rows, const struct array_input *messages, const struct attribute_key *path,
-                                  struct text_column *text, struct text_column *json);
+struct line_request {
+    int64_t rows;
+    struct array_input messages;
+    const struct attribute_key *paths; /* of keys, PATH_SEPARATOR between them; the first that has a value counts */
+    int64_t path_count;                /* at least one */
+};
+
+/* The value at the paths in those messages that are one JSON object with unique keys and without lone surrogates; null
+ * elsewhere. KERNEL_REFUSED: over 2 GiB in all. */
+EXPORT int32_t kernel_line_text(const struct line_request *request, struct text_column *text);
+EXPORT int32_t kernel_line_json(const struct line_request *request, struct text_column *json);
 
 struct key_facts {
     int64_t rows;

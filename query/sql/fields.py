@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias, get_args
 
+from logstore.attributes import Path
 from logstore.record import COLUMNS
 from query import limits
 from query.sql.answer import Kind
@@ -32,8 +33,6 @@ TEMPLATE: Final = "template"
 SOURCES: Final = frozenset(source.value for source in Source)
 
 Form: TypeAlias = Literal["text", "json", "number", "present"]
-Path: TypeAlias = tuple[str, ...]
-"""Where a value stands in `attributes` or `labels`: a key, and what is inside it."""
 
 
 @dataclass(frozen=True, slots=True)

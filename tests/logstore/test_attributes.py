@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logstore import attributes
-from logstore.attributes import ARROW, Kind, Split, join, line_member
+from logstore.attributes import ARROW, Kind, Split, join, line_json, line_text
 from logstore.survey import KeyFacts, survey
 from query.sql.fields import pointer
 
@@ -271,7 +271,7 @@ def test_duckdb_reads_every_key_as_before(rows: list[tuple[str, str]], keys: Key
         kept = extracted(parts.rest, key) if in_rest else [None] * len(rows)
         assert first(as_text(column), kept) == extracted(values, key)
     for key in omit:
-        told = zip(line_member(messages, key)[0].to_pylist(), parts.rest.to_pylist(), strict=True)
+        told = zip(line_text(messages, [(key,)]).to_pylist(), parts.rest.to_pylist(), strict=True)
         assert first(extracted(parts.rest, key), [text if rest is None else None for text, rest in told]) == (
             extracted(values, key)
         )
@@ -301,10 +301,58 @@ def test_ids_are_left_out_only_where_the_line_has_them() -> None:
 def test_a_member_of_a_line_is_read_as_text_and_as_json() -> None:
     lines = [r' {"k":"a\u0041\n"} ', '{"k":45.120}', '{"k":{"x": [1]}}', '{"k":true,"l":2}', '{"k":12}']
     nothing = ['{"k":null}', '{"k":1,"k":2}', '{"k":1} x', '{"j":1}', "k=1", r'{"k":"\ud800"}', "", None]
-    text, as_json = line_member(texts([*lines, *nothing]), "k")
+    messages = texts([*lines, *nothing])
+    text, as_json = line_text(messages, [("k",)]), line_json(messages, [("k",)])
     none = [None] * len(nothing)
     assert text.to_pylist() == ["aA\n", "45.12", '{"x": [1]}', "true", "12", *none]
     assert as_json.to_pylist() == [r'"aA\n"', "45.12", '{"x": [1]}', "true", "12", *none]
+
+
+PATHS = [("a",), ("a", "b"), ("a.b",), ("a", "b", "c"), ("a", "b.c"), ("a.b", "c"), ("b", "c")]
+inner = st.recursive(
+    st.sampled_from(["1", "null", '"x"', r'"\u00e9\n"', "[1]", "0.50"]),
+    lambda some: st.lists(st.tuples(st.sampled_from(["a", "b", "c", "b.c", "x", r"\u0061"]), some), max_size=3).map(
+        lambda members: "{" + ",".join(f'"{key}":{value}' for key, value in members) + "}"
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.lists(inner, max_size=5), st.lists(st.sampled_from(PATHS), min_size=1, max_size=4))
+@example(['{"a":{"b":{"c":1}}}', '{"a":1}', '{"a":{"b":2}}'], [("a", "b", "c"), ("a", "b")])
+@example(['{"a":{"b":{"c":1,"c":2}},"b":1}', '{"a":{"b":{"c":1}}}'], [("b",), ("a", "b", "c")])
+@example(['{"a":{"b":null},"a.b":3}', '{"a":{"b":{"c":null},"b.c":4}}'], [("a", "b", "c"), ("a", "b.c"), ("a.b",)])
+@example(['{"a":{"b":{"x":1}},"b":{"c":5}}'], [("a", "b", "c"), ("b", "c")])
+def test_the_first_path_with_a_value_counts(lines: list[str], paths: list[tuple[str, ...]]) -> None:
+    found = [_first_of(line, paths) for line in lines]
+    as_json = line_json(texts(lines), paths).to_pylist()
+    assert [None if text is None else json.loads(text) for text in as_json] == found
+    told = line_text(texts(lines), paths).to_pylist()
+    assert [value if isinstance(value, str) else None for value in found] == [
+        text if isinstance(value, str) else None for text, value in zip(told, found, strict=True)
+    ]
+    assert [text is None for text in told] == [value is None for value in found]
+
+
+def _first_of(line: str, paths: list[tuple[str, ...]]) -> Any:
+    """As Python's own parser reads it; a line is not read where a key comes twice, or has an escape."""
+    is_plain = True
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal is_plain
+        is_plain &= len(dict(pairs)) == len(pairs)
+        return dict(pairs)
+
+    found = json.loads(line, object_pairs_hook=members)
+    if not is_plain or r'"\u0061"' in line or not isinstance(found, dict):
+        return None
+    for path in paths:
+        value: Any = found
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            return value
+    return None
 
 
 def random_numbers(seed: int, count: int) -> list[str]:
@@ -360,7 +408,7 @@ def test_a_slice_is_taken_apart_like_the_whole(start: int, length: int) -> None:
     sliced = [(key, column.slice(start, length)) for (key, _), column in zip(keys, whole.columns, strict=True)]
     after = join(whole.rest.slice(start, length), sliced, omit, messages)
     assert list(map(meaning, after.to_pylist())) == list(map(meaning, values[start : start + length]))
-    assert line_member(messages, "i")[0] == line_member(texts(lines), "i")[0].slice(start, length)
+    assert line_text(messages, [("i",)]) == line_text(texts(lines), [("i",)]).slice(start, length)
 
 
 def test_thousands_of_keys_are_taken_apart() -> None:
@@ -405,7 +453,7 @@ def test_nothing_is_taken_apart_to_nothing() -> None:
     assert joined(parts, keys, ("id",), no_lines(0)) == []
     assert joined(taken_apart([None, "{}", " { } "], []), [], (), no_lines(3)) == [None] * 3
     assert surveyed([], 10) == []
-    assert [column.to_pylist() for column in line_member(texts([]), "a")] == [[], []]
+    assert line_text(texts([]), [("a",)]).to_pylist() == line_json(texts([]), [("a",)]).to_pylist() == []
 
 
 def test_a_key_is_named_once_and_columns_are_of_one_length() -> None:

@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logstore.attributes import Kind
-from logstore.nested import Path, copies
+from logstore.attributes import Kind, Path
+from logstore.nested import copies
 
 KEYS = ("a", "b", "a.b", "ü")
 PATHS: tuple[Path, ...] = (("a", "b"), ("a", "a"), ("a", "b", "a"), ("b", "ü"), ("ü", "a.b"), ("a", "a", "b", "a"))
