@@ -136,13 +136,16 @@ class Times:
     """Whether its columns are those of records as they are stored."""
 
     def narrowed(self, session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
-        """The same slices, each without what cannot be among the first `wanted` of its records."""
+        """The same slices, each without what cannot be among the first `wanted` of its records; of those that have none
+        that match, only some."""
         for part in parts:
             told = self._told(session, part)
             if told is not None:
                 yield told
-            else:
-                yield self._narrowed(session, part) if self._is_worth(part) else part
+            elif not self._is_worth(part):
+                yield part
+            elif (left := self._narrowed(session, part)) is not None:
+                yield left
 
     def _told(self, session: Session, part: Slice) -> Slice | None:
         if self.certain is None:
@@ -159,18 +162,20 @@ class Times:
         rows = part.buffer.num_rows + sum(piece.rows for piece in pieces)
         return bool(rows > WORTH * self.wanted)
 
-    def _narrowed(self, session: Session, part: Slice) -> Slice:
+    def _narrowed(self, session: Session, part: Slice) -> Slice | None:
+        """From the first to the last of its records that match and may be wanted; None where none does."""
         assert part.between_ns is not None
         session.cost.slices_narrowed += 1
         define_records(session, part.pieces, part.buffer, self.view, part.between_ns)
         try:
             with closing(session.stream(self.compiled.sql, self.compiled.params)) as batches:
-                times = [batch.column(0) for batch in batches if batch.num_rows]
+                times = [int64s(batch.column(0)) for batch in batches if batch.num_rows]
         except QueryTooExpensive:  # it will be read in halves
             return part
-        if sum(map(len, times)) < self.wanted:
-            return part
-        return _up_to(part, times[-1].cast(pa.int64())[-1].as_py(), self.order)
+        if not times:
+            return None
+        first_ns, last_ns = sorted((int(times[0][0]), int(times[-1][-1])))
+        return replace(part, between_ns=(first_ns, last_ns))
 
 
 def _up_to(part: Slice, time_ns: int, order: Order) -> Slice:

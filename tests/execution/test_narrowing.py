@@ -163,6 +163,22 @@ def test_the_newest_of_everything_needs_the_row_groups_at_its_end_alone(
     assert told["analyze"]["bytes"] < everything["analyze"]["bytes"] / 5
 
 
+@pytest.mark.parametrize("matching", [0, 1])
+def test_what_is_looked_through_is_not_read_again_for_few_that_match(
+    store: Store, engine: Engine, matching: int
+) -> None:
+    for _ in range(matching):
+        append(store, [record(START_NS + 30 * S_NS, "ok after 10007 ms")])
+    store.flush()
+    few, everything = (
+        explain(store, engine, Request("message=~`after 100+7 ms`", limit=limit), analyze=True)["analyze"]
+        for limit in (7, 0)
+    )
+    assert few["rows"] == everything["rows"] == matching
+    assert few["slices"]["narrowed"] == few["slices"]["all"] == 1
+    assert few["row_groups"] <= everything["row_groups"] + 12 * matching
+
+
 @pytest.mark.parametrize("query", ["scarce", "pod=lone"])
 def test_a_slice_is_as_long_as_it_takes_for_enough_to_match(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
