@@ -151,6 +151,10 @@ KINDS: Final = (
                 "commit.record.reply.parent.uri=~`^at://00` | stats count()",
                 _counted(f"starts_with({_of('$.commit.record.reply.parent.uri')}, 'at://00')"),
             ),
+            (
+                "commit.size=77 | limit 20 | fields message",
+                f"select message from logs where cast({_of('$.commit.size')} as int) = 77 order by time desc limit 20",
+            ),
             ('"app.feed.like" | stats count()', _counted("message ilike '%app.feed.like%'")),
         ),
     ),
@@ -164,6 +168,10 @@ KINDS: Final = (
             (
                 "* | stats count() by org_id",
                 f"select {_in('org_id')}, count(*) from logs group by 1",
+            ),
+            (
+                "org_id=77 | limit 100 | fields message",
+                f"select message from logs where {_in('org_id')} = '77' order by time desc limit 100",
             ),
             (
                 "* | stats max(bytes) as n by level",

@@ -26,7 +26,7 @@ from query.session import Session
 from query.slices import Order, Slice
 from query.sql import Compiled
 from query.verdicts import Flags
-from query.view import View, define_records, pieces_between
+from query.view import View, define_records, reached
 
 TIMES_BYTES: Final = 4 << 20
 """Row groups (before compression) are read at once where they are less."""
@@ -138,14 +138,18 @@ class Times:
     def narrowed(self, session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
         """The same slices, each without what cannot be among the first `wanted` of its records; of those that have none
         that match, only some."""
+        left = self.wanted
         for part in parts:
-            told = self._told(session, part)
-            if told is not None:
+            if (told := self._told(session, part)) is not None:
                 yield told
-            elif not self._is_worth(part):
+                continue
+            times = self._times(session, part) if self._is_worth(part) else None
+            if times is None:
                 yield part
-            elif (left := self._narrowed(session, part)) is not None:
-                yield left
+            elif len(times):
+                first_ns, last_ns = sorted((int(times[0]), int(times[:left][-1])))
+                left = max(left - len(times), 1)
+                yield replace(part, between_ns=(first_ns, last_ns))
 
     def _told(self, session: Session, part: Slice) -> Slice | None:
         if self.certain is None:
@@ -156,26 +160,22 @@ class Times:
         """Row groups that are picked are read with all columns that the query has, whatever templates decide."""
         if part.between_ns is None:
             return False
-        pieces = pieces_between(part.pieces, self.view, part.between_ns)
+        pieces = reached(part.pieces, self.view, part.between_ns)
         if not self.is_less and all(piece.groups is not None for piece in pieces):
             return False
         rows = part.buffer.num_rows + sum(piece.rows for piece in pieces)
         return bool(rows > WORTH * self.wanted)
 
-    def _narrowed(self, session: Session, part: Slice) -> Slice | None:
-        """From the first to the last of its records that match and may be wanted; None where none does."""
-        assert part.between_ns is not None
+    def _times(self, session: Session, part: Slice) -> Ints | None:
+        """When those of its records are that match and may be wanted, in the order asked for; None where that is too
+        much to tell."""
         session.cost.slices_narrowed += 1
         define_records(session, part.pieces, part.buffer, self.view, part.between_ns)
         try:
             with closing(session.stream(self.compiled.sql, self.compiled.params)) as batches:
-                times = [int64s(batch.column(0)) for batch in batches if batch.num_rows]
+                return np.concatenate([np.zeros(0, np.int64), *(int64s(batch.column(0)) for batch in batches)])
         except QueryTooExpensive:  # it will be read in halves
-            return part
-        if not times:
             return None
-        first_ns, last_ns = sorted((int(times[0][0]), int(times[-1][-1])))
-        return replace(part, between_ns=(first_ns, last_ns))
 
 
 def _up_to(part: Slice, time_ns: int, order: Order) -> Slice:

@@ -24,15 +24,18 @@ PICKED_MAX_SHARE: Final = 0.5
 """A segment of which more is wanted is read whole, unless it is small."""
 
 
+def is_most(piece: Piece, share: float = PICKED_MAX_SHARE) -> bool:
+    """Whether more than this share of a segment that is not small is wanted."""
+    return piece.plain_bytes > max(share * piece.segment.plain_bytes, SMALL_BYTES)
+
+
 def pick(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     """The pieces whose row groups are read into memory, and those whose segments are read whole."""
     picked: list[Piece] = []
     whole: list[Piece] = []
     left = PICKED_MAX_BYTES
     for piece in sorted(pieces, key=lambda piece: piece.plain_bytes):
-        share = piece.plain_bytes / max(piece.segment.plain_bytes, 1)
-        is_most = share > PICKED_MAX_SHARE and piece.plain_bytes > SMALL_BYTES
-        if piece.groups is None or is_most or piece.plain_bytes > left:
+        if piece.groups is None or is_most(piece) or piece.plain_bytes > left:
             whole.append(piece)
             continue
         picked.append(piece)

@@ -16,8 +16,8 @@ from query.plan import spans_of_batches
 Order: TypeAlias = Literal["asc", "desc"]
 
 FIRST_BYTES: Final = 2 << 20
-"""Records (before compression) read at once to begin with; a bounded answer that is not full yet then reads twice as
-much each time."""
+"""Records (before compression) read at once to begin with; a bounded answer that is not full yet then reads four times
+as much each time."""
 WHOLE_BYTES: Final = 64 << 20
 """Records (before compression) read at once by an answer of everything: about what is sorted at once."""
 BUFFERED_BYTES: Final = 256
@@ -126,7 +126,7 @@ def slices(
         reach_it = ends_ns[open_spans] <= edge_ns if order == "desc" else ends_ns[open_spans] >= edge_ns
         open_spans = np.array(open_spans)[reach_it].tolist()
         size = 0
-        target, wanted = (target * 2, wanted * 2) if is_bounded else (target, wanted)
+        target, wanted = (target * 4, wanted * 4) if is_bounded else (target, wanted)
 
 
 def _is_short(spans: _Spans, some: Sequence[int], edge_ns: int, next_ns: int, wanted: int) -> bool:

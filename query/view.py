@@ -8,7 +8,8 @@ query uses.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -28,13 +29,16 @@ from query.counting import as_records
 from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
 from query.paths import cut_values, path_columns
-from query.picking import SmallSteps, having, pick, read, read_one_by_one
+from query.picking import SmallSteps, having, is_most, pick, read, read_one_by_one
 from query.session import Readable, Session
 from query.sql.fields import TEMPLATE, column_name
 from query.sql.fragment import literal, written
 from query.sql.parts import SEGMENT
 from query.verdicts import Verdict
 
+LITTLE: Final = 0.1
+"""Of a segment whose attributes are asked for: putting those of a row group together takes as long as DuckDB does to
+read the column of one out of many."""
 IDS_MAX: Final = 256
 """Templates' ids that stand in the SQL itself."""
 
@@ -96,8 +100,7 @@ def define_records(
 ) -> None:
     """Makes `records` mean these pieces of segments and buffered records, in this session; of them only those
     `between_ns` two times, both inclusive, where given."""
-    if between_ns is not None:
-        pieces = pieces_between(pieces, view, between_ns)
+    pieces = reached(pieces, view, between_ns)
     counted = [piece for piece in pieces if piece.cells is not None] if view.has_weights else []
     others = [piece for piece in pieces if piece.cells is None] if counted else pieces
     picked, whole = ([], []) if session.is_sparing else pick(others)
@@ -135,13 +138,15 @@ def define_records(
     session.define_records(records)
 
 
-def pieces_between(pieces: Sequence[Piece], view: View, between_ns: tuple[int, int]) -> Sequence[Piece]:
-    """What of the pieces may have records between two times, both inclusive. Segments that are read whole stay so where
-    attributes are asked for, which DuckDB reads out of their columns."""
+def reached(pieces: Sequence[Piece], view: View, between_ns: tuple[int, int] | None) -> Sequence[Piece]:
+    """What of the pieces may have records between two times, both inclusive, where given. If attributes are asked for,
+    segments are read whole unless little of them is wanted: DuckDB reads their columns, and leaves other times out."""
     if view.attributes:
-        picked = [part for piece in pieces if piece.groups is not None for part in piece.between(*between_ns)]
-        return [*picked, *(piece for piece in pieces if piece.groups is None)]
-    return [part for piece in pieces for part in piece.between(*between_ns)]
+        pieces = [replace(piece, groups=None) if is_most(piece, LITTLE) else piece for piece in pieces]
+    if between_ns is None:
+        return pieces
+    each = ((piece,) if view.attributes and piece.groups is None else piece.between(*between_ns) for piece in pieces)
+    return list(chain.from_iterable(each))
 
 
 def _note(cost: Cost, in_memory: pa.Table, whole: Sequence[Piece]) -> None:

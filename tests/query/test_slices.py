@@ -115,4 +115,4 @@ def _walk(spans: list[Span], buffered: int, order: Order, target: int, *, is_bou
         edge_ns = following[begin]
         left = [one for one in left if (one[end] <= edge_ns if order == "desc" else one[end] >= edge_ns)]
         size = 0
-        target = target * 2 if is_bounded else target
+        target = target * 4 if is_bounded else target
