@@ -27,4 +27,4 @@ def test_the_server_and_brute_force_answer_alike(kind: Kind, tmp_path: Path) -> 
             theirs = brute.ask(question.duckdb)
             assert are_equal(found, theirs), f"{question.q}: {found} is not {theirs}"
             answered += found not in ([], [[0]])
-        assert answered >= len(kind.questions) - 1, "all but one have an answer"
+        assert answered >= len(kind.questions) - 2, "all but two have an answer"
