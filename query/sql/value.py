@@ -125,6 +125,12 @@ def quantity(value: Value, dimension: Dimension) -> Sql:
     if value.kind in (Kind.INTEGER, Kind.FLOAT):
         return _whole(sql("{} * {}", number(value), bind(unit)))
     parsed = _duration(Sql("v")) if dimension is Dimension.DURATION else _size(Sql("v"))
+    if value.number is not None:
+        bare = _whole(sql("{} * {}", value.number, bind(unit)))
+        told = sql("list_transform([{}], lambda v: {})[1]", text(value), parsed)
+        return sql(
+            "CASE WHEN {} IS NOT NULL THEN {} WHEN {} IS NOT NULL THEN {} END", value.number, bare, text(value), told
+        )
     bare = _whole(sql("CAST(v AS DOUBLE) * {}", bind(unit)))
     is_number = f"regexp_full_match(v, '{literals.NUMBER}')"
     return sql(
