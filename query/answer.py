@@ -4,15 +4,12 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from query.sql import Column, Kind
-
-if TYPE_CHECKING:
-    from query.session import Session
 
 SETTLED_BYTES: Final = 8 << 20
 
@@ -35,19 +32,16 @@ class End:
 
 
 class Answer:
-    """Columns and a stream of Arrow batches. Holds its snapshot until it is drained or closed.
+    """Columns and a stream of Arrow batches. Holds its snapshot until it is drained or closed. One thread reads it at a
+    time."""
 
-    One thread reads it at a time; `cancel` may come from any.
-    """
-
-    def __init__(self, columns: tuple[Column, ...], is_grouped: bool, session: "Session | None" = None) -> None:
+    def __init__(self, columns: tuple[Column, ...], is_grouped: bool) -> None:
         self.columns = columns
         self.is_grouped = is_grouped
         """Whether rows are results of `stats`, `top` or `patterns` rather than records."""
         self.schema = schema(columns)
         self.end = End(truncated=False, cursor="")
         """Final once `batches` is drained."""
-        self._session = session
         self._resources = contextlib.ExitStack()
         self._batches: Iterator[pa.RecordBatch] = iter(())
 
@@ -83,11 +77,6 @@ class Answer:
             raise
         self._batches = iter(ahead)
         return True
-
-    def cancel(self) -> None:
-        """Ends the query soon, whatever it is at; reading then raises."""
-        if self._session is not None:
-            self._session.cancel()
 
     def close(self) -> None:
         """Lets go of the snapshot and the query's turn."""

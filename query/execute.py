@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logstore.errors import Busy, QueryTooExpensive
+from logstore.pruning import Bounds
+from logstore.snapshot import Snapshot
 from logstore.store import Store
 from query import analyse, direct, few, frequent
 from query.answer import Answer, End, schema, shape
@@ -24,7 +26,7 @@ from query.misses import search_of
 from query.narrowing import Times
 from query.parser import parse
 from query.place import cursor_after, place_of
-from query.plan import plan
+from query.plan import Plan, plan
 from query.reading import Reading, is_count, prepare
 from query.remembered import Remembered, key_of
 from query.request import Request, bounds, compiled_for, first_groups_for, is_grouped, parts_for, row_limit, split_limit
@@ -32,6 +34,7 @@ from query.session import Session
 from query.settings import Size
 from query.slices import Slice
 from query.sql import Compiled, Place
+from query.subqueries import with_values
 from query.view import View, define_records
 from query.walking import growing, is_walk, slices_of
 
@@ -58,17 +61,16 @@ def run_parsed(
 ) -> Answer:
     """`run`, for a query that is parsed already, with its trailing limit split off."""
     cost = trial.cost if trial is not None else Cost()
-    with cost.stage(Stage.COMPILE):
-        first = compiled_for(query, request)
-    limit, is_default = row_limit(request, own_rows, first)
     with contextlib.ExitStack() as resources:
         snapshot = trial.snapshot if trial is not None else resources.enter_context(store.snapshot())
-        limits = replace(bounds(query, request.start_ns, request.end_ns), up_to_seq=request.up_to_seq)
-        with cost.stage(Stage.CATALOG):
-            planned = plan(snapshot.segments, snapshot.buffer, limits)
+        first, limits, planned = _planned(query, request, snapshot, cost)
+        limit, is_default = row_limit(request, own_rows, first)
         key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
         if trial is None and (known := engine.answers.get(key)) is not None:
             return _known(known, Answer(first.columns, is_grouped(query)), resources)
+        if analyse.has_subquery(query):
+            query = with_lists(store, engine, query, request, Trial(snapshot, cost), wait_s)
+            first, limits, planned = _planned(query, request, snapshot, cost)
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
@@ -102,11 +104,31 @@ def run_parsed(
 
         rows = _with_more_memory(session, read_all)
         rows = rows if search is None else search.noting(engine.misses, rows)
-        answer = Answer(first.columns, is_grouped(query), session)
+        answer = Answer(first.columns, is_grouped(query))
         shaped = _paged(answer, rows, limit, first.is_rowwise) if is_default else _shaped(answer, rows)
         noted = engine.answers.noting(key, answer, shaped) if trial is None else shaped
         answer.begin(noted, resources.pop_all())
     return answer
+
+
+def with_lists(
+    store: Store, engine: Engine, query: Query, request: Request, trial: Trial, wait_s: float | None = None
+) -> Query:
+    """The query with the values of the queries in its lists, where these are few. Raises as `run` does."""
+
+    def run_one(inner: Query, own_rows: int | None, asked: Request) -> Answer:
+        return run_parsed(store, engine, inner, own_rows, asked, wait_s, trial)
+
+    return with_values(query, request, run_one)
+
+
+def _planned(query: Query, request: Request, snapshot: Snapshot, cost: Cost) -> tuple[Compiled, Bounds, Plan]:
+    """The query as SQL, within which bounds its records are, and where these may be."""
+    with cost.stage(Stage.COMPILE):
+        compiled = compiled_for(query, request)
+    limits = replace(bounds(query, request.start_ns, request.end_ns), up_to_seq=request.up_to_seq)
+    with cost.stage(Stage.CATALOG):
+        return compiled, limits, plan(snapshot.segments, snapshot.buffer, limits)
 
 
 def _known(known: Remembered, answer: Answer, resources: contextlib.ExitStack) -> Answer:

@@ -12,10 +12,11 @@ from logstore.pruning import Bounds
 from logstore.segment import TEMPLATE
 from logstore.snapshot import Snapshot
 from logstore.store import Store
+from query import analyse
 from query.ast import Query
 from query.cost import Cost, Stage, Trial
 from query.engine import Engine
-from query.execute import run_parsed
+from query.execute import run_parsed, with_lists
 from query.groups import Piece
 from query.merging import remembered_segments
 from query.parser import parse
@@ -58,12 +59,16 @@ def explain(store: Store, engine: Engine, request: Request, *, analyze: bool = F
 def _explained(
     store: Store, engine: Engine, query: Query, own_rows: int | None, request: Request, snapshot: Snapshot
 ) -> tuple[dict[str, object], bool]:
-    """All that can be told without reading records, and whether the answer is remembered."""
+    """All that can be told without reading records but for queries in lists, and whether the answer is remembered."""
     first = compiled_for(query, request)
     limit, is_default = row_limit(request, own_rows, first)
     limits = bounds(query, request.start_ns, request.end_ns)
     planned = plan(snapshot.segments, snapshot.buffer, limits)
     key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
+    if analyse.has_subquery(query):
+        query = with_lists(store, engine, query, request, Trial(snapshot, Cost()))
+        limits = bounds(query, request.start_ns, request.end_ns)
+        planned = plan(snapshot.segments, snapshot.buffer, limits)
     reading = prepare(store, engine, snapshot, query, planned, limits, Cost())
     compiled = compiled_for(reading.query, request, limit, stored=reading.stored)
     groups = _Groups(reading.view)

@@ -80,8 +80,9 @@ class Session:
         self._begin()
 
     def measure(self, cost: Cost) -> None:
-        """Adds to this cost from now on."""
+        """Adds to this cost from now on. What the query has spent already counts against its time."""
         self.cost = cost
+        self._left_s -= (cost.spent_ns[Stage.SQL] + cost.spent_ns[Stage.READ]) / 1e9
         if self._opened is not None:
             self._profile(self._opened)
 

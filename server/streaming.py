@@ -24,13 +24,9 @@ CLOSE_WAIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """An answer in pieces: `pieces` is advanced by one thread at a time, then `close` is called, perhaps twice.
-
-    `cancel` may be called by any thread, and makes what runs end soon.
-    """
+    """An answer in pieces: `pieces` is advanced by one thread at a time, then `close` is called, perhaps twice."""
 
     pieces: Iterator[bytes]
-    cancel: Callable[[], None]
     close: Callable[[], None]
     media_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -41,8 +37,9 @@ class Chunks:
 class _Making:
     """Makes an answer turn by turn; each turn in a thread, one at a time, and small answers in one."""
 
-    def __init__(self, open_chunks: Callable[[], Chunks], encode: Encoder | None) -> None:
+    def __init__(self, open_chunks: Callable[[], Chunks], cancel: Callable[[], None], encode: Encoder | None) -> None:
         self._open_chunks = open_chunks
+        self._cancel = cancel
         self._encode = encode
         self._is_cancelled = False
         self.chunks: Chunks | None = None
@@ -70,8 +67,7 @@ class _Making:
     def cancel(self) -> None:
         """Makes the turn that runs end soon."""
         self._is_cancelled = True
-        if self.chunks is not None:
-            self.chunks.cancel()
+        self._cancel()
 
     def close(self) -> None:
         if self.chunks is not None:
@@ -83,23 +79,28 @@ class _Making:
             if self._is_cancelled:
                 raise ClientGone
             self.chunks = self._open_chunks()
-            if self._is_cancelled:
-                self.chunks.cancel()
         return self.chunks
 
 
 class ChunkedAnswer:
-    """Runs `open_chunks` in `executor` and streams what it gives; an ASGI application for one request.
+    """Runs `open_chunks` in `executor` and streams what it gives; an ASGI application for one request. `cancel` may be
+    called by any thread, and makes what runs end soon, the opening included.
 
     What fails before the first piece is raised, so that it gets a status of its own. What fails later cuts
     the connection, after a line `{"@error": …}` where the format can carry one. Returns once everything is sent;
     raises ClientGone when the client went away, in which case the making was cancelled.
     """
 
-    def __init__(self, open_chunks: Callable[[], Chunks], executor: Executor, content_encoding: str | None) -> None:
+    def __init__(
+        self,
+        open_chunks: Callable[[], Chunks],
+        cancel: Callable[[], None],
+        executor: Executor,
+        content_encoding: str | None,
+    ) -> None:
         self._executor = executor
         self._content_encoding = content_encoding
-        self._making = _Making(open_chunks, encoder(content_encoding))
+        self._making = _Making(open_chunks, cancel, encoder(content_encoding))
         self._turn: asyncio.Future[bytes] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,7 +11,9 @@ from logstore.errors import InvalidInput
 from query import execute
 from query import request as queries
 from query.encode import MEDIA_TYPES, Format, encode
+from query.engine import Engine
 from query.times import parse_time_ns
+from server.asking import CancellableEngine
 from server.body import BodyLimits, BodyReader
 from server.encoding import negotiate, parse_weights
 from server.hints import HEADER as HINT
@@ -94,16 +96,18 @@ class Query:
             request = Request(scope)
             params = await params_of(QueryParams, request, receive, self._service)
             form = Format(params.format or _accepted(request.headers.get("accept")))
+            engine = CancellableEngine(self._service.engine)
             answer = ChunkedAnswer(
-                lambda: self._run(params, form),
+                lambda: self._run(engine, params, form),
+                engine.cancel,
                 self._service.query_threads,
                 None if form is Format.PARQUET else negotiate(request.headers.get("accept-encoding")),
             )
             await answer(scope, receive, send)
 
-    def _run(self, params: QueryParams, form: Format) -> Chunks:
+    def _run(self, engine: Engine, params: QueryParams, form: Format) -> Chunks:
         asked = params.request(form)
-        answer = execute.run(self._service.store, self._service.engine, asked)
+        answer = execute.run(self._service.store, engine, asked)
         headers = {}
         if hint := hint_of(asked.text, asked.now_ns):
             headers[HINT] = hint
@@ -111,7 +115,6 @@ class Query:
             headers |= {"logstore-truncated": "true", "logstore-cursor": answer.end.cursor}
         return Chunks(
             pieces=encode(answer, form),
-            cancel=answer.cancel,
             close=answer.close,
             media_type=MEDIA_TYPES[form],
             headers=headers,

@@ -22,6 +22,7 @@ from query.request import Request
 from query.session import QueryCancelled
 from query.settings import QuerySettings, Size
 from query.times import format_time
+from server.asking import CancellableEngine
 from tests.execution.records import S_NS, START_NS, Record, append, in_order, random_records, record
 
 RECORDS = random_records(3_000, seed=4)
@@ -326,10 +327,11 @@ def test_a_failed_query_gives_its_turn_back(store: Store) -> None:
 
 def test_a_cancelled_query_ends_soon(store: Store, engine: Engine) -> None:
     append(store, random_records(40_000, seed=1))
-    with run(store, engine, Request("*", limit=0)) as answer:
+    asking = CancellableEngine(engine)
+    with run(store, asking, Request("*", limit=0)) as answer:
         batches = answer.batches()
         next(batches)
-        answer.cancel()
+        asking.cancel()
         with pytest.raises(QueryCancelled):
             list(batches)
     assert lines(store, engine, "* | stats count() as n") == [{"n": 40_000}]

@@ -135,9 +135,19 @@ def test_a_stage_says_what_it_went_by(hours: Store, reader: Engine) -> None:
 
 
 def test_a_subquery_may_need_every_record(hours: Store, reader: Engine) -> None:
-    found: Any = explain(hours, reader, Request("pod in (h1n77 | fields pod)"))
+    found: Any = explain(
+        hours, reader, Request("* | where pod in (h1n77 | fields pod) or length(pod) > 9 | fields pod")
+    )
+    assert "subquery" not in str(found["stages"])
+    found = explain(hours, reader, Request("* | extend same = pod in (h1n77 | fields pod)"))
     assert "subquery" in _stages(found)["streams"]["reason"]
     assert found["row_groups"]["skipped"] == {}
+
+
+def test_what_a_subquery_finds_leaves_row_groups_out(hours: Store, reader: Engine) -> None:
+    found: Any = explain(hours, reader, Request("pod in (h1n77 | fields pod)"))
+    assert _stages(found)["streams"]["reason"] == "asked for: pod pod-1"
+    assert found["row_groups"]["read"] == max(metadata.num_row_groups for _, metadata in _files(hours))
 
 
 def test_bytes_are_those_of_the_columns_with_an_attribute_in_its_own(hours: Store, reader: Engine) -> None:
