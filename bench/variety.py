@@ -123,7 +123,7 @@ def _counted(where: str) -> str:
 _ID: Final = ("{id} | fields message", "select message from logs where message like '%{id}%'")
 _LAST: Final = ("* | limit 100 | fields message", "select message from logs order by time desc limit 100")
 
-_ABSENT: Final = (
+ABSENT: Final = (
     "unheardof | limit 100 | fields message",
     "select message from logs where message ilike '%unheardof%' order by time desc limit 100",
 )
@@ -195,7 +195,7 @@ KINDS: Final = (
     Kind(
         "free text",
         prose,
-        (_ID, _LAST, _ABSENT, ("message=~`abc.*xyz` | stats count()", _counted("regexp_matches(message, 'abc.*xyz')"))),
+        (_ID, _LAST, ABSENT, ("message=~`abc.*xyz` | stats count()", _counted("regexp_matches(message, 'abc.*xyz')"))),
     ),
     Kind(
         "20,000 pods",

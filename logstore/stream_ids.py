@@ -41,10 +41,10 @@ class StreamIds:
             unknown = list(streams)
         # One by one, for SQLite reads the whole table to compare tuples, and many alternatives are slow to compile.
         cursor = connection.connection.cursor()
-        found = [cursor.execute(_FIND, stream).fetchone() for stream in unknown]
+        found = {stream: cursor.execute(_FIND, stream).fetchone() for stream in unknown}
         cursor.close()
-        self._known.update((stream, row[0]) for stream, row in zip(unknown, found, strict=True) if row is not None)
-        new = [stream for stream, row in zip(unknown, found, strict=True) if row is None]
+        self._known.update((stream, row[0]) for stream, row in found.items() if row is not None)
+        new = [stream for stream, row in found.items() if row is None]
         if new:
             last = connection.scalar(sa.select(sa.func.max(_STREAMS.id))) or 0
             ids = dict(zip(new, count(last + 1)))

@@ -63,14 +63,14 @@ def run_parsed(
     cost = trial.cost if trial is not None else Cost()
     with contextlib.ExitStack() as resources:
         snapshot = trial.snapshot if trial is not None else resources.enter_context(store.snapshot())
-        first, limits, planned = _planned(query, request, snapshot, cost)
+        first, limits, planned = plan_of(query, request, snapshot, cost)
         limit, is_default = row_limit(request, own_rows, first)
         key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
         if trial is None and (known := engine.answers.get(key)) is not None:
             return _known(known, Answer(first.columns, is_grouped(query)), resources)
         if analyse.has_subquery(query):
             query = with_lists(store, engine, query, request, Trial(snapshot, cost), wait_s)
-            first, limits, planned = _planned(query, request, snapshot, cost)
+            first, limits, planned = plan_of(query, request, snapshot, cost)
         merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
@@ -122,7 +122,7 @@ def with_lists(
     return with_values(query, request, run_one)
 
 
-def _planned(query: Query, request: Request, snapshot: Snapshot, cost: Cost) -> tuple[Compiled, Bounds, Plan]:
+def plan_of(query: Query, request: Request, snapshot: Snapshot, cost: Cost) -> tuple[Compiled, Bounds, Plan]:
     """The query as SQL, within which bounds its records are, and where these may be."""
     with cost.stage(Stage.COMPILE):
         compiled = compiled_for(query, request)

@@ -16,14 +16,13 @@ from query import analyse
 from query.ast import Query
 from query.cost import Cost, Stage, Trial
 from query.engine import Engine
-from query.execute import run_parsed, with_lists
+from query.execute import plan_of, run_parsed, with_lists
 from query.groups import Piece
 from query.merging import remembered_segments
 from query.parser import parse
-from query.plan import plan
 from query.reading import prepare
 from query.remembered import key_of
-from query.request import Request, bounds, compiled_for, row_limit, split_limit
+from query.request import Request, compiled_for, row_limit, split_limit
 from query.sql.relation import RECORD
 from query.stages import catalog_skipped, stages
 from query.view import View
@@ -60,15 +59,12 @@ def _explained(
     store: Store, engine: Engine, query: Query, own_rows: int | None, request: Request, snapshot: Snapshot
 ) -> tuple[dict[str, object], bool]:
     """All that can be told without reading records but for queries in lists, and whether the answer is remembered."""
-    first = compiled_for(query, request)
+    first, limits, planned = plan_of(query, request, snapshot, Cost())
     limit, is_default = row_limit(request, own_rows, first)
-    limits = bounds(query, request.start_ns, request.end_ns)
-    planned = plan(snapshot.segments, snapshot.buffer, limits)
     key = key_of(first, planned, snapshot.last_seq, limit, is_default, request.cursor)
     if analyse.has_subquery(query):
         query = with_lists(store, engine, query, request, Trial(snapshot, Cost()))
-        limits = bounds(query, request.start_ns, request.end_ns)
-        planned = plan(snapshot.segments, snapshot.buffer, limits)
+        _, limits, planned = plan_of(query, request, snapshot, Cost())
     reading = prepare(store, engine, snapshot, query, planned, limits, Cost())
     compiled = compiled_for(reading.query, request, limit, stored=reading.stored)
     groups = _Groups(reading.view)

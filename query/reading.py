@@ -46,6 +46,7 @@ from query.settings import Size
 from query.sql.fields import Stored, attribute_of
 from query.verdicts import Flags, Verdict, combine, leaves
 from query.view import DecidedLeaf, View
+from query.walk import with_conditions
 
 _NO_IDS: Final = np.zeros(0, np.int64)
 RARE_TIMES: Final = 8
@@ -300,20 +301,8 @@ def _with_columns(
     """The query with the conditions that templates know as columns, and what these mean."""
     columns = {condition: f"leaf {number}" for number, condition in enumerate(verdicts)}
     used = tuple(DecidedLeaf(columns[condition], condition, verdict) for condition, verdict in verdicts.items())
-    pipes = list(query.pipes)
-    for at, pipe in enumerate(pipes):
-        if not isinstance(pipe, ast.Where):
-            break
-        pipes[at] = replace(pipe, condition=_replaced(pipe.condition, columns))
-    return replace(query, filter=_replaced(query.filter, columns), pipes=tuple(pipes)), used
 
+    def decided(condition: ast.Expression) -> ast.Expression | None:
+        return ast.Decided(columns[condition]) if condition in columns else None
 
-def _replaced(condition: ast.Expression, columns: Mapping[ast.Expression, str]) -> ast.Expression:
-    if condition in columns:
-        return ast.Decided(columns[condition])
-    match condition:
-        case ast.And(items) | ast.Or(items):
-            return replace(condition, items=tuple(_replaced(item, columns) for item in items))
-        case ast.Not(item):
-            return replace(condition, item=_replaced(item, columns))
-    return condition
+    return with_conditions(query, decided), used

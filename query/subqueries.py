@@ -10,7 +10,6 @@ from query.answer import Answer
 from query.ast import (
     Aggregate,
     All,
-    And,
     Assignment,
     Call,
     Expression,
@@ -21,13 +20,12 @@ from query.ast import (
     Name,
     Not,
     OneOf,
-    Or,
     Pipe,
     Query,
     Stats,
-    Where,
 )
 from query.request import Request, compiled_for, split_limit
+from query.walk import with_conditions
 
 VALUES_MAX: Final = 1_000
 """Different values that are written out; where there are more, the list stays a query."""
@@ -47,26 +45,16 @@ def with_values(query: Query, request: Request, run: Run) -> Query:
 
     Raises what running these does, but QueryTooExpensive: such a one stays.
     """
-    pipes = list(query.pipes)
-    for at, pipe in enumerate(pipes):
-        if not isinstance(pipe, Where):
-            break
-        pipes[at] = replace(pipe, condition=_with_values(pipe.condition, query.now_ns, request, run))
-    return replace(query, filter=_with_values(query.filter, query.now_ns, request, run), pipes=tuple(pipes))
 
+    def with_list(condition: Expression) -> Expression | None:
+        if not isinstance(condition, InQuery):
+            return None
+        values = _values_of(replace(condition.query, now_ns=query.now_ns), request, run)
+        if values is None:
+            return None
+        return OneOf(condition.target, values, condition.at) if values else Not(All())
 
-def _with_values(condition: Expression, now_ns: int, request: Request, run: Run) -> Expression:
-    match condition:
-        case InQuery(target, query):
-            values = _values_of(replace(query, now_ns=now_ns), request, run)
-            if values is None:
-                return condition
-            return OneOf(target, values, condition.at) if values else Not(All())
-        case And(items) | Or(items):
-            return replace(condition, items=tuple(_with_values(item, now_ns, request, run) for item in items))
-        case Not(item):
-            return replace(condition, item=_with_values(item, now_ns, request, run))
-    return condition
+    return with_conditions(query, with_list)
 
 
 def _values_of(query: Query, request: Request, run: Run) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from bench.brute import Brute
 from bench.corpus import Corpus
 from bench.query import ask
 from bench.questions import are_equal
-from bench.variety import KINDS, Kind, asked, generate
+from bench.variety import ABSENT, KINDS, Kind, asked, generate
 from tests.serving import ServerProcess
 
 RECORDS = 3_000
@@ -27,4 +27,5 @@ def test_the_server_and_brute_force_answer_alike(kind: Kind, tmp_path: Path) -> 
             theirs = brute.ask(question.duckdb)
             assert are_equal(found, theirs), f"{question.q}: {found} is not {theirs}"
             answered += found not in ([], [[0]])
-        assert answered >= len(kind.questions) - 2, "all but two have an answer"
+        of_what_is_there = set(kind.questions) - {ABSENT}
+        assert answered >= len(of_what_is_there) - 1, "all but one have an answer"
