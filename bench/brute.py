@@ -42,6 +42,11 @@ class Brute:
         found = "json_extract_string(message, '$.trace_id')"
         return str(self.ask(f"select {found} from logs where message like '{{%' limit 1")[0][0])
 
+    def address(self) -> str:
+        """The address that some request came from."""
+        found = "split_part(message, ' ', 1)"
+        return str(self.ask(f"select {found} from logs where message like '10.%.%.% - - %' limit 1")[0][0])
+
     def busiest_pod(self) -> str:
         return str(self.ask("select pod from logs group by pod order by count(*) desc, pod limit 1")[0][0])
 

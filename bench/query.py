@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> str:
 
 
 def asked(brute: Brute) -> list[Question]:
-    return questions(brute.trace(), brute.busiest_pod())
+    return questions(brute.trace(), brute.address(), brute.busiest_pod())
 
 
 @contextmanager

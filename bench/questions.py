@@ -32,12 +32,12 @@ class Question:
     brute: str = ""
 
 
-def questions(trace: str, pod: str) -> list[Question]:
-    """About a trace id that occurs once, and a pod that wrote much."""
-    return [*_of_texts(trace), *_of_streams(pod), *_of_json(), _patterns()]
+def questions(trace: str, address: str, pod: str) -> list[Question]:
+    """About a trace id and an IP address that hardly any other record has, and a pod that wrote much."""
+    return [*_of_texts(trace, address), *_of_streams(pod), *_of_json(), _patterns()]
 
 
-def _of_texts(trace: str) -> Iterable[Question]:
+def _of_texts(trace: str, address: str) -> Iterable[Question]:
     yield Question("count all", 1.0, "* | stats count() as n", _count(), _count())
     yield Question(
         "a trace id",
@@ -45,6 +45,13 @@ def _of_texts(trace: str) -> Iterable[Question]:
         f"{trace} | fields message",
         f"select message from logs where message like '%{trace}%'",
         f"select message from logs where hasAllTokens(message, '{trace}')",
+    )
+    yield Question(
+        "an IP address",
+        0.02,
+        f'"{address}" | fields message',
+        f"select message from logs where message like '%{address} %'",
+        f"select message from logs where hasPhrase(message, '{address}')",
     )
     yield Question(
         "a rare word, counted",

@@ -7,8 +7,8 @@ A file of its own beside the segments' directory, built from the segment alone a
     facts    those arrays one after the other, little-endian, zstd; cells are Arrow IPC streams
     filters  the token filters of logstore/tokens.py, one a row group, used where they lie in the file
 
-A reader knows every version up to its own. Version 1 has no cells, and no numbers of first records; before version 3
-filters have numbers only as they are written.
+A reader knows every version up to its own. Version 1 has no cells, and no numbers of first records; what filters hold
+came later, in version 3 as `has_numbers` for the versions 0 and 1 of logstore/tokens.py.
 """
 
 import json
@@ -29,7 +29,7 @@ from logstore.errors import Damaged
 from logstore.native.arrays import int64s
 from logstore.order import Ints
 
-VERSION: Final = 3
+VERSION: Final = 4
 TEMPLATES_MAX: Final = 4_096
 """Templates that a segment tells apart, the most frequent ones."""
 TEMPLATES_SHARE: Final = 8
@@ -72,8 +72,8 @@ class Index:
     """Of these records the least `_seq`; empty where that is not known."""
     filter_offsets: Ints
     """Where a group's token filter begins in `filters`; one more than there are groups."""
-    has_numbers: npt.NDArray[np.bool_]
-    """Whether a group's filter has the digits of numbers that are written in another way."""
+    filter_versions: npt.NDArray[np.uint8]
+    """What a group's filter holds (`tokens.VERSION`)."""
     filters: npt.NDArray[np.uint8]
     cells: Mapping[By, pa.RecordBatch]
     """The segment's cells, where they are few."""
@@ -126,7 +126,7 @@ def build(table: pa.Table, ends: Ints, secret: bytes, written: Ints | None = Non
         counts,
         first_seqs,
         filters.offsets,
-        np.ones(len(ends), np.bool_),
+        np.full(len(ends), tokens.VERSION, np.uint8),
         np.frombuffer(filters.content, np.uint8),
         cells.count(table),
     )
@@ -162,7 +162,7 @@ def concatenate(each: Sequence[Index]) -> Index:
         np.concatenate([one.presence_rows for one in each]),
         np.concatenate([one.first_seqs for one in each]) if all(one.has_seqs for one in each) else _NO_INTS,
         _offsets([one.filter_offsets for one in each], sizes),
-        np.concatenate([one.has_numbers for one in each]),
+        np.concatenate([one.filter_versions for one in each]),
         np.concatenate([one.filters[: int(one.filter_offsets[-1])] for one in each]),
         cells.merge([one.cells for one in each]),
     )
@@ -274,5 +274,5 @@ def _index(described: list[list[Any]], facts: pa.Buffer, filters: npt.NDArray[np
     texts = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
     counts = {by: _read(arrays.pop(by.value)) for by in By if by.value in arrays}
     arrays.setdefault("first_seqs", _NO_INTS)
-    arrays.setdefault("has_numbers", np.zeros(len(arrays["ends"]), np.bool_))
+    arrays.setdefault("filter_versions", arrays.pop("has_numbers", np.zeros(len(arrays["ends"]))).astype(np.uint8))
     return Index(**arrays, texts=texts, filters=filters, cells=counts)

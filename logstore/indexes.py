@@ -44,7 +44,7 @@ class Filters:
 
     content: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
-    has_numbers: npt.NDArray[np.bool_]
+    versions: npt.NDArray[np.uint8]
 
     @property
     def groups(self) -> int:
@@ -188,8 +188,8 @@ class Indexes:
         if loaded is None:
             return None
         # Copied, so as not to hold on to all that the index has.
-        offsets, has_numbers = loaded.filter_offsets.copy(), loaded.has_numbers.copy()
-        found = self._filters[segment.id] = Filters(loaded.filters, offsets, has_numbers)
+        offsets, versions = loaded.filter_offsets.copy(), loaded.filter_versions.copy()
+        found = self._filters[segment.id] = Filters(loaded.filters, offsets, versions)
         if len(self._filters) > FILTERS_MAX:
             self._filters.popitem(last=False)
         return found

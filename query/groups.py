@@ -142,8 +142,8 @@ class Groups:
     filters: Ints
     """Where each group's token filter is in memory."""
     filter_bytes: Ints
-    has_numbers: Flags
-    """Whether it has the digits of numbers that are written in another way."""
+    filter_versions: Ints
+    """What it holds (`tokens.VERSION`)."""
 
     @property
     def count(self) -> int:
@@ -174,10 +174,10 @@ def having_words(filters: Sequence[Filters | None], words: Sequence[frozenset[st
     if not known:
         return has_all, 0
     addresses, sizes = _places([(one.content, one.offsets) for one in known])
-    has_numbers = np.concatenate([one.has_numbers for one in known])
+    versions = joined([one.versions for one in known])
     found = np.ones(len(sizes), np.bool_)
     for alternatives in words:
-        found[found] = _hold_one(addresses[found], sizes[found], has_numbers[found], alternatives)
+        found[found] = _hold_one(addresses[found], sizes[found], versions[found], alternatives)
     counts = np.array([one.groups for one in known], np.int64)
     is_left = np.logical_or.reduceat(found, np.cumsum(counts) - counts)
     has_all[[one is not None for one in filters]] = is_left
@@ -192,10 +192,10 @@ def _places(filters: Sequence[tuple[npt.NDArray[np.uint8], Ints]]) -> tuple[Ints
     )
 
 
-def _hold_one(addresses: Ints, sizes: Ints, has_numbers: Flags, alternatives: frozenset[str]) -> Flags:
-    found = ~has_numbers if UNTOLD in alternatives else np.zeros(len(sizes), np.bool_)
-    for word in alternatives - {UNTOLD}:
-        found |= tokens.may_hold_at(addresses, sizes, [word])
+def _hold_one(addresses: Ints, sizes: Ints, versions: Ints, alternatives: frozenset[str]) -> Flags:
+    found = np.zeros(len(sizes), np.bool_)
+    for word in alternatives:
+        found |= versions < UNTOLD[word] if word in UNTOLD else tokens.may_hold_at(addresses, sizes, [word])
     return found
 
 
@@ -217,7 +217,7 @@ def groups_of(segments: Sequence[Segment], known: Sequence[Known | None]) -> Gro
         joined([one.min_times_ns for one in indexes]),
         joined([one.max_times_ns for one in indexes]),
         *_places([(one.filters, one.filter_offsets) for one in indexes]),
-        np.concatenate([np.zeros(0, np.bool_), *(one.has_numbers for one in indexes)]),
+        joined([one.filter_versions for one in indexes]),
     )
 
 
@@ -273,7 +273,7 @@ def _with_words(groups: Groups, alternatives: frozenset[str], mask: Flags) -> Fl
     """Which groups may hold one of these words; those that are out already are not looked at."""
     left = np.flatnonzero(mask)
     found = np.zeros(groups.count, np.bool_)
-    found[left] = _hold_one(groups.filters[left], groups.filter_bytes[left], groups.has_numbers[left], alternatives)
+    found[left] = _hold_one(groups.filters[left], groups.filter_bytes[left], groups.filter_versions[left], alternatives)
     return found
 
 

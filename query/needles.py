@@ -1,13 +1,17 @@
 """A text that a query looks for, as the words it is made of: what they are in templates, which of them are whole."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby, product
 from operator import or_
+from typing import Final
 
 from logstore.templates import WILDCARD, letters_of
 from logstore.words import is_word_character
+
+_ADDRESS: Final = re.compile(r"[0-9]{1,3}([.-])[0-9]{1,3}\1[0-9]{1,3}\1[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,24 @@ def forms(text: str, *, opens_left: bool = False, opens_right: bool = False) -> 
 
 def whole_words(text: str, *, opens_left: bool = False, opens_right: bool = False) -> Iterator[str]:
     """The words that are whole words wherever the text stands; of open ends they may be parts."""
+    return filter(_is_word, _whole_runs(text, opens_left=opens_left, opens_right=opens_right))
+
+
+def whole_addresses(text: str, *, opens_left: bool = False, opens_right: bool = False) -> Iterator[str]:
+    """All four numbers in a row that filters hold as one (logstore/native/addresses.h), of numbers that are whole."""
+    runs = list(_whole_runs(text, opens_left=opens_left, opens_right=opens_right))
+    for first in range(len(runs) - 6):
+        address = "".join(runs[first : first + 7])
+        if _ADDRESS.fullmatch(address) and _is_word(runs[first]):
+            yield address
+
+
+def _whole_runs(text: str, *, opens_left: bool, opens_right: bool) -> Iterator[str]:
+    """All that follow each other in the text, but for a word at an open end."""
     runs = _runs(text)
     for index, run in enumerate(runs):
         is_open = (index == 0 and opens_left) or (index == len(runs) - 1 and opens_right)
-        if _is_word(run) and not is_open:
+        if not (is_open and _is_word(run)):
             yield run
 
 

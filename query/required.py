@@ -5,21 +5,24 @@ What a token filter of some records has to hold, in lower case (`query.sql.filte
 - of `message` every word that has an ASCII digit,
 - of `trace_id` and `span_id` every word,
 - of `attributes` every word of every string, decoded, and of every number, as it is written, however deep inside;
+- of each of these, but for identifiers, any four numbers in a row that are looked for as one: "10.0.0.7";
 - of those that are numbers, in whatever way they are written (`4.711e3`, "04711"), the digits of the integer that they
   equal; `LARGE` in their place, if one has a fraction or an exponent and may equal integers of more than 15 digits;
 - `NESTED`, if an attribute of any of them is an object or a list: what is found in such a value's text may be a key,
   or have an escape right before it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum, auto
 from functools import partial
 from typing import Final, TypeAlias
 
+from logstore import tokens
 from logstore.record import COLUMNS
 from logstore.tokens import LARGE, NESTED
 from query import ast, literals, regexes
-from query.needles import has_digit, whole_words
+from query.needles import has_digit, whole_addresses, whole_words
 from query.sql.fields import ALIASES, SOURCES, Source, key_paths
 from query.sql.filters import lower
 
@@ -28,10 +31,12 @@ ALTERNATIVES_MAX: Final = 64
 
 Words: TypeAlias = frozenset[str]
 """Alternatives: at least one of them is in the record."""
-UNTOLD: Final = "?"
-"""The alternative that it is one of those whose filter has numbers as they are written alone."""
+WITHOUT_NUMBERS: Final = "?numbers"
+WITHOUT_ADDRESSES: Final = "?addresses"
+UNTOLD: Final = {WITHOUT_NUMBERS: tokens.WITH_NUMBERS, WITHOUT_ADDRESSES: tokens.WITH_ADDRESSES}
+"""Alternatives that it is one of those whose filter is of a version before this one."""
 
-_NUMBER_CHARACTERS: Final = frozenset("0123456789.eE+-")
+_PART_OF_NUMBER: Final = re.compile(r"[-+]?[0-9]*(\.[0-9]*)?([eE][-+]?[0-9]*)?")
 _BOOLEANS: Final = ("true", "false")
 _IDENTIFIERS: Final = ("trace_id", "span_id")
 
@@ -76,11 +81,10 @@ def _sets(condition: ast.Expression, field: Callable[[str], _Field | None]) -> I
         case ast.OneOf(ast.Name(name), values):
             return _either([_of_equal(field(name), ast.Text(value)) for value in values])
         case ast.Phrase(ast.Name(name), text, prefix):
-            return _of_found(field(name), text, whole_words(lower(text), opens_right=prefix))
+            return _of_found(field(name), text, _whole(text, opens_right=prefix))
         case ast.Contains(ast.Name(name), affix, text):
             opens_left, opens_right = affix is not ast.Affix.START, affix is not ast.Affix.END
-            words = whole_words(lower(text), opens_left=opens_left, opens_right=opens_right)
-            return _of_found(field(name), text, words)
+            return _of_found(field(name), text, _whole(text, opens_left=opens_left, opens_right=opens_right))
         case ast.Match(ast.Name(name), pattern):
             return _of_match(field(name), pattern)
     return ()
@@ -113,48 +117,61 @@ def _of_equal(field: _Field | None, right: ast.Literal) -> Iterable[Words]:
     value = right.value if isinstance(right, ast.Text) else right.text
     if field is _Field.ATTRIBUTE and _may_be_written_otherwise(value):
         return ()
-    return _kept(field, whole_words(lower(value)))
+    return _kept(field, _whole(value))
 
 
 def _of_number(text: str) -> Iterable[Words]:
     """An attribute equals this number: exactly, where both are written as integers, else as floating point."""
     if literals.is_large_integer(text):
-        return [frozenset((text.lstrip("-0"), LARGE, UNTOLD))]
+        return [frozenset((text.lstrip("-0"), LARGE, WITHOUT_NUMBERS))]
     size = abs(float(text))
     is_exact = size.is_integer() and 0 < size < 10**literals.EXACT_DIGITS
-    return [frozenset((str(int(size)), UNTOLD))] if is_exact else ()
+    return [frozenset((str(int(size)), WITHOUT_NUMBERS))] if is_exact else ()
 
 
-def _of_found(field: _Field | None, text: str, words: Iterable[str]) -> Iterable[Words]:
-    """The text, with these whole words, is somewhere in the value."""
+def _of_found(field: _Field | None, text: str, sets: Iterable[Words]) -> Iterable[Words]:
+    """The text, in which these are whole, is somewhere in the value."""
     if field is not _Field.ATTRIBUTE:
-        return _kept(field, words)
-    if _NUMBER_CHARACTERS.issuperset(text) or lower(text) in _BOOLEANS:
+        return _kept(field, sets)
+    if _PART_OF_NUMBER.fullmatch(text) or lower(text) in _BOOLEANS:
         return ()
-    return _kept(field, words, NESTED)
+    return [words | {NESTED} for words in _kept(field, sets)]
 
 
 def _of_match(field: _Field | None, pattern: str) -> Iterable[Words]:
     needed = regexes.needed(pattern)
     return _either(
         [
-            [words for text in texts for words in _of_found(field, text, _inner_words(text, folded=needed.folded))]
+            [words for text in texts for words in _of_found(field, text, _inner(text, folded=needed.folded))]
             for texts in needed.alternatives
         ]
     )
 
 
-def _inner_words(text: str, *, folded: bool) -> Iterator[str]:
+def _inner(text: str, *, folded: bool) -> list[Words]:
     """In a text that is compared folded, an `s` may stand for another letter."""
-    words = whole_words(lower(text), opens_left=True, opens_right=True)
-    return (word for word in words if not (folded and "s" in word))
+    sets = _whole(text, opens_left=True, opens_right=True)
+    return [words for words in sets if not (folded and any("s" in word for word in words - UNTOLD.keys()))]
 
 
-def _kept(field: _Field | None, words: Iterable[str], *others: str) -> list[Words]:
-    """A set for each of the words that the filter holds of this field."""
-    if field is None:
-        return []
-    return [frozenset((word, *others)) for word in words if field is not _Field.MESSAGE or has_digit(word)]
+def _whole(text: str, *, opens_left: bool = False, opens_right: bool = False) -> list[Words]:
+    """What is whole wherever this text stands, each for itself."""
+    text = lower(text)
+    words = whole_words(text, opens_left=opens_left, opens_right=opens_right)
+    addresses = whole_addresses(text, opens_left=opens_left, opens_right=opens_right)
+    return [*(frozenset((word,)) for word in words), *(frozenset((one, WITHOUT_ADDRESSES)) for one in addresses)]
+
+
+def _kept(field: _Field | None, sets: Iterable[Words]) -> list[Words]:
+    """Those of them that are held of this field."""
+    match field:
+        case None:
+            return []
+        case _Field.TEXT:
+            return [words for words in sets if WITHOUT_ADDRESSES not in words]
+        case _Field.MESSAGE:
+            return [words for words in sets if any(map(has_digit, words))]
+    return list(sets)
 
 
 def _may_be_written_otherwise(value: str) -> bool:
@@ -165,6 +182,8 @@ def _may_be_written_otherwise(value: str) -> bool:
 
 def _either(branches: Sequence[Iterable[Words]]) -> list[Words]:
     """One set of them all, of the best of each; nothing if one of them says nothing."""
+    if len(branches) == 1:
+        return list(branches[0])
     best = [min(branch, key=_commonness, default=frozenset[str]()) for branch in branches]
     both = frozenset[str]().union(*best)
     return [both] if best and all(best) and len(both) <= ALTERNATIVES_MAX else []
@@ -172,4 +191,5 @@ def _either(branches: Sequence[Iterable[Words]]) -> list[Words]:
 
 def _commonness(words: Words) -> tuple[int, int]:
     """Less is better: few alternatives, and long ones."""
-    return len(words), -min(len(word) for word in words - {NESTED, LARGE, UNTOLD})
+    told = words - UNTOLD.keys()
+    return len(told), -min(len(word) for word in told - {NESTED, LARGE})

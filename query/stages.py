@@ -154,7 +154,7 @@ def _identity(identity: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def _alternatives(words: Words) -> str:
-    named = sorted(words - _TOLD_APART.keys() - {UNTOLD})
+    named = sorted(words - _TOLD_APART.keys() - UNTOLD.keys())
     return _listed([*named, *(told for word, told in _TOLD_APART.items() if word in words)], " or ")
 
 

@@ -17,6 +17,16 @@ def numerals(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(["", "-"])) + whole + draw(ends) + exponent
 
 
+@st.composite
+def rows_of_numbers(draw: st.DrawFn) -> str:
+    """Such as "10.0.0.7", and what nearly is."""
+    number = st.sampled_from(["4", "04", "255", "404", "4", "04", "4040", "4e", "4²"])
+    between = draw(st.sampled_from([".", "-", ".", "..", " "]))
+    joined = between.join(draw(st.lists(number, min_size=3, max_size=6)))
+    ends = st.sampled_from(["", "", " ", ".", "-", "x", "é", ":80", "\n"])
+    return draw(ends) + joined + draw(ends)
+
+
 def is_json(numeral: str) -> bool:
     """Whether JSON has it as a number, too."""
     return re.match("-?0[0-9]", numeral) is None

@@ -1,17 +1,15 @@
 #include <stdlib.h>
 
+#include "addresses.h"
 #include "bloom.h"
 #include "fuse.h"
-#include "memory.h"
 #include "number.h"
 #include "numerals.h"
 #include "templates.h"
+#include "token_set.h"
 #include "utf8.h"
 #include "word_hash.h"
 #include "words.h"
-
-/* BITS_PER_WORD: 0.18 % of the words that a Bloom filter does not hold are taken for held. */
-enum { BITS_PER_WORD = 15, RECENT_BITS = 12, SET_FIRST = 1024, PENDING_MAX = 64 };
 
 struct token_column {
     const int32_t *offsets;
@@ -53,15 +51,10 @@ struct builder {
     struct finder finder;
     struct message_words message;
     struct word_marks marks; /* of another text than the message */
+    struct buffer spans;     /* of that text: struct word_span each */
     struct buffer padded, unescaped, normal;
     struct buffer offsets, content;
-    struct buffer hashes; /* the group's, one after the other */
-    uint64_t *set; /* the group's words by their hashes, none of which is 0; has room for all that are pending */
-    size_t set_size, count;
-    uint64_t pending[PENDING_MAX]; /* on their way into the set, their places there being fetched from memory */
-    size_t pending_slots[PENDING_MAX];
-    size_t pending_count;
-    uint64_t recent[1 << RECENT_BITS]; /* words seen last: most come again soon */
+    struct token_set set; /* the group's words */
     struct buffer objects_in; /* int32: of each template, the last group in which such an object was noted whole, plus 1 */
     uint64_t nested; /* noted where an attribute may be an object or a list */
     uint64_t large;  /* and where one may be so large a number in another spelling that it may equal several integers */
@@ -69,47 +62,7 @@ struct builder {
     int32_t noted_in;
 };
 
-/* Where a hash belongs in the set, unless taken by another; nobody can send words that crowd there. */
-static inline size_t slot_of(const struct builder *b, uint64_t hash) {
-    return (size_t)hash_bytes((const uint8_t *)&hash, sizeof hash) & (b->set_size - 1);
-}
-
-static inline void put(struct builder *b, size_t slot, uint64_t hash) {
-    while (b->set[slot] && b->set[slot] != hash) slot = (slot + 1) & (b->set_size - 1);
-    b->count += b->set[slot] == 0;
-    b->set[slot] = hash;
-}
-
-static void widen(struct builder *b) {
-    uint64_t *old = b->set;
-    size_t old_size = b->set_size, size = old_size ? old_size * 2 : SET_FIRST;
-    b->set = memory_resize(&b->memory, NULL, size * sizeof *b->set);
-    b->set_size = size;
-    b->count = 0;
-    memset(b->set, 0, size * sizeof *b->set);
-    for (size_t i = 0; i < old_size; i++) {
-        if (old[i]) put(b, slot_of(b, old[i]), old[i]);
-    }
-    free(old);
-}
-
-static void put_pending(struct builder *b) {
-    for (size_t i = 0; i < b->pending_count; i++) put(b, b->pending_slots[i], b->pending[i]);
-    b->pending_count = 0;
-    if ((b->count + PENDING_MAX) * 2 > b->set_size) widen(b);
-}
-
-static inline void note(struct builder *b, uint64_t hash) {
-    hash += hash == 0;
-    uint64_t *recent = &b->recent[hash >> (64 - RECENT_BITS)];
-    if (*recent == hash) return;
-    *recent = hash;
-    size_t slot = slot_of(b, hash), pending = b->pending_count++;
-    __builtin_prefetch(b->set + slot, 1);
-    b->pending[pending] = hash;
-    b->pending_slots[pending] = slot;
-    if (pending == PENDING_MAX - 1) put_pending(b);
-}
+static inline void note(struct builder *b, uint64_t hash) { token_set_note(&b->set, hash); }
 
 /* The word as it is hashed, readable as `word_hash` needs it; its length in `length`. */
 static const uint8_t *normalise(struct buffer *normal, const uint8_t *at, const uint8_t *end, size_t *length) {
@@ -131,11 +84,25 @@ static void note_word(struct builder *b, const struct word_marks *marks, const u
     note(b, word_hash(word, length));
 }
 
+/* Each address among these words with digits, as one word; of more than four numbers in a row all four. */
+static void note_addresses(struct builder *b, const uint8_t *text, const struct word_span *spans, size_t count) {
+    for (size_t i = 0; i + ADDRESS_WORDS <= count; i++) {
+        if (!is_address(text, spans + i)) continue;
+        size_t begin = spans[i].begin, end = spans[i + ADDRESS_WORDS - 1].end;
+        note(b, word_hash(text + begin, end - begin));
+    }
+}
+
+static void note_addresses_of(struct builder *b, const struct message_words *message) {
+    note_addresses(b, message->text, (const struct word_span *)message->spans.data, message->with_digits);
+}
+
 static void note_digit_words(struct builder *b, const struct message_words *message) {
     const struct word_span *spans = (const struct word_span *)message->spans.data;
     for (size_t i = 0; i < message->with_digits; i++) {
         note_word(b, &message->marks, message->text, spans[i].begin, spans[i].end);
     }
+    note_addresses_of(b, message);
 }
 
 static void note_all_words(struct builder *b, const struct word_marks *marks, const uint8_t *text) {
@@ -151,6 +118,8 @@ static const uint8_t *note_words(struct builder *b, struct text text) {
     const uint8_t *at = word_text_padded(&b->padded, text.at, text.length, text.readable_end);
     word_marks_read(&b->marks, at, text.length);
     note_all_words(b, &b->marks, at);
+    size_t with_digits = digit_words(&b->marks, &b->spans);
+    note_addresses(b, at, (const struct word_span *)b->spans.data, with_digits);
     return at;
 }
 
@@ -313,6 +282,7 @@ static void note_attributes(struct builder *b, struct text attributes, struct te
                      (attributes.at == message.at || memcmp(attributes.at, message.at, message.length) == 0);
     if (is_message && !is_escaped(message)) {
         note_all_words(b, &b->message.marks, b->message.text);
+        note_addresses_of(b, &b->message);
         note_numerals(b, &b->message.marks, b->message.text);
         if (may_nest(message)) note(b, b->nested);
         return;
@@ -348,42 +318,11 @@ static void note_row(struct builder *b, int64_t row, int32_t group) {
     }
 }
 
-/* In the place of a fuse filter, where none is found. */
-static void append_bloom(struct builder *b, const uint64_t *hashes) {
-    uint64_t blocks = (b->count * BITS_PER_WORD + BLOOM_BLOCK_BITS - 1) / BLOOM_BLOCK_BITS;
-    uint8_t *filter = buffer_reserve(&b->content, blocks * BLOOM_BLOCK_BYTES);
-    memset(filter, 0, blocks * BLOOM_BLOCK_BYTES);
-    for (size_t i = 0; i < b->count; i++) bloom_add(filter, blocks, hashes[i]);
-    b->content.length += blocks * BLOOM_BLOCK_BYTES;
-}
-
-static void append_filter(struct builder *b) {
-    if (b->count) {
-        uint64_t *hashes = (uint64_t *)buffer_reserve(&b->hashes, (b->count + 1) * sizeof *hashes);
-        for (size_t i = 0, next = 0; i < b->set_size; i++) {
-            hashes[next] = b->set[i];
-            next += b->set[i] != 0;
-        }
-        if (!fuse_append(&b->content, hashes, b->count)) append_bloom(b, hashes);
-    }
-    buffer_int64(&b->offsets, (int64_t)b->content.length);
-}
-
-/* Empties the set, and makes it no larger than a group like the last one needs. */
-static void clear_set(struct builder *b) {
-    size_t size = SET_FIRST;
-    while (size < b->set_size && size < b->count * 4) size *= 2;
-    b->set_size = size;
-    b->count = 0;
-    memset(b->set, 0, size * sizeof *b->set);
-}
-
 static void build_group(struct builder *b, int32_t group, int64_t from, int64_t to) {
-    clear_set(b);
-    memset(b->recent, 0, sizeof b->recent);
+    token_set_clear(&b->set);
     for (int64_t row = from; row < to; row++) note_row(b, row, group);
-    put_pending(b);
-    append_filter(b);
+    token_set_append_filter(&b->set, &b->content);
+    buffer_int64(&b->offsets, (int64_t)b->content.length);
 }
 
 EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct build_result *result) {
@@ -391,7 +330,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     if (!b) return KERNEL_OUT_OF_MEMORY;
     b->request = request;
     b->marks.bits.memory = b->padded.memory = b->unescaped.memory = b->normal.memory = &b->memory;
-    b->offsets.memory = b->content.memory = b->hashes.memory = b->objects_in.memory = &b->memory;
+    b->offsets.memory = b->content.memory = b->spans.memory = b->objects_in.memory = &b->memory;
     const struct token_column *messages = &request->columns[MESSAGE];
     b->of_templates = (struct find_request){request->rows, messages->offsets, messages->text, request->secret, UINT64_MAX};
     finder_init(&b->finder, &b->of_templates, &b->memory);
@@ -400,7 +339,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     b->large = word_hash(LARGE, 1);
     int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(b->memory.exhausted) == 0) {
-        widen(b);
+        token_set_init(&b->set, &b->memory);
         buffer_int64(&b->offsets, 0);
         for (int64_t i = 0; i < request->groups; i++) {
             build_group(b, (int32_t)i, i ? request->ends[i - 1] : 0, request->ends[i]);
@@ -416,11 +355,11 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     buffer_free(&b->normal);
     buffer_free(&b->offsets);
     buffer_free(&b->content);
-    buffer_free(&b->hashes);
+    buffer_free(&b->spans);
     buffer_free(&b->objects_in);
     finder_free(&b->finder);
     message_words_free(&b->message);
-    free(b->set);
+    token_set_free(&b->set);
     free(b);
     return status;
 }

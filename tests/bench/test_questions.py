@@ -27,7 +27,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerPro
         yield server, brute
 
 
-@pytest.mark.parametrize("name", [question.name for question in questions("", "")])
+@pytest.mark.parametrize("name", [question.name for question in questions("", "", "")])
 def test_the_server_and_brute_force_answer_alike(name: str, filled: tuple[ServerProcess, Brute]) -> None:
     server, brute = filled
     question = next(question for question in asked(brute) if question.name == name)

@@ -151,7 +151,7 @@ def test_indexes_of_before_leave_out_nothing_by_numbers(
     nothing = replace(built, filter_offsets=np.zeros_like(built.filter_offsets), filters=built.filters[:0])
     with monkeypatch.context() as patch:
         patch.setattr(index, "VERSION", 2)
-        patch.setattr(index, "_FACTS", tuple(name for name in index._FACTS if name != "has_numbers"))
+        patch.setattr(index, "_FACTS", tuple(name for name in index._FACTS if name != "filter_versions"))
         store.directory.write_index(segment.path, index.encode(nothing))
     store.indexes.forget([segment])
     assert seqs(store, engine, "id=4711") == {0, 4, 8, 12, 20}

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from logstore import tokens
 from logstore.tokens import LARGE, NESTED, Filters, Ints, digit_words, may_hold
-from tests.numerals import is_json, numerals
+from tests.numerals import is_json, numerals, rows_of_numbers
 from tests.reference import templates as reference
-from tests.reference.tokens import digits, likely_digits
+from tests.reference.tokens import addresses, digits, likely_digits
 
 ALPHABET = 'abK_1 0-.é\u0301٣中\U0001d7d9ßÅ\u212a\u0130\u0131\n"\\/😀\x7f'
 FALSE_POSITIVES_MAX = 0.0005
 SECRET = bytes(16)
 
-texts = st.text(ALPHABET, max_size=20)
+texts = st.one_of(st.text(ALPHABET, max_size=20), rows_of_numbers())
 scalars = st.one_of(texts, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none())
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
 objects = st.dictionaries(texts, values, max_size=3)
@@ -52,8 +52,9 @@ def strings(value: Any) -> Iterator[str]:
 def held_words(message: str, attributes: str | None, others: list[str | None]) -> set[str]:
     said = list(strings(json.loads(attributes))) if attributes else []
     said += [other for other in others if other]
-    numbers = {word for text in said for word in likely_digits(text)}
-    return numbers | {word for text in said for word in words(text)} | set(naive_digit_words(message))
+    numbers = {word for text in said for word in likely_digits(text) | addresses(text)}
+    in_message = addresses(message).union(naive_digit_words(message))
+    return numbers | {word for text in said for word in words(text)} | in_message
 
 
 def naive_digit_words(text: str) -> list[str]:
@@ -306,6 +307,32 @@ def test_numbers_are_held_by_their_digits_however_they_are_written(
 def test_spellings_of_numbers(attributes: str, digits: str) -> None:
     assert holds(one_group("", attributes), digits)
     assert not holds(one_group("", '{"a":471.1,"b":4710.9,"c":12.5e-1,"d":"x04711","e":"0471 1","f":"1e3x"}'), digits)
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("from 10.0.0.7:80", ["10.0.0.7"]),
+        ("10.0.0.7", ["10.0.0.7"]),
+        ("ip-10-0-0-7.internal", ["10-0-0-7"]),
+        ("1.2.3.4.5", ["1.2.3.4", "2.3.4.5"]),
+        ("255.255.255.255é 1.2.3.4", ["1.2.3.4"]),
+        (r"\u0031.2.3.4", ["1.2.3.4"]),
+        ("x1.2.3.4 1.2.3.4x 1.2.3.1000 1..2.3.4 1.2-3.4 1.2.3 4 1 2 3 4 1.a.2.3 1.2.3.4²", []),
+    ],
+)
+@pytest.mark.parametrize("where", ["message", "attribute", "both", "pushed"])
+def test_four_numbers_in_a_row_are_held_as_one(text: str, held: list[str], where: str) -> None:
+    value = f'"a":"{text}"'
+    message, attributes = {
+        "message": (text.replace(r"\u0031", "1"), None),
+        "attribute": ("-", f"{{{value}}}"),
+        "both": (f"{{{value}}}", ""),
+        "pushed": ('{"b":"c"}', f"{{{value},"),
+    }[where]
+    filters = one_group(message, attributes)
+    asked = ["10.0.0.7", "10-0-0-7", "1.2.3.4", "2.3.4.5", "255.255.255.255", "1.2.3.1", "2.3.4.1"]
+    assert [address for address in asked if holds(filters, address)] == held
 
 
 def test_case_is_ignored() -> None:

@@ -5,11 +5,13 @@ import re
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from tests.numerals import rows_of_numbers
+
 PIECES = ("error", "Err", "or", "e", "E", "s", "k", "4", "04", "x1", "7up", "_", "-", " ", ".", "/", "=", "\n", '"')
 ODD_PIECES = tuple("\\²٣İßẞΣςéÉ日𐐀\u212a\u0131\u017f\u03c3\u0301\x1b\x00")
 
 piece = st.one_of(st.sampled_from(PIECES), st.sampled_from(PIECES), st.sampled_from(ODD_PIECES))
-text = st.lists(piece, max_size=9).map("".join)
+text = st.lists(st.one_of(*[piece] * 9, rows_of_numbers()), max_size=9).map("".join)
 
 
 @st.composite

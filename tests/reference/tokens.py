@@ -20,15 +20,26 @@ class _Written(str):
 
 def tokens(record: Mapping[str, Any]) -> set[str]:
     """What a filter has to hold."""
-    found = {word for word in _words(record["message"]) if re.search("[0-9]", word)}
+    found = {word for word in _words(record["message"]) if re.search("[0-9]", word)} | addresses(record["message"])
     for identifier in ("trace_id", "span_id"):
         found |= _words(record[identifier] or "")
     attributes = json.loads(record["attributes"] or "{}", parse_int=_Written, parse_float=_Written)
     for value in attributes.values():
         found |= {NESTED} if isinstance(value, dict | list) else set()
         for text in _texts(value):
-            found |= _words(text) | digits(text)
+            found |= _words(text) | digits(text) | addresses(text)
     return found
+
+
+def addresses(text: str) -> set[str]:
+    """Four numbers of at most three digits in a row, whole, with the same `.` or `-` between them."""
+    number = "[0-9]{1,3}"
+    found = re.finditer(rf"(?=({number}([.-]){number}\2{number}\2{number}))", text)
+    return {match[1] for match in found if not _is_in_word(text, *match.span(1))}
+
+
+def _is_in_word(text: str, begin: int, end: int) -> bool:
+    return any(map(is_word_character, text[begin - 1 : begin] + text[end : end + 1]))
 
 
 def digits(text: str) -> set[str]:
