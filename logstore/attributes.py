@@ -128,6 +128,7 @@ _split: Final = kernel(
     "kernel_attributes_split", ctypes.POINTER(_SplitRequest), ctypes.POINTER(TextColumn), ctypes.POINTER(TypedColumn)
 )
 _join: Final = kernel("kernel_attributes_join", ctypes.POINTER(_JoinRequest), ctypes.POINTER(TextColumn))
+_line: Final = kernel("kernel_attributes_line", ctypes.c_int64, ctypes.POINTER(ArrayInput), ctypes.POINTER(TextColumn))
 _line_text: Final = kernel("kernel_line_text", ctypes.POINTER(_LineRequest), ctypes.POINTER(TextColumn))
 _line_json: Final = kernel("kernel_line_json", ctypes.POINTER(_LineRequest), ctypes.POINTER(TextColumn))
 _prepend: Final = kernel(
@@ -221,18 +222,25 @@ def _or_in_line(column: pa.Array, rest: pa.StringArray, messages: pa.StringArray
     return pc.coalesce(column, in_line)
 
 
+def of_line(messages: pa.StringArray) -> pa.StringArray:
+    """The attributes of records that have none but those of their message: its text without the blanks around it, where
+    it is one JSON object as `line_text` reads it; null elsewhere."""
+    lines = TextColumn()
+    check(_line(len(messages), ArrayInput.of(messages), ctypes.byref(lines)))
+    return lines.to_array(len(messages))
+
+
 def line_text(messages: pa.StringArray, paths: Sequence[Path]) -> pa.StringArray:
     """The text form of the first value, other than JSON null, at one of the paths in those messages that are one JSON
     object (blanks around it allowed) with unique keys and without lone surrogates; null elsewhere.
 
-    The text form of a string are its characters; a number is written as DuckDB writes it if it fits a kind, arrays,
-    objects and other numbers as they stand.
+    The text form of a string are its characters; numbers, arrays and objects are written as DuckDB writes them.
     """
     return _in_lines(_line_text, messages, paths)
 
 
 def line_json(messages: pa.StringArray, paths: Sequence[Path]) -> pa.StringArray:
-    """The JSON text of the same; that of a number is its text form."""
+    """The JSON text of the same, as DuckDB writes it."""
     return _in_lines(_line_json, messages, paths)
 
 

@@ -49,6 +49,13 @@ class AttributeColumns:
     in_rest: frozenset[str] = frozenset()
     """Keys with a column, of which `attributes` may hold values too."""
     nested: tuple[Nested, ...] = ()
+    of_line: bool = False
+    """Whether each record's attributes are those of its message alone (`attributes.of_line`)."""
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a record's attributes are to be put together."""
+        return bool(self.kinds or self.omitted)
 
     @property
     def stored(self) -> dict[str, Kind]:
@@ -63,6 +70,7 @@ class AttributeColumns:
                 "omitted": list(self.omitted),
                 "in_rest": sorted(self.in_rest),
                 "nested": nested,
+                "of_line": self.of_line,
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -75,7 +83,8 @@ class AttributeColumns:
         found = json.loads(text)
         kinds = tuple((key, Kind(kind)) for key, kind in found["kinds"].items())
         nested = tuple(Nested(tuple(path), Kind(kind), *told) for path, kind, *told in found.get("nested", ()))
-        return AttributeColumns(kinds, tuple(found["omitted"]), frozenset(found["in_rest"]), nested)
+        omitted, in_rest = tuple(found["omitted"]), frozenset(found["in_rest"])
+        return AttributeColumns(kinds, omitted, in_rest, nested, found.get("of_line", False))
 
 
 NO_COLUMNS: Final = AttributeColumns()
@@ -149,7 +158,7 @@ def merged(each: Collection[AttributeColumns]) -> AttributeColumns:
     in_rest = frozenset(key for key in kinds if any(key in one.in_rest or key not in dict(one.kinds) for one in each))
     paths = dict.fromkeys((nested.path, nested.kind) for one in each for nested in one.nested)
     nested = tuple(_together(path, kind, each) for path, kind in paths)
-    return AttributeColumns(tuple(kinds.items()), omitted, in_rest, nested)
+    return AttributeColumns(tuple(kinds.items()), omitted, in_rest, nested, all(one.of_line for one in each))
 
 
 def _together(path: Path, kind: Kind, each: Collection[AttributeColumns]) -> Nested:

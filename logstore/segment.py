@@ -14,7 +14,7 @@ frequent attributes under their own names (logstore/columns.py), copies of what 
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -50,7 +50,7 @@ def read(segment: Segment) -> pa.Table:
 
 def joined(table: pa.Table, columns: AttributeColumns) -> pa.Table:
     """Records in the stored schema of records with attribute columns."""
-    if not columns.kinds and not columns.omitted:
+    if not columns.is_split:
         return table.select(STORED.names)
     return with_rest(table.select(STORED.names), _joined(table, columns))
 
@@ -61,10 +61,19 @@ def with_rest(table: pa.Table, rest: pa.StringArray) -> pa.Table:
 
 
 def _joined(table: pa.Table, columns: AttributeColumns) -> pa.StringArray:
-    return _attributes(_plain(table.select(["attributes", "message", *dict(columns.kinds)])), columns)
+    return _attributes(_plain(table.select(list(_sources(columns)))), columns)
+
+
+def _sources(columns: AttributeColumns) -> Iterable[str]:
+    """The file's columns that attributes are made of."""
+    if not columns.is_split:
+        return ("attributes",)
+    return ("message",) if columns.of_line else ("attributes", "message", *dict(columns.kinds))
 
 
 def _attributes(plain: Mapping[str, pa.Array], columns: AttributeColumns) -> pa.StringArray:
+    if columns.of_line:
+        return attributes.of_line(plain["message"])
     kinds = [(key, plain[key]) for key, _ in columns.kinds]
     return attributes.join(plain["attributes"], kinds, columns.omitted, plain["message"])
 
@@ -185,15 +194,17 @@ def _opened(segment: Segment) -> Iterator[pq.ParquetFile]:
 def _stored(segment: Segment, table: pa.Table, names: Sequence[str]) -> pa.Table:
     """These columns of the stored schema, of records as they are in the segment's file."""
     if _has_more(segment, names):
-        table = with_rest(table, _joined(table, segment.columns))
+        others = [name for name in table.column_names if name != "attributes"]
+        whole = _joined(table, segment.columns)
+        table = table.select(others).append_column(STORED.field("attributes"), whole)
     partition = _partition(segment.path)
     schema = pa.schema([STORED.field(name) for name in names])
     return pa.table([_column(table, partition, field) for field in schema], schema=schema)
 
 
 def _has_more(segment: Segment, names: Sequence[str]) -> bool:
-    """Whether attributes are among the columns and have to be joined."""
-    return "attributes" in names and bool(segment.columns.kinds or segment.columns.omitted)
+    """Whether attributes are among the columns and have to be put together."""
+    return "attributes" in names and segment.columns.is_split
 
 
 def _read(file: pq.ParquetFile, groups: Sequence[int], needed: Collection[str]) -> pa.Table:
@@ -250,7 +261,8 @@ def read_facts(segment: Segment, groups: Sequence[int], identity: Collection[str
 
 def _needed(segment: Segment, names: Sequence[str]) -> set[str]:
     """The file's columns that these columns are made of."""
-    return set(names) | ({"attributes", "message", *dict(segment.columns.kinds)} if "attributes" in names else set())
+    needed = set(names)
+    return (needed - {"attributes"}).union(_sources(segment.columns)) if "attributes" in names else needed
 
 
 def chunk_bytes(segment: Segment, groups: Sequence[int], names: Sequence[str]) -> int:

@@ -26,6 +26,7 @@ from logstore.columns import (
     worth_omitting,
 )
 from logstore.concatenate import concatenate
+from logstore.enrich import AS_MESSAGE
 from logstore.files import DataDirectory, partition_directory
 from logstore.gather import Rows
 from logstore.index import Index
@@ -188,7 +189,7 @@ class SegmentWriter:
         for one, copies in self._nested(facts, objects, messages, COLUMNS_MAX - len(keys)):
             table = table.append_column(one.name, copies)
             inner.append(one)
-        columns = AttributeColumns(tuple(keys), tuple(omitted), in_rest, tuple(inner))
+        columns = AttributeColumns(tuple(keys), tuple(omitted), in_rest, tuple(inner), _is_of_line(objects, messages))
         return _Contents(table, columns, group_rows, templates, content)
 
     def _nested(
@@ -282,6 +283,14 @@ class SegmentWriter:
             )
             writer.write_table(table, row_group_size=contents.group_rows)
         return sum(written[0].row_group(i).total_byte_size for i in range(written[0].num_row_groups))
+
+
+def _is_of_line(objects: pa.StringArray, messages: pa.StringArray) -> bool:
+    """Whether the attributes of enriched records are those of their messages alone."""
+    is_told = pc.fill_null(pc.equal(objects, AS_MESSAGE), False)
+    told, lines = objects.filter(pc.invert(is_told)), messages.filter(pc.invert(is_told))
+    few = min(len(told), _SAMPLED_ROWS)
+    return all(attributes.of_line(lines.slice(0, rows)).equals(told.slice(0, rows)) for rows in (few, len(told)))
 
 
 def _file_name(min_seq: int, max_seq: int) -> str:

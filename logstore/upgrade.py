@@ -43,7 +43,9 @@ def upgrade(connection: sa.Connection, path: Path) -> None:
         connection.execute(sa.text(f"ALTER TABLE {table.name} RENAME TO {table.name}_1"))
     tables.metadata.create_all(connection)
     for table in earlier:
-        given = {"format": "1", "columns": f"'{AttributeColumns().to_json()}'"}
+        # A colon before a word would be a parameter.
+        no_columns = AttributeColumns().to_json().replace(":", "\\:")
+        given = {"format": "1", "columns": f"'{no_columns}'"}
         into = ", ".join(column.name for column in table.c)
         of = ", ".join(given.get(column.name, column.name) for column in table.c)
         connection.execute(sa.text(f"INSERT INTO {table.name} ({into}) SELECT {of} FROM {table.name}_1"))

@@ -5,6 +5,7 @@
   takes longer than to read it; and RE2 needs milliseconds to set up a pattern that knows all of Unicode's letters.
 - `whole_attributes(rest, message, told, column, …)`: a record's attributes out of those that are left in a segment's
   JSON column and those that have columns of their own; `told` names these, and the keys that only the message has.
+- `line_attributes(message)`: the attributes of a record that has none but those of its message.
 - `template_id(message)`: the id of a message's template, the same as in segments' files; of a message that has none,
   one of its own. `template_text(message)`: the template, or the message that has none, as people read it.
 - `line_text(message, paths)`, `line_json(message, paths)`: the first value that there is at some paths in a message
@@ -37,6 +38,7 @@ def register(connection: duckdb.DuckDBPyConnection, secret: bytes = NO_SECRET) -
     arrow, nulls = PythonUDFType.ARROW, FunctionNullHandling.SPECIAL
     connection.create_function("stands_free", _stands_free, [text, text, flag], flag, type=arrow)
     connection.create_function("whole_attributes", _whole_attributes, None, text, type=arrow, null_handling=nulls)
+    connection.create_function("line_attributes", _line_attributes, [text], text, type=arrow, null_handling=nulls)
     connection.create_function("template_id", _template_id(secret), [text], number, type=arrow)
     connection.create_function("template_text", _template_text, [text], text, type=arrow)
     connection.create_function("line_text", _line_text, [text, text], text, type=arrow, null_handling=nulls)
@@ -63,6 +65,10 @@ def _whole_attributes(*arguments: pa.ChunkedArray) -> pa.Array:
         return pa.array([], pa.string())
     keys, omitted = _parsed(told[0].as_py())
     return attributes.join(rest.cast(pa.string()), list(zip(keys, columns, strict=True)), omitted, messages)
+
+
+def _line_attributes(messages: pa.ChunkedArray) -> pa.Array:
+    return attributes.of_line(messages.combine_chunks()) if len(messages) else pa.array([], pa.string())
 
 
 @lru_cache(maxsize=256)

@@ -30,6 +30,8 @@ from query.view import View, define_records, reached
 
 TIMES_BYTES: Final = 4 << 20
 """Row groups (before compression) are read at once where they are less."""
+MORE: Final = 2
+"""So many times as many records as the slices before let expect may match."""
 WORTH: Final = 8
 """A slice is narrowed if it has more than so many times the rows that are wanted."""
 
@@ -137,16 +139,19 @@ class Times:
 
     def narrowed(self, session: Session, parts: Iterator[Slice]) -> Iterator[Slice]:
         """The same slices, each without what cannot be among the first `wanted` of its records; of those that have none
-        that match, only some."""
-        left = self.wanted
+        that match, only some. Of one that likely has no more than are still wanted nothing would be cut."""
+        left, a_byte = self.wanted, 0.0
         for part in parts:
             if (told := self._told(session, part)) is not None:
                 yield told
                 continue
-            times = self._times(session, part) if self._is_worth(part) else None
+            is_few = 0 < MORE * a_byte * part.bytes < left
+            times = self._times(session, part) if self._is_worth(part) and not is_few else None
             if times is None:
                 yield part
-            elif len(times):
+                continue
+            a_byte = len(times) / max(part.bytes, 1)
+            if len(times):
                 first_ns, last_ns = sorted((int(times[0]), int(times[:left][-1])))
                 left = max(left - len(times), 1)
                 yield replace(part, between_ns=(first_ns, last_ns))

@@ -17,24 +17,24 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logstore import segment as segments
-from logstore.attributes import Kind
 from logstore.cells import WEIGHT
 from logstore.enrich import AS_MESSAGE, OPEN_END
 from logstore.record import COLUMNS
 from logstore.templates import UNASSIGNED
 from logstore.wanted import Wanted
-from query import ast, extension, sql
+from query import ast, sql
 from query.cost import Cost, Stage
 from query.counting import as_records
 from query.groups import Piece
-from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of, quoted_name
+from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of
 from query.paths import cut_values, path_columns
 from query.picking import SmallSteps, having, is_most, pick, read, read_one_by_one
 from query.session import Readable, Session
 from query.sql.fields import TEMPLATE, column_name
-from query.sql.fragment import literal, written
+from query.sql.fragment import written
 from query.sql.parts import SEGMENT
 from query.verdicts import Verdict
+from query.whole_attributes import whole_attributes
 
 LITTLE: Final = 0.1
 """Of a segment whose attributes are asked for: putting those of a row group together takes as long as DuckDB does to
@@ -214,16 +214,18 @@ def _aliases(attribute: str, forms: Forms) -> list[str]:
 class _Files:
     """Whole segments that the view can read by one SELECT: their paths name the same columns, the attributes that the
     query names are in the same places, and templates decide the same conditions. `has_ids`: all their records have a
-    template's id, where the view wants it."""
+    template's id, where the view wants it; `of_line`: their attributes are those of their messages alone, where it
+    wants these."""
 
     pieces: list[Piece]
     columns: tuple[str, ...]
     keys: tuple["Key", ...]
     decided: tuple[bool, ...]
     has_ids: bool
+    of_line: bool
 
 
-_Layout: TypeAlias = tuple[tuple[str, ...], tuple[Key, ...], tuple[bool, ...], bool]
+_Layout: TypeAlias = tuple[tuple[str, ...], tuple[Key, ...], tuple[bool, ...], bool, bool]
 """All of `_Files` but its pieces."""
 
 
@@ -233,7 +235,9 @@ def _by_layout(pieces: Sequence[Piece], view: View) -> list[_Files]:
         columns = path_columns(piece.segment)
         keys = tuple(key_of(attribute, piece.segment.columns) for attribute in view.attributes)
         decided = tuple(_is_decided(piece, leaf.verdict) for leaf in view.leaves)
-        layouts[columns, keys, decided, view.has_templates and _has_ids(piece)].append(piece)
+        has_ids = view.has_templates and _has_ids(piece)
+        of_line = "attributes" in view.columns and piece.segment.columns.of_line
+        layouts[columns, keys, decided, has_ids, of_line].append(piece)
     return [_Files(members, *layout) for layout, members in layouts.items()]
 
 
@@ -256,9 +260,10 @@ def _select_files(session: Session, index: int, files: _Files, names: Sequence[s
         session.execute(f"SET VARIABLE cut_{column}_{index} = ?", [list(values)])
         session.execute(f"SET VARIABLE whole_{column}_{index} = ?", [list(values.values())])
     columns = [_restored(column, index) if column in restored else column for column in names]
-    kinds = _kinds_of(files) if "attributes" in names else {}
+    is_by_name = False
     if "attributes" in names:
-        columns[names.index("attributes")] = _whole_attributes(kinds, _omitted_of(files))
+        whole, is_by_name = whole_attributes([piece.segment.columns for piece in files.pieces])
+        columns[names.index("attributes")] = f"{whole} AS attributes"
     for attribute, key in zip(view.attributes, files.keys, strict=True):
         columns += _aliases(attribute, forms_in_files(attribute, key))
     for at, (leaf, is_decided) in enumerate(zip(view.leaves, files.decided, strict=True)):
@@ -271,8 +276,7 @@ def _select_files(session: Session, index: int, files: _Files, names: Sequence[s
         columns.append(f"CAST(1 AS BIGINT) AS {WEIGHT}")
     if view.has_segments:
         columns.append(f"filename AS {SEGMENT}")
-    is_mixed = any(piece.segment.columns.kinds != files.pieces[0].segment.columns.kinds for piece in files.pieces)
-    union = ", union_by_name = true" if is_mixed and kinds else ""
+    union = ", union_by_name = true" if is_by_name else ""
     return (
         f"SELECT {', '.join(columns)} FROM read_parquet(getvariable('files_{index}'), "
         f"hive_partitioning = true, hive_types_autocast = false{union})"
@@ -285,23 +289,6 @@ def _template_id(files: _Files) -> str:
     if any(piece.known is None for piece in files.pieces):
         return "template_id(message)"
     return f"CASE WHEN {segments.TEMPLATE} <> {UNASSIGNED} THEN {segments.TEMPLATE} ELSE template_id(message) END"
-
-
-def _kinds_of(files: _Files) -> dict[str, Kind]:
-    return {key: kind for piece in files.pieces for key, kind in piece.segment.columns.kinds}
-
-
-def _omitted_of(files: _Files) -> list[str]:
-    return list(dict.fromkeys(key for piece in files.pieces for key in piece.segment.columns.omitted))
-
-
-def _whole_attributes(kinds: dict[str, Kind], omitted: list[str]) -> str:
-    """The record's attributes as they were, of what is left of them, their columns and the message."""
-    if not kinds and not omitted:
-        return "attributes"
-    columns = "".join(f", {quoted_name(key)}" for key in kinds)
-    told = literal(extension.told(list(kinds), omitted))
-    return f"whole_attributes(attributes, message, {told}{columns}) AS attributes"
 
 
 def _by_text(leaf: DecidedLeaf) -> str:

@@ -100,7 +100,7 @@ static void append_message(struct enricher *e, struct json_text message) {
 }
 
 /* May the message's members stand for themselves, after the pushed ones? */
-static int can_follow(const struct enricher *e, struct json_text message) {
+static int can_follow(struct enricher *e, struct json_text message) {
     if (*message.at != '{' || message.end[-1] != '}' || !json_is_clean(&e->line)) return 0;
     if (!e->pushed.count || !json_is_clean(&e->pushed)) return 0;
     for (int32_t i = 0; i < e->line.count; i++) {

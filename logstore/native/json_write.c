@@ -62,7 +62,7 @@ static inline const uint8_t *copy_plain(const uint8_t *text, const uint8_t *end,
 }
 
 void json_append_string(struct buffer *out, const uint8_t *text, size_t length) {
-    static const char digits[] = "0123456789abcdef";
+    static const char digits[] = "0123456789ABCDEF";
     uint8_t *to = buffer_reserve(out, length * 6 + 2);
     *to++ = '"';
     for (const uint8_t *end = text + length; (text = copy_plain(text, end, &to)) < end; text++) {

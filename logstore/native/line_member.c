@@ -2,7 +2,7 @@
 
 #include "attributes.h"
 #include "columns.h"
-#include "number.h"
+#include "json_compact.h"
 
 /* A column from one value of each message. The object that it stands in, and those around that, are read as the message
  * is, once. */
@@ -13,7 +13,6 @@ struct line_reader {
     struct json_members *objects; /* those around the value at the longest path, from the message inwards */
     int32_t object_count;
     struct json_members other;
-    struct buffer scratch;
     struct text_builder column;
 };
 
@@ -112,33 +111,18 @@ static const struct json_value *first_value(struct line_reader *l, struct json_t
     return NULL;
 }
 
-static void append_text_form(struct buffer *out, const struct json_value *value) {
-    union attribute_scalar scalar;
-    uint8_t *to = buffer_reserve(out, (size_t)value->length + NUMBER_TEXT_MAX);
-    if (value->kind == JSON_STRING) {
-        out->length = (size_t)(json_unescape(value, to) - out->data);
-    } else if (attribute_read(value, &scalar) == ATTRIBUTE_NUMBER) {
-        out->length = (size_t)(number_print_double(to, scalar.number) - out->data);
-    } else {
-        buffer_append(out, value->text, value->length);
-    }
-}
-
 static void append_text(struct line_reader *l, const struct json_value *value) {
-    append_text_form(&l->column.text, value);
+    struct buffer *out = &l->column.text;
+    if (value->kind == JSON_STRING) {
+        uint8_t *to = buffer_reserve(out, value->length);
+        out->length = (size_t)(json_unescape(value, to) - out->data);
+    } else {
+        json_append_compact(&l->reader, out, value);
+    }
 }
 
 static void append_json(struct line_reader *l, const struct json_value *value) {
-    struct buffer *out = &l->column.text;
-    if (value->kind != JSON_STRING) {
-        append_text_form(out, value);
-    } else if (value->has_backslash) {
-        l->scratch.length = 0;
-        append_text_form(&l->scratch, value);
-        json_append_string(out, l->scratch.data, l->scratch.length);
-    } else {
-        buffer_append(out, value->text, value->length);
-    }
+    json_append_compact(&l->reader, &l->column.text, value);
 }
 
 static int32_t read_lines(struct line_reader *l, append_form *append) {
@@ -159,7 +143,6 @@ static void free_reader(struct line_reader *l) {
     for (int32_t i = 0; i < l->object_count; i++) json_members_free(&l->objects[i]);
     free(l->objects);
     json_members_free(&l->other);
-    buffer_free(&l->scratch);
     text_free(&l->column);
     free(l);
 }
@@ -170,7 +153,7 @@ static int32_t read_column(const struct line_request *request, append_form *appe
     l->request = request;
     json_reader_init(&l->reader, &l->memory);
     l->reader.is_valid_utf8 = 1;
-    l->other.memory = l->scratch.memory = &l->memory;
+    l->other.memory = &l->memory;
     volatile int32_t status = KERNEL_OUT_OF_MEMORY;
     if (setjmp(l->memory.exhausted) == 0) {
         status = read_lines(l, append);

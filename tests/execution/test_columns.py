@@ -159,3 +159,78 @@ def test_answers_do_not_tell_where_attributes_are(store: Store, engine: Engine) 
     store._segments.rebuild_index(merged)
     store.indexes.forget([merged])
     check(store, engine, both)
+
+
+LINES = (
+    '{{"n": {n}, "id": "line-{n:09}", "lr": 1e-0{exponent}, "tags": ["a", "b{n}"], "in": {{"x": 1.50, "y": "z{n}"}}}}',
+    "n={n} is no object",
+    '{{"n": {n}, "cut',
+    '["n", {n}]',
+    ' {{"n":{n},"tags":[{n},-0]}}\n',
+)
+OF_LINES = (
+    "*",
+    "n=20",
+    "n>=17 | fields attributes",
+    "* | stats count() as c by lr",
+    "* | stats count() as c by in.x",
+    "tags:* | fields tags, n | sort by n",
+    'tags="[\\"a\\",\\"b20\\"]" | fields n',
+    'in="{\\"x\\":1.5,\\"y\\":\\"z20\\"}" | fields in, in.y',
+    'attributes:"b20" | fields n',
+)
+
+
+def line(n: int) -> dict[str, Any]:
+    return record(START_NS + n, LINES[n % len(LINES)].format(n=n, exponent=n % 3 + 5))
+
+
+def as_they_are(store: Store, engine: Engine) -> list[list[Any]]:
+    found = []
+    for query in OF_LINES:
+        with run(store, engine, Request(query, limit=0)) as answer:
+            table = pa.Table.from_batches(answer.batches(), schema=answer.schema)
+        columns = [column.cast(pa.string()).to_pylist() for column in table.columns]
+        found.append(list(zip(*columns, strict=True)))
+    return found
+
+
+def test_attributes_that_are_those_of_lines_are_read_in_the_messages(store: Store, engine: Engine) -> None:
+    append(store, [line(n) for n in range(500)])
+    in_memory = as_they_are(store, engine)
+    assert all(in_memory)
+    store.flush()
+    (segment,) = store.snapshot().segments
+    assert segment.columns.of_line and segment.columns.kinds and segment.columns.omitted
+    assert as_they_are(store, engine) == in_memory
+    of_attributes, of_messages = (
+        explain(store, engine, Request(f"* | fields {name}", limit=0), analyze=True)["analyze"]["bytes"]
+        for name in ("attributes", "message")
+    )
+    assert of_attributes == of_messages
+    append(store, [line(n) for n in range(500, 700)])
+    both = as_they_are(store, engine)
+    store.flush()
+    assert as_they_are(store, engine) == both
+    assert store.compact() == 1
+    assert all(segment.columns.of_line for segment in store.snapshot().segments)
+    assert as_they_are(store, engine) == both
+
+
+@pytest.mark.parametrize(
+    "other", [record(START_NS, '{"n": 500}', attributes={"by": "hand"}), record(START_NS, '{"n": 1, "n": 500}')]
+)
+def test_one_record_with_others_has_all_put_together_of_columns(
+    store: Store, engine: Engine, other: dict[str, Any]
+) -> None:
+    append(store, [*(line(n) for n in range(500)), other])
+    with run(store, engine, Request("* | fields n, attributes | sort by n", limit=0)) as answer:
+        before = pa.Table.from_batches(answer.batches()).to_pylist()
+    store.flush()
+    (segment,) = store.snapshot().segments
+    assert not segment.columns.of_line
+    with run(store, engine, Request("* | fields n, attributes | sort by n", limit=0)) as answer:
+        after = pa.Table.from_batches(answer.batches()).to_pylist()
+    assert [(row["n"], json.loads(row["attributes"] or "{}")) for row in after] == [
+        (row["n"], json.loads(row["attributes"] or "{}")) for row in before
+    ]

@@ -201,3 +201,25 @@ def test_a_slice_is_as_long_as_it_takes_for_enough_to_match(
         engine.close()
     assert told["rows"] == 50
     assert told["slices"]["read"] <= 2
+
+
+def test_slices_of_which_all_that_match_are_wanted_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the first one, before which nothing is known."""
+    monkeypatch.setattr("query.slices.FIRST_BYTES", 20_000)
+    monkeypatch.setattr("query.narrowing.WORTH", 0)
+    settings = StoreSettings(flush_age_s=3_600, compact_interval_s=3_600, row_group_rows=64, column_rows=1)
+    with Store.open(tmp_path / "data", settings) as opened:
+        lines = [f'{{"user":"u{at % 40}","n":{at}}}' for at in range(4_000)]
+        append(opened, [record(START_NS + at * S_NS, line) for at, line in enumerate(lines)])
+        opened.flush()
+        engine = Engine(opened.path / "segments", opened.path / "spill", secret=opened.catalog.secret())
+        all_that_match, few = (
+            explain(opened, engine, Request("user=u7", limit=limit), analyze=True)["analyze"] for limit in (400, 20)
+        )
+        engine.close()
+    assert all_that_match["rows"] == 100
+    assert all_that_match["slices"]["read"] >= 3
+    assert all_that_match["slices"]["narrowed"] == 1
+    assert few["slices"]["narrowed"] == few["slices"]["read"] > 1

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logstore import attributes
-from logstore.attributes import ARROW, Kind, Split, join, line_json, line_text
+from logstore.attributes import ARROW, Kind, Split, join, line_json, line_text, of_line
 from logstore.survey import KeyFacts, survey
 from query.sql.fields import pointer
 
@@ -304,8 +304,36 @@ def test_a_member_of_a_line_is_read_as_text_and_as_json() -> None:
     messages = texts([*lines, *nothing])
     text, as_json = line_text(messages, [("k",)]), line_json(messages, [("k",)])
     none = [None] * len(nothing)
-    assert text.to_pylist() == ["aA\n", "45.12", '{"x": [1]}', "true", "12", *none]
-    assert as_json.to_pylist() == [r'"aA\n"', "45.12", '{"x": [1]}', "true", "12", *none]
+    assert text.to_pylist() == ["aA\n", "45.12", '{"x":[1]}', "true", "12", *none]
+    assert as_json.to_pylist() == [r'"aA\n"', "45.12", '{"x":[1]}', "true", "12", *none]
+
+
+@given(st.lists(NUMBER_TEXTS | NESTED_TEXTS, min_size=1, max_size=6))
+@example(
+    ["1e-07", "1E400", "-0", "1e20", "1e21", "1.5e-7", "5e-324", "1.7976931348623157e308", "2.2250738585072014e-308"]
+)
+@example(
+    ["1.23456789012345678901", "5.9604644775390625e-8", "9007199254740993.0", "0.0000001234567890123456789", "1e-999"]
+)
+@example(['[0 , -0, 1e-07, "\\u00e9\\/\\u001f\\"", { "a\\n" : [ ] , "b" : true } ]'])
+def test_a_value_of_a_line_is_written_as_duckdb_writes_it(values: list[str]) -> None:
+    lines = texts([line for line in (f'{{"a" : {value}}}' for value in values) if is_read_by_duckdb(line)])
+    found, as_json = line_text(lines, [("a",)]).to_pylist(), line_json(lines, [("a",)]).to_pylist()
+    is_line = [text is not None for text in of_line(lines).to_pylist()]
+    of_duckdb = zip(is_line, extracted(lines, "a"), strict=True)
+    assert found == [text if is_one else None for is_one, text in of_duckdb]
+    of_duckdb = zip(
+        is_line, answer("CAST(nullif(json_extract(v, $path), 'null') AS VARCHAR)", lines, "/a"), strict=True
+    )
+    assert as_json == [text if is_one else None for is_one, text in of_duckdb]
+
+
+def test_attributes_of_a_line_are_its_text() -> None:
+    lines = [r' {"k":"a\u0041\n"} ', '{"k":{"x": [1]}}', "{}", '{"k":null,"":0}']
+    nothing = ['{"k":1,"k":2}', '{"k":1} x', "k=1", r'{"k":"\ud800"}', '{"k":{"a":1,"a":2}}', "[1]", "", None]
+    trimmed = [line.strip() for line in lines]
+    assert of_line(texts([*lines, *nothing])).to_pylist() == [*trimmed, *[None] * len(nothing)]
+    assert of_line(texts(["", *lines]).slice(1, 2)).to_pylist() == trimmed[:2]
 
 
 PATHS = [("a",), ("a", "b"), ("a.b",), ("a", "b", "c"), ("a", "b.c"), ("a.b", "c"), ("b", "c")]
