@@ -3,12 +3,13 @@
 import ctypes
 from collections.abc import Collection, Sequence
 from itertools import accumulate
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from logstore.native import address_of, kernel, text_addresses
+from logstore.native import KERNEL_OK, address_of, kernel, text_addresses
 
 _is_word_character = kernel("kernel_is_word_character", ctypes.c_uint32, is_short=True)
 
@@ -40,6 +41,19 @@ _words_stand = kernel(
 )
 
 
+_word_of_set = kernel(
+    "kernel_word_of_set",
+    ctypes.POINTER(_Texts),
+    ctypes.c_int64,
+    ctypes.c_char_p,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+)
+FEW: Final = 8
+"""So many passes over texts take less than one over each of their words."""
+
+
 def is_word_character(character: str) -> bool:
     if character.isascii():
         return character.isalnum() or character == "_"
@@ -63,11 +77,18 @@ def may_hold(texts: pa.ChunkedArray, alternatives: Collection[str]) -> npt.NDArr
     one is never missed. Null texts count as empty."""
     if not all(word.isascii() for word in alternatives):
         return np.ones(len(texts), np.bool_)
-    chunks = [chunk for chunk in texts.chunks if len(chunk)]
-    ends = np.array([0, *accumulate(map(len, alternatives))], np.int32)
-    words = "".join(alternatives).encode()
-    found = np.zeros(len(texts), np.bool_)
-    _words_stand(_described(chunks), len(chunks), words, address_of(ends), len(alternatives), address_of(found))
+    return has_word([chunk for chunk in texts.chunks if len(chunk)], alternatives)
+
+
+def has_word(chunks: Sequence[pa.StringArray], words: Collection[str]) -> npt.NDArray[np.bool_]:
+    """Which of the texts, none of these chunks without any, have one of the words, of ASCII in lower case, whatever the
+    case of their letters. Null texts count as empty."""
+    ends = np.array([0, *accumulate(map(len, words))], np.int32)
+    found = np.zeros(sum(map(len, chunks)), np.bool_)
+    find = _words_stand if len(words) <= FEW else _word_of_set
+    joined = "".join(words).encode()
+    if find(_described(chunks), len(chunks), joined, address_of(ends), len(words), address_of(found)) != KERNEL_OK:
+        raise MemoryError("words")
     return found
 
 

@@ -3,6 +3,7 @@
 - `stands_free(text, phrase, is_prefix)`: whether the phrase is in the text as whole words (`logstore.words`). It looks
   through thousands of texts at once in whatever case, where SQL would first make a copy in lower case of each, which
   takes longer than to read it; and RE2 needs milliseconds to set up a pattern that knows all of Unicode's letters.
+- `has_word(text, words)`: whether one of the words, with blanks between them, is in the text as a whole word.
 - `whole_attributes(rest, message, told, column, …)`: a record's attributes out of those that are left in a segment's
   JSON column and those that have columns of their own; `told` names these, and the keys that only the message has.
 - `line_attributes(message)`: the attributes of a record that has none but those of its message.
@@ -37,6 +38,7 @@ def register(connection: duckdb.DuckDBPyConnection, secret: bytes = NO_SECRET) -
     text, flag, number = duckdb.sqltype("VARCHAR"), duckdb.sqltype("BOOLEAN"), duckdb.sqltype("BIGINT")
     arrow, nulls = PythonUDFType.ARROW, FunctionNullHandling.SPECIAL
     connection.create_function("stands_free", _stands_free, [text, text, flag], flag, type=arrow)
+    connection.create_function("has_word", _has_word, [text, text], flag, type=arrow)
     connection.create_function("whole_attributes", _whole_attributes, None, text, type=arrow, null_handling=nulls)
     connection.create_function("line_attributes", _line_attributes, [text], text, type=arrow, null_handling=nulls)
     connection.create_function("template_id", _template_id(secret), [text], number, type=arrow)
@@ -57,6 +59,12 @@ def _stands_free(texts: pa.ChunkedArray, phrases: pa.ChunkedArray, prefixes: pa.
     # Whatever lets go of the GIL here may wait for it once more, for every 2,048 texts.
     whole = texts.chunk(0) if texts.num_chunks == 1 else texts.combine_chunks()
     return pa.array(words.stands_free(whole, phrases[0].as_py(), is_prefix=prefixes[0].as_py()))
+
+
+def _has_word(texts: pa.ChunkedArray, told: pa.ChunkedArray) -> pa.Array:
+    if not len(texts):
+        return pa.array([], pa.bool_())
+    return pa.array(words.has_word([texts.combine_chunks()], told[0].as_py().split(" ")))
 
 
 def _whole_attributes(*arguments: pa.ChunkedArray) -> pa.Array:

@@ -58,7 +58,7 @@ class Certain:
         """
         if part.between_ns is None:
             return None
-        picked, whole = pick([piece for each in part.pieces for piece in each.between(*part.between_ns)])
+        picked, *others = pick([piece for each in part.pieces for piece in each.between(*part.between_ns)])
         if not is_direct and plain_bytes_of(picked) < TIMES_BYTES:
             return None
         if self.must is not None and picked and not (len(self.must) and all(one.known is not None for one in picked)):
@@ -73,7 +73,7 @@ class Certain:
         if is_enough:
             at = wanted - 1 if order == "asc" else len(times) - wanted
             part = _up_to(part, int(np.partition(times, at)[at]), order)
-        known = _with_rows(part, told, *buffered) if buffered is not None and not whole else None
+        known = _with_rows(part, told, *buffered) if buffered is not None and not any(others) else None
         if known is None and not is_enough:
             return None
         session.cost.slices_narrowed += is_enough

@@ -28,8 +28,6 @@ from query.sql.filters import lower
 
 SETS_MAX: Final = 16
 ALTERNATIVES_MAX: Final = 256
-LOOKED_FOR_MAX: Final = 16
-"""Alternatives that are looked for in messages: each takes a pass over them."""
 
 Words: TypeAlias = frozenset[str]
 """Alternatives: at least one of them is in the record."""
@@ -62,9 +60,8 @@ def required_words(condition: ast.Expression, labels: Collection[str] | None = N
 
 
 def words_of_message(condition: ast.Expression) -> tuple[Words, ...]:
-    """The same, of words that stand in `message`, with or without a digit, and of few alternatives each."""
-    found = _sets(condition, lambda name: _Field.TEXT if name == "message" else None)
-    return _best(words for words in found if len(words) <= LOOKED_FOR_MAX)
+    """The same, of words that stand in `message`, with or without a digit."""
+    return _best(_sets(condition, lambda name: _Field.TEXT if name == "message" else None))
 
 
 def _best(found: Iterable[Words]) -> tuple[Words, ...]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from logstore.numbering import Texts
 from query import ast
+from query.sql.filters import ids_among
 from query.sql.verdicts import Leaf, leaf
 from query.walk import children
 
@@ -100,7 +101,9 @@ def leaves(conditions: Sequence[ast.Expression]) -> list[Leaf]:
 
 def _parts(condition: ast.Expression) -> Iterator[ast.Expression]:
     if isinstance(condition, ast.And | ast.Or | ast.Not):
-        for child in children(condition):
+        # Of many ids at once templates would say nothing that filters do not.
+        parts = ids_among(condition.items)[1] if isinstance(condition, ast.Or) else children(condition)
+        for child in parts:
             if not isinstance(child, ast.Query):
                 yield from _parts(child)  # type: ignore[arg-type]
         return

@@ -9,6 +9,7 @@ query uses.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
@@ -28,7 +29,7 @@ from query.counting import as_records
 from query.groups import Piece
 from query.keys import Forms, Key, forms_in_files, forms_in_json, key_of
 from query.paths import cut_values, path_columns
-from query.picking import SmallSteps, having, is_most, pick, read, read_one_by_one
+from query.picking import PICKED_MAX_SHARE, Steps, having, is_most, pick, read, read_one_by_one
 from query.session import Readable, Session
 from query.sql.fields import TEMPLATE, column_name
 from query.sql.fragment import written
@@ -103,7 +104,7 @@ def define_records(
     pieces = reached(pieces, view, between_ns)
     counted = [piece for piece in pieces if piece.cells is not None] if view.has_weights else []
     others = [piece for piece in pieces if piece.cells is None] if counted else pieces
-    picked, whole = ([], []) if session.is_sparing else pick(others)
+    picked, later, whole = ([], others, []) if session.is_sparing else pick(others)
     names = [name for name in COLUMNS if name in view.columns or (name == "message" and "attributes" in view.columns)]
     with session.cost.stage(Stage.READ):
         buffered = having(buffer, view.wanted, session.cost).select(names)
@@ -117,15 +118,16 @@ def define_records(
     if session.cost.is_detailed:
         _note(session.cost, in_memory, whole)
     readable: Readable = in_memory
-    if session.is_sparing:
-        readable = SmallSteps(in_memory, lambda: _one_by_one(session, others, names, between_ns, view))
+    if later:
+        read_later = partial(_one_by_one, session, later, names, between_ns, view)
+        readable = Steps(in_memory, read_later, is_small=session.is_sparing)
     is_as_read = "attributes" not in names or not buffered.num_rows
     if not whole and not view.has_more and between_ns is None and is_as_read:
         session.register("records", readable)
         return
     session.keep_footers([piece.segment for piece in whole])
     session.register("in_memory", readable)
-    parts = [_select_memory(names, view)] if in_memory.num_rows or not whole else []
+    parts = [_select_memory(names, view)] if in_memory.num_rows or later or not whole else []
     parts = [f"({part} {_BEFORE_FILTERS})" for part in parts] if session.is_sparing else parts
     for index, files in enumerate(_by_layout(whole, view)):
         session.execute(f"SET VARIABLE files_{index} = ?", [[str(file.segment.path) for file in files.pieces]])
@@ -139,14 +141,21 @@ def define_records(
 
 
 def reached(pieces: Sequence[Piece], view: View, between_ns: tuple[int, int] | None) -> Sequence[Piece]:
-    """What of the pieces may have records between two times, both inclusive, where given. If attributes are asked for,
-    segments are read whole unless little of them is wanted: DuckDB reads their columns, and leaves other times out."""
+    """What of the pieces may have records between two times, both inclusive, where given. If attributes are asked for
+    that have columns, segments are read whole unless little of them is wanted: DuckDB reads these, and leaves other
+    times out."""
     if view.attributes:
-        pieces = [replace(piece, groups=None) if is_most(piece, LITTLE) else piece for piece in pieces]
+        pieces = [replace(piece, groups=None) if is_most(piece, _share(piece, view)) else piece for piece in pieces]
     if between_ns is None:
         return pieces
     each = ((piece,) if view.attributes and piece.groups is None else piece.between(*between_ns) for piece in pieces)
     return list(chain.from_iterable(each))
+
+
+def _share(piece: Piece, view: View) -> float:
+    """What is little of a segment."""
+    keys = (key_of(attribute, piece.segment.columns) for attribute in view.attributes)
+    return PICKED_MAX_SHARE if any(key.in_line for key in keys) else LITTLE
 
 
 def _note(cost: Cost, in_memory: pa.Table, whole: Sequence[Piece]) -> None:

@@ -64,23 +64,10 @@ struct builder {
 
 static inline void note(struct builder *b, uint64_t hash) { token_set_note(&b->set, hash); }
 
-/* The word as it is hashed, readable as `word_hash` needs it; its length in `length`. */
-static const uint8_t *normalise(struct buffer *normal, const uint8_t *at, const uint8_t *end, size_t *length) {
-    normal->length = 0;
-    uint8_t *out = buffer_reserve(normal, (size_t)(end - at) + 16), *start = out;
-    for (; at < end; at++) {
-        if ((*at & 0xC0) == 0x80) continue;
-        uint32_t code = character_at(at, end);
-        *out++ = code < 0x80 ? (uint8_t)code : code == 0x212A ? 'k' : code == 0x130 ? 'i' : 0xFF;
-    }
-    *length = (size_t)(out - start);
-    return start;
-}
-
 static void note_word(struct builder *b, const struct word_marks *marks, const uint8_t *text, size_t begin, size_t end) {
     const uint8_t *word = text + begin;
     size_t length = end - begin;
-    if (!marks->is_ascii) word = normalise(&b->normal, word, text + end, &length);
+    if (!marks->is_ascii) word = word_normalise(&b->normal, word, text + end, &length);
     note(b, word_hash(word, length));
 }
 
@@ -370,7 +357,7 @@ EXPORT int32_t kernel_token_hash(const uint8_t *word, int64_t length, uint64_t *
     struct buffer normal = {.memory = &memory};
     if (setjmp(memory.exhausted)) return KERNEL_OUT_OF_MEMORY;
     size_t count;
-    const uint8_t *normal_word = normalise(&normal, word, word + length, &count);
+    const uint8_t *normal_word = word_normalise(&normal, word, word + length, &count);
     *hash = word_hash(normal_word, count);
     *hash += *hash == 0;
     buffer_free(&normal);

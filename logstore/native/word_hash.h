@@ -6,7 +6,11 @@
 #ifndef WORD_HASH_H
 #define WORD_HASH_H
 
+#include "memory.h"
 #include "mix.h"
+
+/* A word as it is hashed, readable as `word_hash` needs it; its length in `length`. Of ASCII it is the word itself. */
+const uint8_t *word_normalise(struct buffer *room, const uint8_t *at, const uint8_t *end, size_t *length);
 
 /* `word` is readable for 16 bytes past its end, and holds neither a zero nor a byte that is not counted as it is. */
 static inline uint64_t word_hash(const uint8_t *word, size_t length) {

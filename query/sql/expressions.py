@@ -1,6 +1,6 @@
 """Expressions and conditions, one function a kind of node."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,14 +83,25 @@ def condition_of(node: ast.Expression, context: Context) -> Condition:
         case ast.And(items):
             return _joined("AND", items, context)
         case ast.Or(items):
-            return _joined("OR", items, context)
+            return _either(items, context)
         case ast.Not(item):
             return _negated(condition_of(item, context))
         case _:
             return condition(value_of(node, context), node.at)
 
 
-def _joined(operator: str, items: tuple[ast.Expression, ...], context: Context) -> Condition:
+def _either(items: Sequence[ast.Expression], context: Context) -> Condition:
+    ids, others = filters.ids_among(items)
+    if not ids:
+        return _joined("OR", items, context)
+    has_id = filters.has_id(value_of(ids[0].target, context), ids)
+    if not others:
+        return has_id
+    rest = _joined("OR", others, context)
+    return Condition(sql("{} OR {}", has_id.sql, rest.sql), has_id.nullable or rest.nullable)
+
+
+def _joined(operator: str, items: Sequence[ast.Expression], context: Context) -> Condition:
     conditions = [condition_of(item, context) for item in items]
     pieces = [
         sql("({})", each.sql) if isinstance(item, ast.And | ast.Or) else each.sql

@@ -1,11 +1,16 @@
 """Words, phrases and other tests of one text."""
 
+from collections.abc import Sequence
+
 from logstore.words import is_word_character
 from query import ast, regexes
+from query.needles import has_digit
 from query.sql.fragment import Sql, bind, joined, sql
 from query.sql.regex import check_pattern
 from query.sql.value import TRUE, Condition, Value, text
 
+MANY_IDS = 4
+"""Of more, messages are asked all in one pass."""
 _MESSAGE = Sql("message")
 _NOT_WORD = "[^0-9a-z_]"
 """In a lower-cased text of ASCII characters."""
@@ -33,6 +38,29 @@ def phrase(target: Value, node: ast.Phrase) -> Condition:
         return Condition(found, target.nullable)
     stands = by_function if is_message else _by_pattern(value, node, by_function)
     return Condition(sql("({} AND {})", found, stands), target.nullable)
+
+
+def ids_among(items: Sequence[ast.Expression]) -> tuple[list[ast.Phrase], list[ast.Expression]]:
+    """The conditions that a message has some word of ASCII with a digit, if they are many, and the others."""
+    ids: list[ast.Phrase] = []
+    others: list[ast.Expression] = []
+    for item in items:
+        if isinstance(item, ast.Phrase) and _is_id(item):
+            ids.append(item)
+        else:
+            others.append(item)
+    return (ids, others) if len(ids) > MANY_IDS else ([], list(items))
+
+
+def _is_id(node: ast.Phrase) -> bool:
+    is_word = node.text.isascii() and all(map(is_word_character, node.text))
+    return node.target == ast.Name("message") and is_word and has_digit(node.text) and not node.prefix
+
+
+def has_id(target: Value, ids: Sequence[ast.Phrase]) -> Condition:
+    """Whether one of them is in the message."""
+    words = dict.fromkeys(lower(node.text) for node in ids)
+    return Condition(sql("has_word({}, {})", text(target), bind(" ".join(words))), target.nullable)
 
 
 def _ends_inside(node: ast.Phrase) -> tuple[bool, bool]:

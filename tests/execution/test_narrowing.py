@@ -97,7 +97,13 @@ def lines(store: Store, engine: Engine, text: str, **parameters: Any) -> list[di
 
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_the_first_records_are_those_of_the_whole_answer(kept: tuple[Store, Engine], query: str, order: Any) -> None:
+@pytest.mark.parametrize("is_held", [True, False])
+def test_the_first_records_are_those_of_the_whole_answer(
+    kept: tuple[Store, Engine], query: str, order: Any, is_held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_held:  # row groups are read one after the other
+        monkeypatch.setattr("query.picking.PICKED_MAX_BYTES", 0)
+        monkeypatch.setattr("query.picking.STEP_BYTES", 1)
     store, engine = kept
     engine.answers, engine.misses = Answers(), Misses()
     for start_s, end_s in ((None, None), (70, 200)):

@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from logstore.words import is_word_character, may_hold, stands_free
+from logstore.words import FEW, is_word_character, may_hold, stands_free
 from tests.native.word_table import SURROGATES, TABLE, source, word_characters
 
 ALPHABET = "aik_1 -.é—中\u0301ß"
@@ -63,7 +63,14 @@ LONG = st.text("iIkKK1_sSx .éİ—中", max_size=90)
 """Longer than what is looked through at once."""
 
 
-@given(st.lists(st.lists(LONG | st.none(), max_size=5), max_size=4), st.lists(WORDS, min_size=1, max_size=3), st.data())
+MANY = [f"{text}{at}" for at in range(FEW) for text in ("ik", "1_", "x" * 70)]
+
+
+@given(
+    st.lists(st.lists(LONG | st.none(), max_size=5), max_size=4),
+    st.lists(WORDS, min_size=1, max_size=3) | st.lists(WORDS, min_size=1, max_size=3).map(lambda few: [*few, *MANY]),
+    st.data(),
+)
 def test_texts_that_have_one_of_some_words_are_found_in_any_case(
     chunks: list[list[str | None]], words: list[str], data: st.DataObject
 ) -> None:
