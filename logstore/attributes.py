@@ -224,7 +224,7 @@ def _or_in_line(column: pa.Array, rest: pa.StringArray, messages: pa.StringArray
 
 def of_line(messages: pa.StringArray) -> pa.StringArray:
     """The attributes of records that have none but those of their message: its text without the blanks around it, where
-    it is one JSON object as `line_text` reads it; null elsewhere."""
+    it is one JSON object with members, as `line_text` reads it; null elsewhere."""
     lines = TextColumn()
     check(_line(len(messages), ArrayInput.of(messages), ctypes.byref(lines)))
     return lines.to_array(len(messages))

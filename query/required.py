@@ -5,7 +5,7 @@ What a token filter of some records has to hold, in lower case (`query.sql.filte
 - of `message` every word that has an ASCII digit,
 - of `trace_id` and `span_id` every word,
 - of `attributes` every word of every string, decoded, and of every number, as it is written, however deep inside;
-- of each of these, but for identifiers, any four numbers in a row that are looked for as one: "10.0.0.7";
+- of each of these any four numbers in a row that are looked for as one: "10.0.0.7";
 - of those that are numbers, in whatever way they are written (`4.711e3`, "04711"), the digits of the integer that they
   equal; `LARGE` in their place, if one has a fraction or an exponent and may equal integers of more than 15 digits;
 - `NESTED`, if an attribute of any of them is an object or a list: what is found in such a value's text may be a key,

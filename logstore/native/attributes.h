@@ -91,7 +91,8 @@ EXPORT int32_t kernel_attributes_join(const struct join_request *request, struct
 EXPORT int32_t kernel_attributes_whole(int64_t rows, const struct array_input *attributes,
                                        const struct array_input *messages, struct text_column *whole);
 
-/* Those messages that stand as attributes just as they are, without the blanks around them; null elsewhere. As above. */
+/* Those messages that stand as attributes just as they are, without the blanks around them; null elsewhere, and of an
+ * empty object. As above. */
 EXPORT int32_t kernel_attributes_line(int64_t rows, const struct array_input *messages, struct text_column *lines);
 
 struct line_request {

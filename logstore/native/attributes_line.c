@@ -15,7 +15,7 @@ static int32_t find_lines(struct line_finder *f, int64_t rows, const struct arra
     for (int64_t row = 0; row < rows; row++) {
         struct json_text message = array_text(messages, row);
         arena_reset(&f->reader.arena);
-        int is_line = attribute_read_line(&f->reader, message, &f->members);
+        int is_line = attribute_read_line(&f->reader, message, &f->members) && f->members.count;
         if (is_line) {
             struct json_text object = json_trimmed(message);
             buffer_append(&f->lines.text, object.at, (size_t)(object.end - object.at));

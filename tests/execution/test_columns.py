@@ -166,18 +166,19 @@ LINES = (
     "n={n} is no object",
     '{{"n": {n}, "cut',
     '["n", {n}]',
+    "{{}}",
     ' {{"n":{n},"tags":[{n},-0]}}\n',
 )
 OF_LINES = (
     "*",
-    "n=20",
+    "n=30",
     "n>=17 | fields attributes",
     "* | stats count() as c by lr",
     "* | stats count() as c by in.x",
     "tags:* | fields tags, n | sort by n",
-    'tags="[\\"a\\",\\"b20\\"]" | fields n',
-    'in="{\\"x\\":1.5,\\"y\\":\\"z20\\"}" | fields in, in.y',
-    'attributes:"b20" | fields n',
+    'tags="[\\"a\\",\\"b30\\"]" | fields n',
+    'in="{\\"x\\":1.5,\\"y\\":\\"z30\\"}" | fields in, in.y',
+    'attributes:"b30" | fields n',
 )
 
 

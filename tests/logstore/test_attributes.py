@@ -329,8 +329,8 @@ def test_a_value_of_a_line_is_written_as_duckdb_writes_it(values: list[str]) -> 
 
 
 def test_attributes_of_a_line_are_its_text() -> None:
-    lines = [r' {"k":"a\u0041\n"} ', '{"k":{"x": [1]}}', "{}", '{"k":null,"":0}']
-    nothing = ['{"k":1,"k":2}', '{"k":1} x', "k=1", r'{"k":"\ud800"}', '{"k":{"a":1,"a":2}}', "[1]", "", None]
+    lines = [r' {"k":"a\u0041\n"} ', '{"k":{"x": [1]}}', '{"k":null,"":0}']
+    nothing = ["{}", '{"k":1,"k":2}', '{"k":1} x', "k=1", r'{"k":"\ud800"}', '{"k":{"a":1,"a":2}}', "[1]", "", None]
     trimmed = [line.strip() for line in lines]
     assert of_line(texts([*lines, *nothing])).to_pylist() == [*trimmed, *[None] * len(nothing)]
     assert of_line(texts(["", *lines]).slice(1, 2)).to_pylist() == trimmed[:2]
