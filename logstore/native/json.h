@@ -174,8 +174,11 @@ struct json_member *json_members_find(struct json_members *members, const uint8_
  * surrogate becomes U+FFFD. Returns the end of what was written. */
 uint8_t *json_unescape(const struct json_value *string, uint8_t *out);
 
-/* A valid UTF-8 text in quotes, with the escapes that JSON demands and no more, as DuckDB writes them. */
+/* A valid UTF-8 text in quotes, with the escapes that JSON demands and no more. */
 void json_append_string(struct buffer *out, const uint8_t *text, size_t length);
+
+/* The same, with capital letters where an escape has some. */
+void json_append_string_upper(struct buffer *out, const uint8_t *text, size_t length);
 
 /* Bytes in quotes, as RFC 4648 §4 has them. */
 void json_append_base64(struct buffer *out, const uint8_t *bytes, size_t length);

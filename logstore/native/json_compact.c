@@ -122,7 +122,7 @@ static void append_string(struct json_reader *reader, struct buffer *out, const 
     }
     reader->scratch.length = 0;
     uint8_t *from = buffer_reserve(&reader->scratch, string->length);
-    json_append_string(out, from, (size_t)(json_unescape(string, from) - from));
+    json_append_string_upper(out, from, (size_t)(json_unescape(string, from) - from));
 }
 
 void json_append_compact(struct json_reader *reader, struct buffer *out, const struct json_value *value) {

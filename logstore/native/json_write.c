@@ -61,8 +61,7 @@ static inline const uint8_t *copy_plain(const uint8_t *text, const uint8_t *end,
     return text;
 }
 
-void json_append_string(struct buffer *out, const uint8_t *text, size_t length) {
-    static const char digits[] = "0123456789ABCDEF";
+static void append_string(struct buffer *out, const uint8_t *text, size_t length, const char *digits) {
     uint8_t *to = buffer_reserve(out, length * 6 + 2);
     *to++ = '"';
     for (const uint8_t *end = text + length; (text = copy_plain(text, end, &to)) < end; text++) {
@@ -85,6 +84,14 @@ void json_append_string(struct buffer *out, const uint8_t *text, size_t length) 
     }
     *to++ = '"';
     out->length = (size_t)(to - out->data);
+}
+
+void json_append_string(struct buffer *out, const uint8_t *text, size_t length) {
+    append_string(out, text, length, "0123456789abcdef");
+}
+
+void json_append_string_upper(struct buffer *out, const uint8_t *text, size_t length) {
+    append_string(out, text, length, "0123456789ABCDEF");
 }
 
 void json_append_base64(struct buffer *out, const uint8_t *bytes, size_t length) {
