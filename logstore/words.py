@@ -30,8 +30,7 @@ _phrase_stands = kernel(
     ctypes.c_void_p,
     is_short=True,
 )
-_words_stand = kernel(
-    "kernel_words_stand",
+_OF_WORDS: Final = (
     ctypes.POINTER(_Texts),
     ctypes.c_int64,
     ctypes.c_char_p,
@@ -39,17 +38,8 @@ _words_stand = kernel(
     ctypes.c_int64,
     ctypes.c_void_p,
 )
-
-
-_word_of_set = kernel(
-    "kernel_word_of_set",
-    ctypes.POINTER(_Texts),
-    ctypes.c_int64,
-    ctypes.c_char_p,
-    ctypes.c_void_p,
-    ctypes.c_int64,
-    ctypes.c_void_p,
-)
+_words_stand = kernel("kernel_words_stand", *_OF_WORDS)
+_word_of_set = kernel("kernel_word_of_set", *_OF_WORDS)
 FEW: Final = 8
 """So many passes over texts take less than one over each of their words."""
 

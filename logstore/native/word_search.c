@@ -2,15 +2,10 @@
 #include <string.h>
 
 #include "anchors.h"
+#include "texts.h"
 #include "words.h"
 
 #define EXPORT __attribute__((visibility("default")))
-
-struct texts {
-    const uint8_t *content;
-    const int32_t *offsets; /* rows + 1 */
-    int64_t rows;
-};
 
 /* The text, not before `row`, that has this place of the content. */
 static int64_t text_at(const int32_t *offsets, int64_t row, int64_t rows, int64_t place) {

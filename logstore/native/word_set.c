@@ -2,14 +2,9 @@
 #include <stdlib.h>
 
 #include "memory.h"
+#include "texts.h"
 #include "word_hash.h"
 #include "word_marks.h"
-
-struct texts {
-    const uint8_t *content;
-    const int32_t *offsets; /* rows + 1 */
-    int64_t rows;
-};
 
 struct wanted_word {
     uint64_t hash; /* 0: no word */
