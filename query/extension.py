@@ -11,6 +11,7 @@
   one of its own. `template_text(message)`: the template, or the message that has none, as people read it.
 - `line_text(message, paths)`, `line_json(message, paths)`: the first value that there is at some paths in a message
   that is one JSON object.
+- `quantile_of(pairs, share)`: the quantile of numbers that are there as often as the pairs say.
 """
 
 import json
@@ -27,6 +28,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from logstore import attributes, templates, words
 from logstore.attributes import Path
+from query.quantiles import quantiles
 
 NO_SECRET: Final = bytes(templates.SECRET_BYTES)
 SHOWN_WILDCARD: Final = "<*>"
@@ -45,6 +47,8 @@ def register(connection: duckdb.DuckDBPyConnection, secret: bytes = NO_SECRET) -
     connection.create_function("template_text", _template_text, [text], text, type=arrow)
     connection.create_function("line_text", _line_text, [text, text], text, type=arrow, null_handling=nulls)
     connection.create_function("line_json", _line_json, [text, text], text, type=arrow, null_handling=nulls)
+    double, pairs = duckdb.sqltype("DOUBLE"), duckdb.sqltype("STRUCT(number DOUBLE, n BIGINT)[]")
+    connection.create_function("quantile_of", _quantile_of, [pairs, double], double, type=arrow)
 
 
 def told(keys: list[str], omitted: list[str]) -> str:
@@ -132,3 +136,12 @@ def _template_text(messages: pa.ChunkedArray) -> pa.Array:
     has_one, texts = templates.texts(messages)
     shown = pc.replace_substring(texts, templates.WILDCARD, SHOWN_WILDCARD)
     return pc.replace_with_mask(messages, pa.array(has_one), shown)
+
+
+def _quantile_of(pairs: pa.ChunkedArray, shares: pa.ChunkedArray) -> pa.Array:
+    if not len(pairs):
+        return pa.array([], pa.float64())
+    lists = pairs.combine_chunks()
+    numbers, counts = (column.to_numpy() for column in lists.flatten().flatten())
+    offsets = lists.offsets.to_numpy()
+    return pa.array(quantiles(numbers, counts, offsets - offsets[0], shares[0].as_py()))

@@ -2,7 +2,8 @@
 
 The first statement is that of `stats` with the segment as one more key, `FROM records`; it needs a column `SEGMENT`
 there. The second reads its rows, whatever they were remembered in, `FROM parts`. What an aggregate can be merged of
-stands in `PARTS`; a query with another one has no parts. To add one: its line there.
+stands in `PARTS`, but for quantiles, which are of numbers and how often each is there; a query with another one has no
+parts. To add one: its line there.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from query.sql.stats import (
     extreme,
     grouped,
     keys_of,
+    share_of,
     typed_extreme,
 )
 from query.sql.value import Value, finite, number, text
@@ -60,10 +62,12 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What an aggregate needs of each part, and itself, of the columns that these then are."""
+    """What an aggregate needs of each part, and itself, of the columns that these then are; `split`: what parts are
+    also told apart by, which then comes first among these."""
 
     columns: tuple[Value, ...]
     whole: Callable[..., Value]
+    split: Value | None = None
 
 
 _Write: TypeAlias = Callable[[Value], _Part]
@@ -87,16 +91,22 @@ def split(query: ast.Query) -> Split | None:
 
 
 def _can_merge(pipe: ast.Stats) -> bool:
-    distinct = {one.argument for one in pipe.aggregates if one.function == _DISTINCT}
-    return len(distinct) <= 1 and all(one.function in (*PARTS, _DISTINCT) for one in pipe.aggregates)
+    """Parts are told apart by the values of one field at most, as texts or as numbers."""
+    split_by = {
+        (one.argument, one.function == _DISTINCT)
+        for one in pipe.aggregates
+        if one.function == _DISTINCT or share_of(one.function) is not None
+    }
+    is_known = all(one.function in PARTS or share_of(one.function) is not None for one in pipe.aggregates)
+    return is_known and len(split_by) <= 1
 
 
 def in_parts(pipe: ast.Stats, before: Relation) -> tuple[Sql, tuple[Column, ...], Relation]:
     """The statement that gives the parts, their columns, and the groups as they are merged of them."""
     check_names(pipe)
     keys = keys_of(pipe, before)
-    split_by = (*keys, *_distinct(pipe, before)[:1])
     made = [_part(aggregate, before) for aggregate in pipe.aggregates]
+    split_by = (*keys, *[part.split for part in made if part.split is not None][:1])
     values = (*split_by, *(value for part in made for value in part.columns))
     names = tuple(f"p{index}" for index in range(len(values)))
     columns = [sql(f"CAST({{}} AS {_TYPES[v.kind]}) AS {name}", v.sql) for v, name in zip(values, names, strict=True)]
@@ -117,26 +127,19 @@ def _whole(made: list[_Part], names: tuple[str, ...], keys: int, first: int) -> 
     found = []
     at = first
     for part in made:
-        own = names[at : at + len(part.columns)] or names[keys:first]
-        found.append(part.whole(*map(Sql, own)))
+        split_by = names[keys:first] if part.split is not None else ()
+        found.append(part.whole(*map(Sql, (*split_by, *names[at : at + len(part.columns)]))))
         at += len(part.columns)
     return tuple(found)
 
 
-def _distinct(pipe: ast.Stats, before: Relation) -> tuple[Value, ...]:
-    """What is counted once is one more key of the parts."""
-    values = (
-        value_of(one.argument, before.context) for one in pipe.aggregates if one.function == _DISTINCT and one.argument
-    )
-    return tuple(value if value.kind is Kind.TIME else Value(text(value), Kind.TEXT) for value in values)
-
-
 def _part(node: ast.Aggregate, before: Relation) -> _Part:
+    count = count_of(before).sql
     if node.argument is None:
-        return _added(count_of(before).sql)
-    if node.function == _DISTINCT:
-        return _Part((), lambda key: Value(sql("count(DISTINCT {})", key), Kind.INTEGER, nullable=False))
-    return PARTS[node.function](value_of(node.argument, before.context))
+        return _added(count)
+    value = value_of(node.argument, before.context)
+    share = share_of(node.function)
+    return PARTS[node.function](value) if share is None else _quantile(value, count, share)
 
 
 def _added(count: Sql) -> _Part:
@@ -177,11 +180,25 @@ def _extreme(function: str) -> _Write:
     return write
 
 
+def _count_distinct(value: Value) -> _Part:
+    split_by = value if value.kind is Kind.TIME else Value(text(value), Kind.TEXT)
+    return _Part((), lambda of: Value(sql("count(DISTINCT {})", of), Kind.INTEGER, nullable=False), split_by)
+
+
+def _quantile(value: Value, count: Sql, share: float) -> _Part:
+    def whole(numbers: Sql, counts: Sql) -> Value:
+        pairs = sql("list({number: {}, n: {}}) FILTER (WHERE {} IS NOT NULL)", numbers, counts, numbers)
+        return Value(finite(sql(f"quantile_of({{}}, {share!r})", pairs)), Kind.FLOAT)
+
+    return _Part((Value(count, Kind.INTEGER),), whole, Value(number(value), Kind.FLOAT))
+
+
 _DISTINCT: Final = "count_distinct"
 
 PARTS: Final[dict[str, _Write]] = {
     "avg": _average,
     "count": _count,
+    _DISTINCT: _count_distinct,
     "max": _extreme("max"),
     "min": _extreme("min"),
     "sum": _sum,

@@ -16,7 +16,7 @@ from query.sql.value import Value, finite, number, text
 
 Write: TypeAlias = Callable[[ast.Aggregate, Value], Value]
 
-_QUANTILE: Final = re.compile(r"p([0-9]{1,2}|100)")
+_PERCENTILE: Final = re.compile(r"p([0-9]{1,2}|100)")
 _COUNT: Final = Value(Sql("count(*)"), Kind.INTEGER, nullable=False)
 _WEIGHT: Final = Value(Sql("CAST(coalesce(sum(weight), 0) AS BIGINT)"), Kind.INTEGER, nullable=False)
 
@@ -75,8 +75,8 @@ def _key(value: Value) -> Value:
 def _aggregate(node: ast.Aggregate, before: Relation) -> Value:
     if node.function == "count" and node.argument is None:
         return count_of(before)
-    quantile = _QUANTILE.fullmatch(node.function)
-    write = _quantile(int(quantile[1])) if quantile else AGGREGATES.get(node.function)
+    share = share_of(node.function)
+    write = AGGREGATES.get(node.function) if share is None else _quantile(share)
     if write is None:
         hint = did_you_mean(node.function, (*AGGREGATES, "p50", "p90", "p95", "p99"))
         raise invalid(f'unknown function "{shown(node.function)}"', node.at, hint)
@@ -111,8 +111,16 @@ def _numeric(template: str) -> Write:
     return write
 
 
-def _quantile(percent: int) -> Write:
-    return _numeric(f"quantile_cont({{}}, {percent / 100!r})")
+def share_of(function: str) -> float | None:
+    """Which share of the numbers is at most the quantile that the function gives; None where it gives none."""
+    if function == "median":
+        return 0.5
+    percent = _PERCENTILE.fullmatch(function)
+    return int(percent[1]) / 100 if percent else None
+
+
+def _quantile(share: float) -> Write:
+    return _numeric(f"quantile_cont({{}}, {share!r})")
 
 
 def _extreme(function: str) -> Write:
@@ -154,7 +162,7 @@ AGGREGATES: Final[dict[str, Write]] = {
     "count": _count,
     "count_distinct": _count_distinct,
     "max": _extreme("max"),
-    "median": _quantile(50),
+    "median": _quantile(0.5),
     "min": _extreme("min"),
     "sum": _numeric("sum({})"),
 }

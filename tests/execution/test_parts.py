@@ -158,6 +158,7 @@ QUERIES = (
     "* | stats count() as n by bucket(1h), stream",
     "stream=stderr | top 3 pod",
     "status:* | stats avg(status) as a, min(user) as u, max(time) as t, count_distinct(status) as d by severity",
+    "status:* | stats median(status) as m, p99(status) as p, avg(status) as a, count() as n by severity, bucket(1h)",
     "timeout | stats count() as n",
     'message=~"reset [0-9]*5" | stats count() as n',
     "namespace!=shop | stats sum(status) as s by namespace | where s > 0 | limit 5",
