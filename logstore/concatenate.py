@@ -150,7 +150,13 @@ def _nulls(name: bytes, element: Struct, kind: pa.DataType, rows: int) -> tuple[
     sink = pa.BufferOutputStream()
     table = pa.table({name.decode(): pa.nulls(rows, kind)})
     pq.write_table(
-        table, sink, row_group_size=max(rows, 1), compression="none", use_dictionary=False, store_schema=False
+        table,
+        sink,
+        row_group_size=max(rows, 1),
+        compression="none",
+        use_dictionary=False,
+        store_schema=False,
+        write_page_checksum=True,
     )
     source = _source(memoryview(sink.getvalue()), name.decode())
     if source.elements[name] != element:

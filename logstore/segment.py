@@ -1,4 +1,5 @@
-"""Sorted Parquet segments: what a flush and a compaction write, and nothing else reads as a file.
+"""Sorted Parquet segments: what a flush and a compaction write, and nothing else reads as a file. What reads one raises
+`Damaged` where that cannot be done.
 
 Records are in the order of logstore/order.py, a row group a slice. What the directory says stands in the path only,
 and once more in the file's key-value metadata:
@@ -33,6 +34,7 @@ from logstore.columns import AttributeColumns
 from logstore.native.arrays import int64s, repeated
 from logstore.order import Ints
 from logstore.record import STORED
+from logstore.unreadable import naming
 from logstore.wanted import EVERYTHING, Wanted
 
 FORMAT_VERSION: Final = 2
@@ -80,7 +82,7 @@ def _attributes(plain: Mapping[str, pa.Array], columns: AttributeColumns) -> pa.
 
 def read_columns(segment: Segment) -> pa.Table:
     """The records of a segment: the stored schema, the path's columns included, then its attribute columns."""
-    with pq.ParquetFile(segment.path) as file:
+    with naming(segment.path), pq.ParquetFile(segment.path, page_checksum_verification=True) as file:
         table = file.read()
         partition = json.loads(file.metadata.metadata[b"logstore.partition"])
     fields = [*STORED, *(pa.field(name, ARROW[kind]) for name, kind in segment.columns.stored.items())]
@@ -89,7 +91,7 @@ def read_columns(segment: Segment) -> pa.Table:
 
 def read_layout(segment: Segment) -> tuple[Ints, Ints]:
     """The row after each row group's last, and the id of each record's template."""
-    with pq.ParquetFile(segment.path) as file:
+    with naming(segment.path), pq.ParquetFile(segment.path) as file:
         rows = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
         return np.cumsum(rows), int64s(file.read([TEMPLATE])[TEMPLATE])
 
@@ -158,7 +160,7 @@ def _read_rows(segment: Segment, read: Read, groups: Sequence[int], rows: Ints, 
 def _messages_at(segment: Segment, groups: Sequence[int], rows: Ints, which: Ints) -> pa.ChunkedArray | None:
     """The messages of these rows, each of the group at that position; None where they have to be read whole."""
     metadata = _metadata(segment.path)
-    with segment.path.open("rb", buffering=0) as content:
+    with naming(segment.path), segment.path.open("rb", buffering=0) as content:
         found = [
             pages.texts(content.fileno(), metadata, group, "message", rows[which == number])
             for number, group in enumerate(groups)
@@ -185,6 +187,7 @@ def _opened(segment: Segment) -> Iterator[pq.ParquetFile]:
     """Few of a row group's pages are read at a time, and columns with a dictionary as they are."""
     metadata, dictionaries = _footer(segment.path)
     with (
+        naming(segment.path),
         pa.OSFile(str(segment.path)) as file,
         pq.ParquetFile(file, metadata=metadata, read_dictionary=dictionaries, pre_buffer=False) as opened,
     ):
@@ -302,7 +305,8 @@ def file_readings() -> dict[str, float]:
 @lru_cache(maxsize=256)
 def _footer(path: Path) -> tuple[pq.FileMetaData, list[str]]:
     """And the names of the columns of texts that have a dictionary."""
-    metadata = pq.read_metadata(path)
+    with naming(path):
+        metadata = pq.read_metadata(path)
     columns = [metadata.row_group(0).column(at) for at in range(metadata.num_columns)]
     texts = (column for column in columns if column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page)
     return metadata, [column.path_in_schema for column in texts]

@@ -270,6 +270,7 @@ class SegmentWriter:
             data_page_version="1.0",
             data_page_size=PAGE_BYTES,
             write_batch_size=PAGE_ROWS,
+            write_page_checksum=True,
             write_statistics=["time", "_seq", *words, "trace_id", *_with_statistics(contents.columns)],
             metadata_collector=written,
         ) as writer:

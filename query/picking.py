@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from logstore import segment as segments
+from logstore.errors import LogstoreError
 from logstore.order import Ints
 from logstore.wanted import Wanted
 from query.cost import Cost
@@ -89,10 +90,24 @@ def read_one_by_one(
 ) -> Iterator[pa.Table]:
     """The same of one piece, a row group at a time: the next ones are read meanwhile, unless memory is short."""
     each = [replace(piece, groups=(group,)) for group in _groups(piece.named)]
-    if session.is_sparing:
-        for one in each:
-            yield from read(session, [one], names, between_ns, wanted)
-        return
+    try:
+        if session.is_sparing:
+            for one in each:
+                yield from read(session, [one], names, between_ns, wanted)
+            return
+        yield from _read_ahead(session, each, names, between_ns, wanted)
+    except LogstoreError as error:
+        session.fail(error)
+        raise
+
+
+def _read_ahead(
+    session: Session,
+    each: Sequence[Piece],
+    names: Sequence[str],
+    between_ns: tuple[int, int] | None,
+    wanted: Wanted,
+) -> Iterator[pa.Table]:
     ahead: deque[Future[pa.Table]] = deque()
     for at in range(len(each) + AHEAD):
         if at < len(each):

@@ -16,6 +16,7 @@ import structlog
 from logstore.catalog import Segment
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
 from query.cost import Cost, Stage
+from query.damage import damage_of
 from query.instance import Instance
 from query.settings import MIB, QuerySettings, Size
 from query.watchdog import Watchdog
@@ -73,6 +74,8 @@ class Session:
         self._is_cancelled = False
         self._read_bytes = 0
         self._opened: duckdb.DuckDBPyConnection | None = None
+        self._files: Sequence[Segment] = ()
+        self._failure: LogstoreError | None = None
         self.is_sparing = False
         """Whether records are read in steps so small that what is made of each at once takes little memory."""
         self.cost = Cost()
@@ -149,6 +152,7 @@ class Session:
 
     def keep_footers(self, files: Sequence[Segment]) -> None:
         """Told which files are about to be read whole: their footers stay in memory, where there is room."""
+        self._files = files
         cursor = self._cursor if files else None  # opened first: footers count of the database that it belongs to
         keeps = cursor is not None and self._room.instance.may_keep(files)
         if keeps != self._keeps_footers:
@@ -171,6 +175,10 @@ class Session:
             return sql
         head = f"{_WITH}{RECORDS} AS NOT MATERIALIZED ({self._records})"
         return f"{head}, {sql.removeprefix(_WITH)}" if sql.startswith(_WITH) else f"{head} {sql}"
+
+    def fail(self, failure: LogstoreError) -> None:
+        """Told what ended a stream that a statement reads, of which DuckDB's error has no more than the text."""
+        self._failure = failure
 
     def execute(self, sql: str, params: Sequence[object] = ()) -> None:
         """Runs a statement that has no result."""
@@ -290,6 +298,8 @@ class Session:
             return self._timeout()
         if isinstance(error, duckdb.OutOfMemoryException) or text.startswith("Out of Memory"):
             return self._out_of_memory(text)
+        if (failure := self._failure or damage_of(error, self._files)) is not None:
+            return failure
         log.error("query failed", error=text, sql=sql)
         return error
 

@@ -10,7 +10,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingest.protocol import Stream
-from logstore.errors import LogstoreError
+from logstore.errors import LogstoreError, OperatorError
 from server.access import REASONS, Access, refused
 from server.asgi import head_of
 from server.body import ClientGone, ReceiveTimeout
@@ -87,7 +87,7 @@ class Gate:
 
     async def _fail(self, error: Exception, scope: Scope, receive: Receive, answer: "_Observed") -> None:
         told = error if isinstance(error, LogstoreError) else None
-        if told is None or status_of(told) == 500:
+        if told is None or (status_of(told) == 500 and not isinstance(told, OperatorError)):
             log.error("request failed", path=scope["path"], method=scope["method"], exc_info=error)
         if answer.status is not None:
             if not answer.is_complete:

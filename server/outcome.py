@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from logstore.errors import Busy, InvalidInput, InvalidQuery, QueryTimeout, QueryTooExpensive, TooLarge
+import structlog
+
+from logstore.errors import Busy, Damaged, InvalidInput, InvalidQuery, QueryTimeout, QueryTooExpensive, TooLarge
 from query.session import QueryCancelled
 from server.body import ClientGone
 from server.telemetry import QueryMetrics
+
+log = structlog.get_logger()
 
 NAMES: Final[Mapping[type[BaseException], str]] = {
     InvalidInput: "invalid",
@@ -18,6 +22,7 @@ NAMES: Final[Mapping[type[BaseException], str]] = {
     Busy: "busy",
     QueryTimeout: "timeout",
     QueryTooExpensive: "memory",
+    Damaged: "damaged",
     QueryCancelled: "cancelled",
     ClientGone: "cancelled",
     asyncio.CancelledError: "cancelled",
@@ -25,7 +30,7 @@ NAMES: Final[Mapping[type[BaseException], str]] = {
 
 
 class Outcome:
-    """A context manager around one query; counts it by what leaves the block."""
+    """A context manager around one query: counts it by what leaves the block, and logs what the disk is at fault of."""
 
     def __init__(self, metrics: QueryMetrics) -> None:
         self._metrics = metrics
@@ -42,6 +47,8 @@ class Outcome:
         self._metrics.running.dec()
         self._metrics.seconds.observe(time.monotonic() - self._began_s)
         self._metrics.outcomes.labels(_name(kind)).inc()
+        if isinstance(error, Damaged):
+            log.error("query needs what cannot be read", error=str(error))
 
 
 def _name(kind: type[BaseException] | None) -> str:

@@ -147,7 +147,8 @@ class QueryMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.outcomes = Counter(
             "logstore_queries",
-            "Queries by outcome: ok, invalid, busy, timeout, memory, cancelled, failed.",
+            "Queries by outcome: ok, invalid, busy, timeout, memory, cancelled, damaged (a segment cannot be read; "
+            "answer and log name it), failed.",
             ["outcome"],
             registry=registry,
         )

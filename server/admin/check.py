@@ -17,7 +17,7 @@ from server.admin.data import add_data, existing
 
 EPILOG = """\
 Every byte is read: each entry of the write-ahead log against its checksum, the catalog by SQLite's own check, each
-Parquet file in full and against what the catalog says of it. Nothing is changed.
+Parquet file against the checksums of its pages and what the catalog says of it. Nothing is changed.
 Exit code 0: no damage, 1: damage, each named on a line of its own.
 """
 
@@ -78,7 +78,9 @@ def _faults_of_segments(segments: Sequence[Segment]) -> Iterator[str]:
             fault = _fault_of_segment(segment)
         except FileNotFoundError:
             fault = "the catalog names it and it is not there"
-        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        except Damaged as error:
+            fault = f"unreadable: {error.__cause__}"
+        except (OSError, KeyError, ValueError) as error:
             fault = f"unreadable: {error}"
         if fault:
             yield f"{segment.path}: {fault}"

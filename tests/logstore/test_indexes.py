@@ -5,10 +5,10 @@ import shutil
 import threading
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
 
+from logstore.errors import Damaged
 from logstore.files import DataDirectory
 from logstore.indexes import Indexes
 from logstore.settings import StoreSettings
@@ -110,7 +110,7 @@ def test_where_all_are_gone_one_that_cannot_be_built_again_keeps_no_other(tmp_pa
         whole = broken.read_bytes()
         broken.write_bytes(whole[:-1])
         assert indexes.rebuild(store._rebuild_index, lambda: indexes.readings()["indexes_unreadable"] == 8) == 1
-        with pytest.raises(pa.ArrowInvalid) as raised:
+        with pytest.raises(Damaged) as raised:
             indexes.rebuild(store._rebuild_index, lambda: False)
         assert broken.name in "".join(raised.value.__notes__)
         assert indexes.readings() | {"indexes_unreadable": 0, "index_rebuilds": 8} == indexes.readings()

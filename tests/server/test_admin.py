@@ -80,9 +80,10 @@ def test_check_finds_no_damage_and_then_the_damage(imported: Imported, tmp_path:
     sound = logstore("check", "--data", backup)
     assert (sound.returncode, b"no damage" in sound.stdout) == (0, True)
     victim = next((backup / "segments").rglob("*.parquet"))
-    content = victim.read_bytes()
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
     victim.unlink()  # it may be a hard link to the original
-    victim.write_bytes(content[: len(content) // 2] + b"\0" * 64 + content[len(content) // 2 + 64 :])
+    victim.write_bytes(content)
     damaged = logstore("check", "--data", backup)
     assert damaged.returncode == 1
     assert str(victim).encode() in damaged.stdout

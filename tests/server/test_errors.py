@@ -1,6 +1,7 @@
 """Every error has one shape; health, metrics and pages."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,25 @@ def test_metrics_tell_which_segments_were_not_read_again(shared: ServerProcess) 
     first, second, third = grown(), grown(), grown()
     assert first[0] == second[0] < third[0]
     assert first[1] < second[1]
+
+
+def test_a_file_that_cannot_be_read_is_named_by_the_answer_and_the_log_and_counted(
+    server: Callable[..., ServerProcess],
+) -> None:
+    process = server()
+    for namespace in ("shop", "bank"):
+        process.post(b'{"message":"it came"}\n' * 9, params={"namespace": namespace})
+    process.flush()
+    (file,) = (process.data / "segments").rglob("namespace=shop/**/*.parquet")
+    file.write_bytes(b"something else")
+    answer = process.client.get("/api/v1/query", params={"q": "it came | fields message"})
+    told = answer.json()["error"]
+    assert answer.status_code == 500
+    assert told.startswith(f"{file} cannot be read: ")
+    assert "logstore check" in told
+    assert str(file) in process.log_tail()
+    assert metrics(process)['logstore_queries_total{outcome="damaged"}'] == 1
+    assert process.query("namespace=bank | stats count() as n").json() == {"n": 9}
 
 
 def metrics(server: ServerProcess) -> dict[str, float]:

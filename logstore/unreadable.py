@@ -1,0 +1,34 @@
+"""Segments whose files cannot be read: damaged by the disk, changed or taken away by somebody."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from logstore.errors import Damaged
+
+
+def unreadable(path: Path, reason: object) -> Damaged:
+    """The error that says so."""
+    told = " ".join(str(reason).split()).rstrip(".")
+    return Damaged(
+        f"{path} cannot be read: {told}. `logstore check` names all that is damaged while the server is stopped. Put "
+        "the file back from a backup, or move it away to go on without its records, and start the server again; "
+        "questions that need none of them are answered"
+    )
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What fails to read within is the fault of this file.
+
+    Raises:
+        Damaged: it cannot be read.
+    """
+    try:
+        yield
+    except pa.ArrowMemoryError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise unreadable(path, error) from error
