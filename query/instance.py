@@ -72,10 +72,15 @@ class Instance:
         self._kept: set[int] = set()
         self._chunks = 0
         self._is_full = False
+        self._is_broken = False
+
+    def give_up(self) -> None:
+        """The database answers nothing any more: the next cursor is of a new one."""
+        self._is_broken = True
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
-            if self._is_full and time.monotonic() - self._since_s >= RENEWED_S:
+            if self._is_broken or (self._is_full and time.monotonic() - self._since_s >= RENEWED_S):
                 self._begin()
             return self._database.cursor()
 

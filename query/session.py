@@ -26,6 +26,9 @@ log = structlog.get_logger("query.session")
 BATCH_ROWS: Final = 4_096
 RECORDS: Final = "records"
 _WITH: Final = "WITH "
+_INVALIDATED: Final = "database has been invalidated"
+"""What DuckDB says once it has come upon a fault of its own: of that statement, and of all others until it is opened
+anew."""
 TICK_TIMEOUT_S: Final = 5.0
 """Time that the filters of all tails may take over one batch."""
 
@@ -161,7 +164,10 @@ class Session:
 
     def register(self, name: str, rows: Readable) -> None:
         """Makes an Arrow table, or another stream of batches, readable by a name, in this session only."""
-        self._cursor.register(name, rows)
+        try:
+            self._cursor.register(name, rows)
+        except duckdb.Error as error:
+            raise self._explained(error, name) from error
         if name == RECORDS:
             self._records = ""
 
@@ -260,7 +266,8 @@ class Session:
         try:
             with self.cost.stage(Stage.SQL):
                 yield
-        except (duckdb.Error, OSError, pa.ArrowException) as error:
+        except (duckdb.Error, OSError, pa.ArrowException, UnicodeDecodeError) as error:
+            # What DuckDB says of a damaged file may not be text.
             self._left_s -= time.monotonic() - started_s
             raise self._explained(error, sql) from error
         else:
@@ -292,6 +299,9 @@ class Session:
     def _explained(self, error: Exception, sql: str) -> Exception:
         """DuckDB's error in our words; what is left over is our bug, and stays as it is."""
         text = str(error)
+        if isinstance(error, duckdb.FatalException) or _INVALIDATED in text:
+            log.error("database given up", error=text, sql=sql)
+            self._room.instance.give_up()
         if self._is_cancelled:
             return QueryCancelled("the query was cancelled")
         if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from logstore.errors import Busy, InvalidInput, QueryTimeout, QueryTooExpensive
@@ -323,6 +324,18 @@ def test_a_failed_query_gives_its_turn_back(store: Store) -> None:
             run(store, engine, Request("*", cursor="nonsense"))
     assert lines(store, engine, "*") == []
     engine.close()
+
+
+def test_a_database_that_has_broken_is_followed_by_a_new_one(store: Store, engine: Engine, tmp_path: Path) -> None:
+    append(store, [record(START_NS, "one")])
+    broken = duckdb.connect(tmp_path / "broken.db")
+    broken.execute("CREATE TABLE t AS SELECT 1; SET debug_checkpoint_abort = 'before_header'")
+    with pytest.raises(duckdb.FatalException):
+        broken.execute("CHECKPOINT")
+    engine._instances[Size.SMALL]._database = broken
+    with pytest.raises(duckdb.FatalException):
+        lines(store, engine, "* | stats count_distinct(message) as n")
+    assert lines(store, engine, "* | stats count_distinct(message) as n") == [{"n": 1}]
 
 
 def test_a_cancelled_query_ends_soon(store: Store, engine: Engine) -> None:
