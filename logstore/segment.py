@@ -84,9 +84,9 @@ def read_columns(segment: Segment) -> pa.Table:
     """The records of a segment: the stored schema, the path's columns included, then its attribute columns."""
     with naming(segment.path), pq.ParquetFile(segment.path, page_checksum_verification=True) as file:
         table = file.read()
-        partition = json.loads(file.metadata.metadata[b"logstore.partition"])
-    fields = [*STORED, *(pa.field(name, ARROW[kind]) for name, kind in segment.columns.stored.items())]
-    return pa.table([_column(table, partition, field) for field in fields], schema=pa.schema(fields))
+        values = json.loads(file.metadata.metadata[b"logstore.partition"])
+        fields = [*STORED, *(pa.field(name, ARROW[kind]) for name, kind in segment.columns.stored.items())]
+        return pa.table([_column(table, values, field) for field in fields], schema=pa.schema(fields))
 
 
 def read_layout(segment: Segment) -> tuple[Ints, Ints]:
@@ -109,27 +109,30 @@ def read_groups(
     missing; so may those that are not wanted.
     """
     needed = _needed(segment, names)
-    with _opened(segment) as file:
-        if wanted or between_ns is not None:
-            table = _read_wanted(segment, file, groups, needed, wanted, between_ns)
-        else:
-            table = _read(file, groups, needed)
-    if between_ns is not None and _has_more(segment, names):
-        table = table.filter(pa.array(_is_between(table, between_ns)))
-    return _stored(segment, table, names)
+    with naming(segment.path):
+        with _opened(segment) as file:
+            if wanted or between_ns is not None:
+                table = _read_wanted(segment, file, groups, needed, wanted, between_ns)
+            else:
+                table = _read(file, groups, needed)
+        if between_ns is not None and _has_more(segment, names):
+            table = table.filter(pa.array(_is_between(table, between_ns)))
+        return _stored(segment, table, names)
 
 
 def read_rows(segment: Segment, groups: Sequence[int], rows: Ints, names: Sequence[str]) -> pa.Table:
     """These columns of the stored schema, but without dictionaries, of the records that have these places (ascending)
     among those of these row groups."""
-    with _reading(segment) as read:
-        table = _read_rows(segment, partial(_CHUNKS.read, segment.path, read), groups, rows, _needed(segment, names))
-    columns = _plain(table)
-    if _has_more(segment, names):
-        columns["attributes"] = _attributes(columns, segment.columns)
-    for name, word in _partition(segment.path).items():
-        columns.setdefault(name, repeated(word, len(rows)))
-    return pa.table([columns[name] for name in names], names=list(names))
+    needed = _needed(segment, names)
+    with naming(segment.path):
+        with _reading(segment) as read:
+            table = _read_rows(segment, partial(_CHUNKS.read, segment.path, read), groups, rows, needed)
+        columns = _plain(table)
+        if _has_more(segment, names):
+            columns["attributes"] = _attributes(columns, segment.columns)
+        for name, word in partition(segment.path).items():
+            columns.setdefault(name, repeated(word, len(rows)))
+        return pa.table([columns[name] for name in names], names=list(names))
 
 
 def _plain(table: pa.Table) -> dict[str, pa.Array]:
@@ -160,7 +163,7 @@ def _read_rows(segment: Segment, read: Read, groups: Sequence[int], rows: Ints, 
 def _messages_at(segment: Segment, groups: Sequence[int], rows: Ints, which: Ints) -> pa.ChunkedArray | None:
     """The messages of these rows, each of the group at that position; None where they have to be read whole."""
     metadata = _metadata(segment.path)
-    with naming(segment.path), segment.path.open("rb", buffering=0) as content:
+    with segment.path.open("rb", buffering=0) as content:
         found = [
             pages.texts(content.fileno(), metadata, group, "message", rows[which == number])
             for number, group in enumerate(groups)
@@ -187,7 +190,6 @@ def _opened(segment: Segment) -> Iterator[pq.ParquetFile]:
     """Few of a row group's pages are read at a time, and columns with a dictionary as they are."""
     metadata, dictionaries = _footer(segment.path)
     with (
-        naming(segment.path),
         pa.OSFile(str(segment.path)) as file,
         pq.ParquetFile(file, metadata=metadata, read_dictionary=dictionaries, pre_buffer=False) as opened,
     ):
@@ -200,9 +202,9 @@ def _stored(segment: Segment, table: pa.Table, names: Sequence[str]) -> pa.Table
         others = [name for name in table.column_names if name != "attributes"]
         whole = _joined(table, segment.columns)
         table = table.select(others).append_column(STORED.field("attributes"), whole)
-    partition = _partition(segment.path)
+    values = partition(segment.path)
     schema = pa.schema([STORED.field(name) for name in names])
-    return pa.table([_column(table, partition, field) for field in schema], schema=schema)
+    return pa.table([_column(table, values, field) for field in schema], schema=schema)
 
 
 def _has_more(segment: Segment, names: Sequence[str]) -> bool:
@@ -258,7 +260,7 @@ def _is_between(table: pa.Table, between_ns: tuple[int, int] | None) -> npt.NDAr
 def read_facts(segment: Segment, groups: Sequence[int], identity: Collection[str] = ()) -> pa.Table:
     """Of the records of these row groups the template's id, the time, and those of these columns of identity that are
     not in the path."""
-    with _reading(segment) as read:
+    with naming(segment.path), _reading(segment) as read:
         return _CHUNKS.read(segment.path, read, groups, {TEMPLATE, "time", *identity})
 
 
@@ -307,24 +309,31 @@ def _footer(path: Path) -> tuple[pq.FileMetaData, list[str]]:
     """And the names of the columns of texts that have a dictionary."""
     with naming(path):
         metadata = pq.read_metadata(path)
-    columns = [metadata.row_group(0).column(at) for at in range(metadata.num_columns)]
-    texts = (column for column in columns if column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page)
-    return metadata, [column.path_in_schema for column in texts]
+        columns = [metadata.row_group(0).column(at) for at in range(metadata.num_columns)]
+        texts = (column for column in columns if column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page)
+        return metadata, [column.path_in_schema for column in texts]
 
 
 def _metadata(path: Path) -> pq.FileMetaData:
     return _footer(path)[0]
 
 
-@lru_cache(maxsize=256)
-def _partition(path: Path) -> Mapping[str, str]:
-    found: dict[str, str] = json.loads(_metadata(path).metadata[b"logstore.partition"])
+def footer(segment: Segment) -> pq.FileMetaData:
+    """What the file says of its row groups."""
+    return _metadata(segment.path)
+
+
+@lru_cache(maxsize=4_096)
+def partition(path: Path) -> Mapping[str, str]:
+    """The partition's values, as the file has them."""
+    with naming(path):
+        found: dict[str, str] = json.loads(_metadata(path).metadata[b"logstore.partition"])
     return found
 
 
-def _column(table: pa.Table, partition: Mapping[str, str], field: pa.Field) -> pa.ChunkedArray:
+def _column(table: pa.Table, values: Mapping[str, str], field: pa.Field) -> pa.ChunkedArray:
     if field.name not in table.column_names:
-        value = pa.array([partition[field.name]], pa.string())
+        value = pa.array([values[field.name]], pa.string())
         indices = pa.array(np.zeros(table.num_rows, dtype=np.int32))
         return pa.chunked_array([pa.DictionaryArray.from_arrays(indices, value)])
     column = table[field.name]

@@ -21,7 +21,7 @@ def unreadable(path: Path, reason: object) -> Damaged:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """What fails to read within is the fault of this file.
+    """What fails to read within is the fault of this file; its footer may name other columns, or none.
 
     Raises:
         Damaged: it cannot be read.
@@ -30,5 +30,5 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except pa.ArrowMemoryError:
         raise
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise unreadable(path, error) from error

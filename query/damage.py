@@ -1,19 +1,19 @@
 """Which segment's file is at fault where DuckDB fails to read some."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import duckdb
 
-from logstore import segment as segments
 from logstore.catalog import Segment
 from logstore.errors import Damaged
 from logstore.unreadable import unreadable
+from logstore.verify import verify
 
 LOOK_S: Final = 5.0
 """How long segments are read to find the one that DuckDB does not name."""
-_OF_STATEMENTS: Final = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.DataError)
+_OF_STATEMENTS: Final = (duckdb.ParserException, duckdb.CatalogException, duckdb.DataError)
 
 
 def damage_of(error: Exception, files: Sequence[Segment]) -> Damaged | None:
@@ -26,11 +26,19 @@ def damage_of(error: Exception, files: Sequence[Segment]) -> Damaged | None:
     if named is not None:
         return unreadable(named.path, text.replace(str(named.path), named.path.name))
     until_s = time.monotonic() + LOOK_S
-    for segment in files:
-        try:
-            segments.read_columns(segment)
-        except Damaged as found:
-            return found
-        if time.monotonic() > until_s:
-            return None
+    return next(filter(None, (_found_in(segment, lambda: time.monotonic() > until_s) for segment in files)), None)
+
+
+def _found_in(segment: Segment, is_over: Callable[[], bool]) -> Damaged | None:
+    """By reading all of it, here and by another DuckDB, which may break."""
+    if is_over():
+        return None
+    try:
+        verify(segment, is_over)
+        with duckdb.connect(config={"threads": 1}) as other:
+            other.execute("SELECT count(columns(*)) FROM read_parquet(?)", [str(segment.path)])
+    except Damaged as found:
+        return found
+    except (duckdb.Error, UnicodeDecodeError) as reason:
+        return unreadable(segment.path, reason)
     return None

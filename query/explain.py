@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import pyarrow.parquet as pq
-
 from logstore.pruning import Bounds
-from logstore.segment import TEMPLATE
+from logstore.segment import TEMPLATE, footer
 from logstore.snapshot import Snapshot
 from logstore.store import Store
 from query import analyse
@@ -148,7 +146,7 @@ class _Groups:
     skipped: Counter[str] = field(default_factory=Counter)
 
     def add(self, piece: Piece, limits: Bounds) -> None:
-        metadata = pq.read_metadata(piece.segment.path)
+        metadata = footer(piece.segment)
         columns = _columns(piece, self.view)
         for index in range(metadata.num_row_groups) if piece.groups is None else piece.groups:
             chunks = _chunks(metadata.row_group(index))
@@ -163,10 +161,10 @@ class _Groups:
 
 def _columns(piece: Piece, view: View) -> set[str]:
     """The file's columns that are read for the view's."""
-    kinds = dict(piece.segment.columns.kinds)
-    found = set(view.columns) | (piece.segment.columns.stored.keys() & set(view.attributes))
+    stored = piece.segment.columns
+    found = set(view.columns) | (stored.stored.keys() & set(view.attributes))
     if view.columns.issuperset(RECORD):
-        found |= set(kinds)
+        found = found - {"attributes"} if stored.of_line else found | set(dict(stored.kinds))
     if view.leaves or view.has_templates:
         found.add(TEMPLATE)
     return found

@@ -29,6 +29,8 @@ GROUP_ROWS: Final = 8_192
 BASE_COLUMNS: Final = 14
 _READ_AT_ONCE: Final = 16
 """Files of which footers are read by one statement: who asks something meanwhile may have to wait for it."""
+FATAL: Final = (duckdb.FatalException, duckdb.InternalException)
+"""Errors after which a database answers nothing any more."""
 RENEWED_S: Final = 600.0
 """A database lives at least so long: to begin a new one takes 0.1 s."""
 
@@ -74,15 +76,16 @@ class Instance:
         self._is_full = False
         self._is_broken = False
 
-    def give_up(self) -> None:
-        """The database answers nothing any more: the next cursor is of a new one."""
-        self._is_broken = True
+    def give_up(self, number: int) -> None:
+        """The database of this number answers nothing any more: the next cursor is of a new one."""
+        self._is_broken |= number == self.number
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
+    def cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
+        """And the number of its database."""
         with self._lock:
             if self._is_broken or (self._is_full and time.monotonic() - self._since_s >= RENEWED_S):
                 self._begin()
-            return self._database.cursor()
+            return self._database.cursor(), self.number
 
     def run(self, work: Callable[[], Result]) -> Result:
         """What the work gives or raises."""
@@ -104,11 +107,15 @@ class Instance:
         """Reads and keeps the footers of these files, the first ones, as long as there is room."""
         with self._lock:
             new = list(takewhile(self._keeps, (file for file in files if file.id not in self._kept)))
-            cursor = self._database.cursor()
+            cursor, number = self._database.cursor(), self.number
         with contextlib.closing(cursor):
             for start in range(0, len(new), _READ_AT_ONCE):
                 paths = [str(file.path) for file in new[start : start + _READ_AT_ONCE]]
-                self.run(partial(_read_footers, cursor, paths))
+                try:
+                    self.run(partial(_read_footers, cursor, paths))
+                except FATAL:
+                    self.give_up(number)
+                    raise
 
     def _keeps(self, file: Segment) -> bool:
         """Whether there is room for the footer of a file that is not kept, which then is taken for kept."""

@@ -4,7 +4,6 @@ A directory's name is percent-encoded and, past 200 bytes, cut; so a value in th
 Where it is not, the catalog or the file's own metadata has it.
 """
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,10 +11,9 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
-import pyarrow.parquet as pq
-
 from logstore.catalog import Segment
 from logstore.record import IDENTITY
+from logstore.segment import partition
 
 _CUT_NAME: Final = re.compile(r".{45,183}-[0-9a-f]{16}")
 
@@ -58,12 +56,4 @@ def _whole_value(segment: Segment, column: str) -> str:
         return segment.cluster
     if column == "namespace":
         return segment.namespace
-    return _partition(str(segment.path))[column]
-
-
-@lru_cache(maxsize=4_096)
-def _partition(path: str) -> dict[str, str]:
-    """The partition's values as the file's own metadata has them."""
-    metadata = pq.read_metadata(path).metadata
-    values: dict[str, str] = json.loads(metadata[b"logstore.partition"])
-    return values
+    return partition(segment.path)[column]

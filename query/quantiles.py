@@ -27,9 +27,9 @@ def quantiles(numbers: Floats, counts: Ints, offsets: Ints, share: float) -> Flo
     at = share * (last - first)
     lower = ordered[np.searchsorted(ends, first + np.floor(at).astype(np.int64), side="right")]
     upper = ordered[np.searchsorted(ends, first + np.ceil(at).astype(np.int64), side="right")]
-    past = (at - np.floor(at)).astype(np.longdouble)
-    # DuckDB rounds once: with doubles the last digit would be off now and then. Two infinite numbers cancel out.
-    with np.errstate(invalid="ignore"):
-        between: Floats = (lower * (1 - past) + upper * past).astype(np.float64)
+    past = at - np.floor(at)
+    # DuckDB multiplies and adds without rounding in between, which doubles cannot. Two infinite numbers cancel out.
+    with np.errstate(invalid="ignore", over="ignore"):
+        between: Floats = (lower.astype(np.longdouble) * (1 - past) + upper * past).astype(np.float64)
     between[past == 0] = lower[past == 0]
     return between

@@ -186,7 +186,7 @@ def _either(branches: Sequence[Iterable[Words]]) -> list[Words]:
         return list(branches[0])
     best = [min(branch, key=_commonness, default=frozenset[str]()) for branch in branches]
     both = frozenset[str]().union(*best)
-    return [both] if best and all(best) and len(both) <= ALTERNATIVES_MAX else []
+    return [both] if best and all(best) and len(both - UNTOLD.keys()) <= ALTERNATIVES_MAX else []
 
 
 def _commonness(words: Words) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from logstore.catalog import Segment
 from logstore.errors import Busy, LogstoreError, QueryTimeout, QueryTooExpensive
 from query.cost import Cost, Stage
 from query.damage import damage_of
-from query.instance import Instance
+from query.instance import FATAL, Instance
 from query.settings import MIB, QuerySettings, Size
 from query.watchdog import Watchdog
 
@@ -26,9 +26,8 @@ log = structlog.get_logger("query.session")
 BATCH_ROWS: Final = 4_096
 RECORDS: Final = "records"
 _WITH: Final = "WITH "
-_INVALIDATED: Final = "database has been invalidated"
-"""What DuckDB says once it has come upon a fault of its own: of that statement, and of all others until it is opened
-anew."""
+_FATAL_TEXTS: Final = ("FATAL", "INTERNAL")
+"""How what DuckDB says begins once its database answers nothing any more, where a stream of Arrow has but the text."""
 TICK_TIMEOUT_S: Final = 5.0
 """Time that the filters of all tails may take over one batch."""
 
@@ -77,6 +76,7 @@ class Session:
         self._is_cancelled = False
         self._read_bytes = 0
         self._opened: duckdb.DuckDBPyConnection | None = None
+        self._database = 0
         self._files: Sequence[Segment] = ()
         self._failure: LogstoreError | None = None
         self.is_sparing = False
@@ -101,7 +101,7 @@ class Session:
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """Opened for the first statement, since many answers need none."""
         if self._opened is None:
-            self._opened = self._room.instance.cursor()
+            self._opened, self._database = self._room.instance.cursor()
             self._profile(self._opened)
         return self._opened
 
@@ -170,6 +170,7 @@ class Session:
             raise self._explained(error, name) from error
         if name == RECORDS:
             self._records = ""
+            self._files = ()
 
     def define_records(self, select: str) -> None:
         """Makes `records` mean a SELECT in what is streamed and fetched from now on: as a part of each statement, which
@@ -299,9 +300,9 @@ class Session:
     def _explained(self, error: Exception, sql: str) -> Exception:
         """DuckDB's error in our words; what is left over is our bug, and stays as it is."""
         text = str(error)
-        if isinstance(error, duckdb.FatalException) or _INVALIDATED in text:
+        if isinstance(error, FATAL) or text.startswith(_FATAL_TEXTS):
             log.error("database given up", error=text, sql=sql)
-            self._room.instance.give_up()
+            self._room.instance.give_up(self._database)
         if self._is_cancelled:
             return QueryCancelled("the query was cancelled")
         if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT"):

@@ -48,7 +48,7 @@ class Outcome:
         self._metrics.seconds.observe(time.monotonic() - self._began_s)
         self._metrics.outcomes.labels(_name(kind)).inc()
         if isinstance(error, Damaged):
-            log.error("query needs what cannot be read", error=str(error))
+            log.error("query needs what cannot be read", error=str(error), exc_info=error)
 
 
 def _name(kind: type[BaseException] | None) -> str:

@@ -3,6 +3,7 @@
 enum { WORDS_MAX = 256, WORDS_MAX_BYTES = 16 << 10 };
 
 static void append_zeros(struct buffer *buffer, size_t count) {
+    if (count == 0) return; /* a buffer may have no memory then, which memset may not be given */
     memset(buffer_reserve(buffer, count), 0, count);
     buffer->length += count;
 }

@@ -66,6 +66,7 @@ static int most_frequent_first(const void *left, const void *right) {
 }
 
 static void sort_keys(struct surveyor *s) {
+    if (s->places.count == 0) return; /* no array then, which qsort may not be given */
     qsort(s->known.data, (size_t)s->places.count, sizeof(struct known_key), most_frequent_first);
 }
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,6 +14,7 @@ from logstore.catalog import Catalog, Segment
 from logstore.errors import Damaged
 from logstore.files import DataDirectory
 from logstore.segment import read
+from logstore.verify import verify
 from server.admin.data import add_data, existing
 
 EPILOG = """\
@@ -80,7 +82,7 @@ def _faults_of_segments(segments: Sequence[Segment]) -> Iterator[str]:
             fault = "the catalog names it and it is not there"
         except Damaged as error:
             fault = f"unreadable: {error.__cause__}"
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, duckdb.Error) as error:
             fault = f"unreadable: {error}"
         if fault:
             yield f"{segment.path}: {fault}"
@@ -90,6 +92,9 @@ def _fault_of_segment(segment: Segment) -> str:
     size_bytes = segment.path.stat().st_size
     if size_bytes != segment.bytes:
         return f"has {size_bytes} bytes, the catalog says {segment.bytes}"
+    verify(segment)
+    with duckdb.connect(config={"threads": 1}) as other:
+        other.execute("SELECT count(columns(*)) FROM read_parquet(?)", [str(segment.path)])
     table = read(segment)
     if table.num_rows != segment.rows:
         return f"has {table.num_rows} records, the catalog says {segment.rows}"

@@ -163,6 +163,16 @@ def test_bytes_are_those_of_the_columns_with_an_attribute_in_its_own(hours: Stor
 # What a query that is run really reads
 
 
+def test_whole_records_of_json_lines_are_made_of_their_messages(store: Store, engine: Engine) -> None:
+    lines = [f'{{"user":"u{at % 7}","took":{at},"path":"/a/{at % 3}"}}' for at in range(3_000)]
+    append(store, [record(START_NS + at * S_NS, line) for at, line in enumerate(lines)])
+    store.flush()
+    found, actual = _analyzed(store, engine, "*", limit=0)
+    ((_, metadata),) = _files(store)
+    whole = sum(_chunk_bytes(metadata, group) for group in range(metadata.num_row_groups))
+    assert found["bytes"] == actual["bytes"] < whole
+
+
 def test_a_needle_reads_its_row_group_alone(hours: Store, reader: Engine) -> None:
     found, actual = _analyzed(hours, reader, "h1n7777", limit=0)
     holding = [

@@ -260,3 +260,6 @@ def test_words_are_bounded() -> None:
     many = tuple(f"w{n}" for n in range(ALTERNATIVES_MAX + 1))
     assert required_words(ast.OneOf(message, many)) == ()
     assert required_words(ast.OneOf(message, many[1:])) == (frozenset(many[1:]),)
+    addresses = tuple(f"10.1.{n // 100}.{n % 100}" for n in range(ALTERNATIVES_MAX))
+    (words,) = required_words(ast.OneOf(ast.Name("ip"), addresses), frozenset())
+    assert words >= set(addresses)
