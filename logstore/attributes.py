@@ -149,9 +149,8 @@ def prepend(members: pa.StringArray, codes: pa.Int32Array, attributes: pa.String
         TooLarge: over 2 GiB in all.
     """
     joined, rows = TextColumn(), len(attributes)
-    status = _prepend(
-        rows, ArrayInput.of(members), codes.buffers()[1].address, ArrayInput.of(attributes), ctypes.byref(joined)
-    )
+    codes_at = codes.buffers()[1].address + codes.offset * codes.type.byte_width
+    status = _prepend(rows, ArrayInput.of(members), codes_at, ArrayInput.of(attributes), ctypes.byref(joined))
     if status == KERNEL_REFUSED:
         raise TooLarge("the attributes have over 2 GiB in all; send smaller batches")
     check(status)

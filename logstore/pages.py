@@ -83,13 +83,17 @@ def _pages_of(content: bytes) -> "np.ndarray[tuple[int], np.dtype[np.void]] | No
 def _plain(content: bytes, pages: "np.ndarray[tuple[int], np.dtype[np.void]]") -> list[bytes]:
     """The pages without their compression. Raises OSError."""
     decompress = zstandard.ZstdDecompressor().decompress
+    plain: list[bytes] = []
     try:
-        return [
-            decompress(content[begin : begin + size], max_output_size=plain_size)
-            for begin, size, plain_size, _ in pages.tolist()
-        ]
+        for begin, size, plain_size, _ in pages.tolist():
+            compressed = content[begin : begin + size]
+            # Where the frame says a size, it is that much memory that is taken.
+            if zstandard.frame_content_size(compressed) not in (-1, plain_size):
+                raise OSError(f"a page is not of the {plain_size} bytes that its header says")
+            plain.append(decompress(compressed, max_output_size=plain_size))
     except zstandard.ZstdError as error:
         raise OSError(f"a page cannot be decompressed: {error}") from error
+    return plain
 
 
 def _texts_of(plain: list[bytes], values: Ints, places: Ints) -> pa.StringArray | None:

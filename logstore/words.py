@@ -20,7 +20,7 @@ class _Texts(ctypes.Structure):
     _fields_ = (("content", ctypes.c_void_p), ("offsets", ctypes.c_void_p), ("rows", ctypes.c_int64))
 
 
-_phrase_stands = kernel(
+_PHRASE_STANDS: Final = (
     "kernel_phrase_stands",
     ctypes.POINTER(_Texts),
     ctypes.c_char_p,
@@ -28,8 +28,10 @@ _phrase_stands = kernel(
     ctypes.c_int32,
     ctypes.c_int32,
     ctypes.c_void_p,
-    is_short=True,
 )
+_phrase_stands = kernel(*_PHRASE_STANDS)
+_phrase_stands_soon = kernel(*_PHRASE_STANDS, is_short=True)
+_SOON_MAX_BYTES: Final = 2 << 20
 _OF_WORDS: Final = (
     ctypes.POINTER(_Texts),
     ctypes.c_int64,
@@ -53,18 +55,20 @@ def is_word_character(character: str) -> bool:
 def stands_free(texts: pa.StringArray, phrase: str, *, is_prefix: bool = False) -> npt.NDArray[np.bool_]:
     """For each text, whether `phrase`, in lower case and not empty, is in it, whatever the case of its letters there,
     and neither begins nor, unless it is a prefix, ends inside a word. For a phrase that is not all of ASCII the texts
-    have to be in lower case. Null texts count as empty."""
+    have to be in lower case. None of the texts is null."""
     found = np.zeros(len(texts), np.bool_)
     if len(texts):
         wanted = phrase.encode()
         begins, ends = is_word_character(phrase[0]), is_word_character(phrase[-1]) and not is_prefix
-        _phrase_stands(_described([texts]), wanted, len(wanted), begins, ends, address_of(found))
+        find = _phrase_stands_soon if texts.nbytes <= _SOON_MAX_BYTES else _phrase_stands
+        if find(_described([texts]), wanted, len(wanted), begins, ends, address_of(found)) != KERNEL_OK:
+            raise MemoryError("words")
     return found
 
 
 def may_hold(texts: pa.ChunkedArray, alternatives: Collection[str]) -> npt.NDArray[np.bool_]:
     """Which texts may have one of these words, given in lower case, whatever the case of their letters; a text that has
-    one is never missed. Null texts count as empty."""
+    one is never missed. None of the texts is null."""
     if not all(word.isascii() for word in alternatives):
         return np.ones(len(texts), np.bool_)
     return has_word([chunk for chunk in texts.chunks if len(chunk)], alternatives)
@@ -72,7 +76,7 @@ def may_hold(texts: pa.ChunkedArray, alternatives: Collection[str]) -> npt.NDArr
 
 def has_word(chunks: Sequence[pa.StringArray], words: Collection[str]) -> npt.NDArray[np.bool_]:
     """Which of the texts, none of these chunks without any, have one of the words, of ASCII in lower case, whatever the
-    case of their letters. Null texts count as empty."""
+    case of their letters. None of the texts is null."""
     ends = np.array([0, *accumulate(map(len, words))], np.int32)
     found = np.zeros(sum(map(len, chunks)), np.bool_)
     find = _words_stand if len(words) <= FEW else _word_of_set

@@ -50,7 +50,8 @@ class Footers:
             self._done = done
             settled_ns = time.time_ns() - int(self._store.settings.compact_settle_s * 1e9)
             stays = found.take(found.received_ns < settled_ns)
-            with suppress(duckdb.Error, UnicodeDecodeError):  # the question that reads them says what is wrong with a file
+            # The question that reads them says what is wrong with a file.
+            with suppress(duckdb.Error, UnicodeDecodeError):
                 self._engine.read_footers(stays.take(np.argsort(-stays.max_time_ns)))
 
     def _run(self) -> None:

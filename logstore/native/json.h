@@ -61,7 +61,7 @@ struct json_members {
     int32_t is_alike; /* see json_read_next_object */
     uint64_t seen[4]; /* a bit per key mark: a key whose bit is not set is not there */
     int32_t *table;   /* open addressing over items, kept once there are many; entries are index + 1 */
-    uint32_t table_size;
+    uint32_t table_size, table_room; /* in use, and there */
     int32_t is_indexed;
     struct json_guess guesses[JSON_GUESSES];
 };

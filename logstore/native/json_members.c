@@ -19,11 +19,12 @@ static void index_member(struct json_members *members, int32_t position) {
 static void index_members(struct json_members *members) {
     uint32_t size = 64;
     while (size < 4 * (uint32_t)members->count) size *= 2;
-    if (size > members->table_size) {
+    if (size > members->table_room) {
         members->table = memory_resize(members->memory, members->table, size * sizeof *members->table);
-        members->table_size = size;
+        members->table_room = size;
     }
-    memset(members->table, 0, members->table_size * sizeof *members->table);
+    members->table_size = size; /* not all there is: one object may have had a million members */
+    memset(members->table, 0, size * sizeof *members->table);
     for (int32_t i = 0; i < members->count; i++) index_member(members, i);
     members->is_indexed = 1;
 }

@@ -138,6 +138,13 @@ static int is_same(struct finder *f, const struct template_entry *entry, size_t 
     return length == 0 || memcmp(known, f->made.text, length) == 0;
 }
 
+/* Any of its rows tells a template's text: the one that is read again and again may not be a huge one. */
+static void prefer_shorter(const struct finder *f, struct template_entry *entry, int64_t row) {
+    const int32_t *offsets = f->request->offsets;
+    int32_t known = offsets[entry->first_row + 1] - offsets[entry->first_row];
+    if (offsets[row + 1] - offsets[row] < known) entry->first_row = (uint32_t)row;
+}
+
 static int32_t find(struct finder *f, int64_t row, const struct message_words *words) {
     int32_t length = make(&f->made, words);
     if (length == NO_TEMPLATE) return NO_TEMPLATE;
@@ -149,6 +156,7 @@ static int32_t find(struct finder *f, int64_t row, const struct message_words *w
         struct template_entry *entry = (struct template_entry *)f->entries.data + (f->table[slot] - 1);
         if (entry->id != id) continue;
         if (!is_same(f, entry, (size_t)length)) return NO_TEMPLATE;
+        if (entry->text_at == NOT_KEPT) prefer_shorter(f, entry, row);
         entry->count++;
         entry->letters |= f->made.letters;
         return (int32_t)f->table[slot] - 1;

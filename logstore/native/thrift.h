@@ -50,7 +50,7 @@ static inline const uint8_t *field_at(struct thrift *t, const uint8_t *at, int *
     *kind = head & 15;
     if (!head) return at;
     if (head >> 4) {
-        *number += head >> 4;
+        *number = (int64_t)((uint64_t)*number + (head >> 4));
         return at;
     }
     return signed_at(t, at, number);
@@ -58,7 +58,7 @@ static inline const uint8_t *field_at(struct thrift *t, const uint8_t *at, int *
 
 static inline const uint8_t *past(struct thrift *t, const uint8_t *at, int kind, int depth) {
     uint64_t count;
-    int64_t ignored;
+    int64_t ignored = 0;
     if (kind == TRUE || kind == FALSE) return at;
     if (kind >= I16 && kind <= I64) return signed_at(t, at, &ignored);
     if (kind == BYTE || kind == DOUBLE || kind == BINARY) {

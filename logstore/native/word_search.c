@@ -1,7 +1,10 @@
 /* Words in texts: which of many texts have one that stands free, whatever its case (logstore/words.py). */
+#include <stdlib.h>
 #include <string.h>
 
 #include "anchors.h"
+#include "long_text.h"
+#include "memory.h"
 #include "texts.h"
 #include "words.h"
 
@@ -29,7 +32,33 @@ static struct phrase phrase_of(const uint8_t *text, int64_t length, struct ends 
     return (struct phrase){anchors_of(text, length, FOLD_CASE), ends};
 }
 
+/* Phrases that are longer are not compared anew at each place where they may be. */
+enum { LONG = 64 };
+
+static void mark_long(const struct texts *texts, const struct phrase *phrase, uint8_t *out) {
+    struct long_text wanted = long_text_of(phrase->anchors.wanted, phrase->anchors.length);
+    const uint8_t *end = texts->content + texts->offsets[texts->rows];
+    const uint8_t *at = texts->content + texts->offsets[0];
+    int64_t known = 0;
+    for (int64_t row = 0; (at = long_text_find(&wanted, at, end, known));) {
+        row = text_at(texts->offsets, row, texts->rows, at - texts->content);
+        const uint8_t *text = texts->content + texts->offsets[row], *text_end = texts->content + texts->offsets[row + 1];
+        if (text_end - at >= wanted.length && stands_free_at(text, text_end, at, at + wanted.length, phrase->ends)) {
+            out[row] = 1;
+            at = text_end;
+            known = 0;
+        } else {
+            at += wanted.period;
+            known = wanted.kept;
+        }
+    }
+}
+
 static void mark(const struct texts *texts, const struct phrase *phrase, uint8_t *out) {
+    if (phrase->anchors.length > LONG) {
+        mark_long(texts, phrase, out);
+        return;
+    }
     const uint8_t *end = texts->content + texts->offsets[texts->rows];
     const uint8_t *at = texts->content + texts->offsets[0];
     int64_t length = phrase->anchors.length;
@@ -80,8 +109,21 @@ static int stands_in(const struct phrase *phrase, const uint8_t *text, const uin
     return 0;
 }
 
-/* Marks texts that have the phrase with one of the others in a letter's place. */
-static void mark_others(const struct texts *texts, const struct phrase *phrase, uint8_t *out) {
+/* The same of a long phrase, in a copy of the text that has the letters: 1, 0, or -1 without memory for it. */
+static int stands_in_long(const struct phrase *phrase, const uint8_t *text, const uint8_t *end) {
+    uint8_t *copy = malloc((size_t)(end - text) + 1);
+    if (!copy) return -1;
+    int64_t size, length = 0;
+    for (const uint8_t *at = text; at < end; at += size) copy[length++] = lower_at(at, end, &size);
+    int32_t offsets[] = {0, (int32_t)length};
+    uint8_t found = 0;
+    mark_long(&(struct texts){copy, offsets, 1}, phrase, &found);
+    free(copy);
+    return found;
+}
+
+/* Marks texts that have the phrase with one of the others in a letter's place; 0 without the memory for that. */
+static int mark_others(const struct texts *texts, const struct phrase *phrase, uint8_t *out) {
     const uint8_t *end = texts->content + texts->offsets[texts->rows];
     for (int i = 0; i < OTHER_COUNT; i++) {
         if (!memchr(phrase->anchors.wanted, OTHERS[i].letter, (size_t)phrase->anchors.length)) continue;
@@ -91,9 +133,13 @@ static void mark_others(const struct texts *texts, const struct phrase *phrase, 
             row = text_at(texts->offsets, row, texts->rows, at - texts->content);
             const uint8_t *text = texts->content + texts->offsets[row];
             at = texts->content + texts->offsets[row + 1];
-            if (!out[row]) out[row] = (uint8_t)stands_in(phrase, text, at);
+            if (out[row]) continue;
+            int stands = phrase->anchors.length > LONG ? stands_in_long(phrase, text, at) : stands_in(phrase, text, at);
+            if (stands < 0) return 0;
+            out[row] = (uint8_t)stands;
         }
     }
+    return 1;
 }
 
 static int is_ascii(const struct texts *texts) {
@@ -115,10 +161,10 @@ EXPORT int32_t kernel_words_stand(
             int64_t length = word_offsets[i + 1] - word_offsets[i];
             struct phrase word = phrase_of(words + word_offsets[i], length, (struct ends){1, 1});
             mark(&texts[chunk], &word, out);
-            if (has_others) mark_others(&texts[chunk], &word, out);
+            if (has_others && !mark_others(&texts[chunk], &word, out)) return KERNEL_OUT_OF_MEMORY;
         }
     }
-    return 0;
+    return KERNEL_OK;
 }
 
 /* The same of one phrase, which may have characters beyond ASCII, if the texts are in lower case then. */
@@ -128,6 +174,5 @@ EXPORT int32_t kernel_phrase_stands(
 ) {
     struct phrase phrase = phrase_of(text, length, (struct ends){begins_in_word, ends_in_word});
     mark(texts, &phrase, out);
-    mark_others(texts, &phrase, out);
-    return 0;
+    return mark_others(texts, &phrase, out) ? KERNEL_OK : KERNEL_OUT_OF_MEMORY;
 }

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logstore import attributes
-from logstore.attributes import ARROW, Kind, Split, join, line_json, line_text, of_line
+from logstore.attributes import ARROW, Kind, Split, join, line_json, line_text, of_line, prepend
 from logstore.survey import KeyFacts, survey
 from query.sql.fields import pointer
 
@@ -560,3 +560,21 @@ def test_a_key_that_has_a_column_in_some_rows_and_is_omitted_in_others_comes_bac
         {"x": None, "n": 3},
     ]
     assert all(text.count('"id"') <= 1 for text in joined.to_pylist())
+
+
+def test_one_object_of_very_many_members_changes_nothing_about_others() -> None:
+    """Nor does each of them, of more than a few members, take the time of that one: this would take minutes."""
+    few = {f"key{at}": at for at in range(18)}
+    lines = [json.dumps(few, separators=(",", ":"))] * 50_000
+    huge = json.dumps({f"key{at}": at for at in range(300_000)}, separators=(",", ":"))
+    found = of_line(texts([huge, *lines]))
+    assert found.slice(1).to_pylist() == lines
+    assert json.loads(found[0].as_py())["key299999"] == 299_999
+
+
+def test_codes_may_be_a_part_of_an_array() -> None:
+    codes = pa.array([0, 1, 1], pa.int32()).slice(1)
+    assert prepend(texts(['"a":1', '"b":2']), codes, texts(["{}", '{"c":3}'])).to_pylist() == [
+        '{"b":2}',
+        '{"b":2,"c":3}',
+    ]

@@ -31,7 +31,13 @@ def content(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write(path: Path, texts: list[str], **options: object) -> None:
-    layout = {"compression": "zstd", "use_dictionary": False, "data_page_size": 1_000, "write_batch_size": 7}
+    layout: dict[str, object] = {
+        "compression": "zstd",
+        "use_dictionary": False,
+        "data_page_size": 1_000,
+        "write_batch_size": 7,
+    }
+    layout["write_page_checksum"] = True
     table = pa.table({"message": texts}, schema=pa.schema([FIELD]))
     pq.write_table(table, path, **{**layout, **options})
 
@@ -81,3 +87,10 @@ def test_whatever_the_bytes_are_nothing_else_is_read(path: Path, content: IO[byt
     except (OSError, pa.ArrowException):
         return
     assert found is None or len(found) == 3
+
+
+def test_a_frame_that_claims_to_be_huge_takes_no_memory() -> None:
+    content = b"\x28\xb5\x2f\xfd\xe0" + (1 << 44).to_bytes(8, "little") + bytes(9)
+    page = np.array([(0, len(content), 100, 1)], pages._PAGE)
+    with pytest.raises(OSError, match="not of the 100 bytes"):
+        pages._plain(content, page)

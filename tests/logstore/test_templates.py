@@ -143,6 +143,10 @@ def test_more_templates_than_texts_are_kept_for() -> None:
     assert found.texts.to_pylist() == rows[:5000]
     assert set(found.counts.tolist()) == {2}
     assert found.ids.tolist() == found.distinct.tolist() * 2
+    huge = f"{'1' * 3_000_000} came"  # were it read again for each of the others, this would take minutes
+    found = find(column([*rows[:5000], huge, *["1 came"] * 50_000]), SECRET, 6000)
+    assert found.texts.to_pylist()[:2] == [f"{WILDCARD} came", rows[0]]
+    assert found.counts.tolist()[0] == 50_001
 
 
 @given(st.lists(st.text("ab1 ", max_size=6), max_size=30))

@@ -58,6 +58,47 @@ def test_a_phrase_stands_free_where_a_naive_reading_finds_it_in_any_case(
     assert stands_free(column, needle, is_prefix=is_prefix).tolist() == expected
 
 
+PERIODS = st.text("ik-", min_size=1, max_size=5)
+TAILS = st.text("ik-", max_size=9)
+
+
+def repeated(period: str, times: int, tail: str) -> str:
+    return period * times + tail
+
+
+@given(
+    st.builds(repeated, PERIODS, st.integers(14, 30), TAILS),
+    st.lists(st.builds(repeated, PERIODS, st.integers(0, 40), TAILS) | texts, max_size=6),
+    st.data(),
+)
+@example(phrase="ik-" * 30, pieces=["ik-" * 40 + "k", "-" + "IK-" * 29 + "\u0130K-"], data=None)
+def test_long_phrases_are_found_wherever_they_stand_free(
+    phrase: str, pieces: list[str], data: st.DataObject | None
+) -> None:
+    period = phrase[:3]
+    found = [
+        *pieces,
+        phrase,
+        f"{period}{phrase}",
+        phrase.upper() + period,
+        f".{phrase} ",
+        phrase.replace("k", "\u212a"),
+    ]
+    if data is not None:
+        found = ["".join(data.draw(st.permutations([text, *pieces, phrase])))[:2_000] for text in found]
+    expected = [naive(lower(text), phrase, is_prefix=False) for text in found]
+    assert stands_free(pa.array(found), phrase).tolist() == expected
+    if all(map(is_word, phrase)):
+        assert may_hold(pa.chunked_array([found]), [phrase]).tolist() == expected
+
+
+def test_phrases_that_begin_everywhere_are_looked_for_in_no_time_that_grows_with_both() -> None:
+    """Compared anew at each place, each of them takes minutes."""
+    for text, phrase in (("a" * 5_000_000, "a" * 60_000), ("-aa" * 2_000_000, "-aa" * 20_000 + "-a")):
+        assert stands_free(pa.array([text]), phrase).tolist() == [False]
+        assert stands_free(pa.array([f"{text} {phrase} ", "\u212a" * 500_000]), phrase).tolist() == [True, False]
+
+
 WORDS = st.text("ik1_sx", min_size=1, max_size=70)
 LONG = st.text("iIkKK1_sSx .éİ—中", max_size=90)
 """Longer than what is looked through at once."""
