@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from logstore.catalog import Segment
 from logstore.native.arrays import int64s
 from logstore.record import STORED
-from logstore.segment import TEMPLATE, footer, partition
+from logstore.segment import FORMAT_VERSION, TEMPLATE, footer, partition
 from logstore.unreadable import naming
 
 
@@ -19,7 +19,9 @@ def verify(segment: Segment, is_over: Callable[[], bool] = lambda: False) -> Non
         Damaged: the file cannot be read, or is not what it says.
     """
     with naming(segment.path), pq.ParquetFile(segment.path, page_checksum_verification=True) as file:
-        names = {*STORED.names, *segment.columns.stored, TEMPLATE}.difference(partition(segment.path))
+        names = {*STORED.names, *segment.columns.stored}.difference(partition(segment.path))
+        if segment.format >= FORMAT_VERSION:
+            names.add(TEMPLATE)
         if missing := names.difference(file.schema_arrow.names):
             raise KeyError(f"it has no column {min(missing)}")
         for group in range(file.num_row_groups):
@@ -30,5 +32,5 @@ def verify(segment: Segment, is_over: Callable[[], bool] = lambda: False) -> Non
                 at = footer(segment).schema.names.index(name)
                 told = footer(segment).row_group(group).column(at).statistics
                 values = pc.min_max(int64s(table[name])).as_py()
-                if (told.min_raw, told.max_raw) != (values["min"], values["max"]):
+                if told is not None and (told.min_raw, told.max_raw) != (values["min"], values["max"]):
                     raise ValueError(f"{name} of row group {group} is not what its statistics say")

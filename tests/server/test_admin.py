@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -90,6 +91,12 @@ def test_check_finds_no_damage_and_then_the_damage(imported: Imported, tmp_path:
     victim.unlink()
     assert b"it is not there" in logstore("check", "--data", backup).stdout
     assert logstore("check", "--data", data).returncode == 0
+
+
+def test_check_reads_what_the_first_version_wrote(tmp_path: Path) -> None:
+    old = shutil.copytree(Path(__file__).parents[1] / "data" / "store-1", tmp_path / "data")
+    checked = logstore("check", "--data", old)
+    assert (checked.returncode, b"no damage" in checked.stdout) == (0, True), checked.stdout
 
 
 def test_a_backup_under_writes_holds_all_that_was_acknowledged_before(server: Start, tmp_path: Path) -> None:
