@@ -44,21 +44,41 @@ static int is_read_back(char *digits, int count, int lead, double value) {
     return nearest(digits, digits + count, lead - (count - 1)) == value;
 }
 
+/* The decimal of so many digits that is nearest to the double; does it read back as that? */
+static int is_nearest_read_back(double value, int count, char *digits, int *lead) {
+    char text[2 * NUMBER_TEXT_MAX];
+    snprintf(text, sizeof text, "%.*e", count - 1, value);
+    digits[0] = text[0];
+    memcpy(digits + 1, text + 2, (size_t)count - 1);
+    *lead = atoi(strchr(text, 'e') + 1);
+    return count == DIGITS_MAX || is_read_back(digits, count, *lead, value);
+}
+
+static int is_power_of_two(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (bits & ((UINT64_C(1) << 52) - 1)) == 0;
+}
+
 /* The shortest decimal that reads back as the double, above zero: its digits, how many they are, and the power of ten of
- * the first. It is the nearest of its length, but for powers of two: they are twice as far from the next double above
- * as from the one below, so that the decimal above may read back where the nearest does not. */
+ * the first. It is the nearest of its length, and with more digits the nearest is never farther away, but for powers of
+ * two: they are twice as far from the next double above as from the one below, so that the decimal above may read back
+ * where the nearest does not. */
 static int find_digits(double value, char digits[2 * NUMBER_TEXT_MAX], int *lead) {
-    for (int count = 1;; count++) {
-        char text[2 * NUMBER_TEXT_MAX];
-        snprintf(text, sizeof text, "%.*e", count - 1, value);
-        digits[0] = text[0];
-        memcpy(digits + 1, text + 2, (size_t)count - 1);
-        *lead = atoi(strchr(text, 'e') + 1);
-        if (count == DIGITS_MAX || is_read_back(digits, count, *lead, value)) return count;
+    int least = 1, most = DIGITS_MAX;
+    for (int count = 1; is_power_of_two(value); count++) {
+        if (is_nearest_read_back(value, count, digits, lead)) return count;
         if (digits[count - 1] == '9') continue;
         digits[count - 1]++;
         if (is_read_back(digits, count, *lead, value)) return count;
     }
+    while (least < most) {
+        int middle = (least + most) / 2;
+        if (is_nearest_read_back(value, middle, digits, lead)) most = middle;
+        else least = middle + 1;
+    }
+    is_nearest_read_back(value, least, digits, lead);
+    return least;
 }
 
 static void append_zeros(struct buffer *out, int count) {
