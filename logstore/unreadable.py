@@ -11,12 +11,17 @@ from logstore.errors import Damaged
 
 def unreadable(path: Path, reason: object) -> Damaged:
     """The error that says so."""
-    told = " ".join(str(reason).split()).rstrip(".")
     return Damaged(
-        f"{path} cannot be read: {told}. `logstore check` names all that is damaged while the server is stopped. Put "
+        f"{path} cannot be read: {in_one_line(reason)}. `logstore check` names all that is damaged while the server is stopped. Put "
         "the file back from a backup, or move it away to go on without its records, and start the server again; "
         "questions that need none of them are answered"
     )
+
+
+def in_one_line(reason: object) -> str:
+    """What a reader of Parquet says may have lines, and bytes of the file."""
+    printable = "".join(character if character.isprintable() else " " for character in str(reason))
+    return " ".join(printable.split()).rstrip(".")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from logstore.catalog import Catalog, Segment
 from logstore.errors import Damaged
 from logstore.files import DataDirectory
 from logstore.segment import read
+from logstore.unreadable import in_one_line
 from logstore.verify import verify
 from server.admin.data import add_data, existing
 
@@ -81,9 +82,9 @@ def _faults_of_segments(segments: Sequence[Segment]) -> Iterator[str]:
         except FileNotFoundError:
             fault = "the catalog names it and it is not there"
         except Damaged as error:
-            fault = f"unreadable: {error.__cause__}"
+            fault = f"unreadable: {in_one_line(error.__cause__)}"
         except (OSError, KeyError, ValueError, duckdb.Error) as error:
-            fault = f"unreadable: {error}"
+            fault = f"unreadable: {in_one_line(error)}"
         if fault:
             yield f"{segment.path}: {fault}"
 
