@@ -12,9 +12,9 @@ from logstore.errors import Damaged
 def unreadable(path: Path, reason: object) -> Damaged:
     """The error that says so."""
     return Damaged(
-        f"{path} cannot be read: {in_one_line(reason)}. `logstore check` names all that is damaged while the server is stopped. Put "
-        "the file back from a backup, or move it away to go on without its records, and start the server again; "
-        "questions that need none of them are answered"
+        f"{path} cannot be read: {in_one_line(reason)}. `logstore check` names all that is damaged while the server is "
+        "stopped. Put the file back from a backup, or move it away to go on without its records, and start the server "
+        "again; questions that need none of them are answered"
     )
 
 
