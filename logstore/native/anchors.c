@@ -30,12 +30,10 @@ struct anchors anchors_of(const uint8_t *wanted, int64_t length, uint8_t fold) {
     return (struct anchors){wanted, length, first, second, wanted[first] | fold, wanted[second] | fold, fold};
 }
 
-static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? c | FOLD_CASE : c; }
-
 static int is_at(const struct anchors *anchors, const uint8_t *at) {
     if (!anchors->fold) return memcmp(at, anchors->wanted, (size_t)anchors->length) == 0;
     for (int64_t i = 0; i < anchors->length; i++) {
-        if (lower(at[i]) != anchors->wanted[i]) return 0;
+        if (lower_ascii(at[i]) != anchors->wanted[i]) return 0;
     }
     return 1;
 }

@@ -6,6 +6,8 @@
 
 enum { FOLD_NONE = 0, FOLD_CASE = 0x20 /* of ASCII letters: the wanted text is in lower case */ };
 
+static inline uint8_t lower_ascii(uint8_t c) { return c >= 'A' && c <= 'Z' ? c | FOLD_CASE : c; }
+
 struct anchors {
     const uint8_t *wanted; /* not empty */
     int64_t length;

@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-enum { FOLD_CASE = 0x20 };
-
-static inline uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? c | FOLD_CASE : c; }
+#include "anchors.h"
 
 /* Where the greatest suffix begins, by the order of bytes or by its reverse, and that suffix's period. */
 static int64_t greatest_suffix(const uint8_t *text, int64_t length, int is_reverse, int64_t *period) {
@@ -41,14 +39,14 @@ struct long_text long_text_of(const uint8_t *wanted, int64_t length) {
 const uint8_t *long_text_find(const struct long_text *text, const uint8_t *at, const uint8_t *end, int64_t known) {
     while (end - at >= text->length) {
         int64_t i = known > text->critical ? known : text->critical;
-        while (i < text->length && lower(at[i]) == text->wanted[i]) i++;
+        while (i < text->length && lower_ascii(at[i]) == text->wanted[i]) i++;
         if (i < text->length) {
             at += i - text->critical + 1;
             known = 0;
             continue;
         }
         i = text->critical;
-        while (i > known && lower(at[i - 1]) == text->wanted[i - 1]) i--;
+        while (i > known && lower_ascii(at[i - 1]) == text->wanted[i - 1]) i--;
         if (i <= known) return at;
         at += text->period;
         known = text->kept;

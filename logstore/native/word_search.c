@@ -23,54 +23,42 @@ static int64_t text_at(const int32_t *offsets, int64_t row, int64_t rows, int64_
     return low;
 }
 
-struct phrase {
-    struct anchors anchors; /* in lower case */
-    struct ends ends;
-};
-
-static struct phrase phrase_of(const uint8_t *text, int64_t length, struct ends ends) {
-    return (struct phrase){anchors_of(text, length, FOLD_CASE), ends};
-}
-
 /* Phrases that are longer are not compared anew at each place where they may be. */
 enum { LONG = 64 };
 
-static void mark_long(const struct texts *texts, const struct phrase *phrase, uint8_t *out) {
-    struct long_text wanted = long_text_of(phrase->anchors.wanted, phrase->anchors.length);
-    const uint8_t *end = texts->content + texts->offsets[texts->rows];
-    const uint8_t *at = texts->content + texts->offsets[0];
-    int64_t known = 0;
-    for (int64_t row = 0; (at = long_text_find(&wanted, at, end, known));) {
-        row = text_at(texts->offsets, row, texts->rows, at - texts->content);
-        const uint8_t *text = texts->content + texts->offsets[row], *text_end = texts->content + texts->offsets[row + 1];
-        if (text_end - at >= wanted.length && stands_free_at(text, text_end, at, at + wanted.length, phrase->ends)) {
-            out[row] = 1;
-            at = text_end;
-            known = 0;
-        } else {
-            at += wanted.period;
-            known = wanted.kept;
-        }
-    }
+struct phrase {
+    struct anchors anchors; /* in lower case */
+    struct long_text whole; /* the same, which is looked for where it `is_long` */
+    struct ends ends;
+    int is_long;
+};
+
+static struct phrase phrase_of(const uint8_t *text, int64_t length, struct ends ends) {
+    int is_long = length > LONG;
+    struct long_text whole = is_long ? long_text_of(text, length) : (struct long_text){.period = 1};
+    return (struct phrase){anchors_of(text, length, FOLD_CASE), whole, ends, is_long};
+}
+
+/* Where it begins next, or NULL; `known` of its beginning stands at `at`. */
+static const uint8_t *phrase_find(const struct phrase *phrase, const uint8_t *at, const uint8_t *end, int64_t known) {
+    return phrase->is_long ? long_text_find(&phrase->whole, at, end, known) : anchors_find(&phrase->anchors, at, end);
 }
 
 static void mark(const struct texts *texts, const struct phrase *phrase, uint8_t *out) {
-    if (phrase->anchors.length > LONG) {
-        mark_long(texts, phrase, out);
-        return;
-    }
     const uint8_t *end = texts->content + texts->offsets[texts->rows];
     const uint8_t *at = texts->content + texts->offsets[0];
-    int64_t length = phrase->anchors.length;
-    for (int64_t row = 0; (at = anchors_find(&phrase->anchors, at, end));) {
+    int64_t length = phrase->anchors.length, known = 0;
+    for (int64_t row = 0; (at = phrase_find(phrase, at, end, known));) {
         row = text_at(texts->offsets, row, texts->rows, at - texts->content);
         const uint8_t *text = texts->content + texts->offsets[row], *text_end = texts->content + texts->offsets[row + 1];
         if (text_end - at < length || !stands_free_at(text, text_end, at, at + length, phrase->ends)) {
-            at++;
+            at += phrase->whole.period;
+            known = phrase->whole.kept;
             continue;
         }
         out[row] = 1;
         at = text_end;
+        known = 0;
     }
 }
 
@@ -89,7 +77,7 @@ static uint8_t lower_at(const uint8_t *at, const uint8_t *end, int64_t *size) {
         if (end - at >= *size && memcmp(at, OTHERS[i].text, (size_t)*size) == 0) return OTHERS[i].letter;
     }
     *size = 1;
-    return *at >= 'A' && *at <= 'Z' ? *at | FOLD_CASE : *at;
+    return lower_ascii(*at);
 }
 
 /* Where the phrase ends that begins at `at`, or NULL. */
@@ -117,7 +105,7 @@ static int stands_in_long(const struct phrase *phrase, const uint8_t *text, cons
     for (const uint8_t *at = text; at < end; at += size) copy[length++] = lower_at(at, end, &size);
     int32_t offsets[] = {0, (int32_t)length};
     uint8_t found = 0;
-    mark_long(&(struct texts){copy, offsets, 1}, phrase, &found);
+    mark(&(struct texts){copy, offsets, 1}, phrase, &found);
     free(copy);
     return found;
 }
@@ -134,7 +122,7 @@ static int mark_others(const struct texts *texts, const struct phrase *phrase, u
             const uint8_t *text = texts->content + texts->offsets[row];
             at = texts->content + texts->offsets[row + 1];
             if (out[row]) continue;
-            int stands = phrase->anchors.length > LONG ? stands_in_long(phrase, text, at) : stands_in(phrase, text, at);
+            int stands = phrase->is_long ? stands_in_long(phrase, text, at) : stands_in(phrase, text, at);
             if (stands < 0) return 0;
             out[row] = (uint8_t)stands;
         }
