@@ -29,14 +29,22 @@ def damage_of(error: Exception, files: Sequence[Segment]) -> Damaged | None:
     return next(filter(None, (_found_in(segment, lambda: time.monotonic() > until_s) for segment in files)), None)
 
 
+def read_by_duckdb(segment: Segment) -> None:
+    """Reads all of its file, in a database of its own, which may break.
+
+    Raises:
+        duckdb.Error, UnicodeDecodeError: it cannot be read.
+    """
+    with duckdb.connect(config={"threads": 1}) as other:
+        other.execute("SELECT count(columns(*)) FROM read_parquet(?)", [str(segment.path)])
+
+
 def _found_in(segment: Segment, is_over: Callable[[], bool]) -> Damaged | None:
-    """By reading all of it, here and by another DuckDB, which may break."""
     if is_over():
         return None
     try:
         verify(segment, is_over)
-        with duckdb.connect(config={"threads": 1}) as other:
-            other.execute("SELECT count(columns(*)) FROM read_parquet(?)", [str(segment.path)])
+        read_by_duckdb(segment)
     except Damaged as found:
         return found
     except (duckdb.Error, UnicodeDecodeError) as reason:

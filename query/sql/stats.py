@@ -75,8 +75,9 @@ def _key(value: Value) -> Value:
 def _aggregate(node: ast.Aggregate, before: Relation) -> Value:
     if node.function == "count" and node.argument is None:
         return count_of(before)
-    share = share_of(node.function)
-    write = AGGREGATES.get(node.function) if share is None else _quantile(share)
+    write = AGGREGATES.get(node.function)
+    if write is None and (share := share_of(node.function)) is not None:
+        write = _quantile(share)
     if write is None:
         hint = did_you_mean(node.function, (*AGGREGATES, "p50", "p90", "p95", "p99"))
         raise invalid(f'unknown function "{shown(node.function)}"', node.at, hint)

@@ -16,6 +16,7 @@ from logstore.files import DataDirectory
 from logstore.segment import read
 from logstore.unreadable import in_one_line
 from logstore.verify import verify
+from query.damage import read_by_duckdb
 from server.admin.data import add_data, existing
 
 EPILOG = """\
@@ -94,8 +95,7 @@ def _fault_of_segment(segment: Segment) -> str:
     if size_bytes != segment.bytes:
         return f"has {size_bytes} bytes, the catalog says {segment.bytes}"
     verify(segment)
-    with duckdb.connect(config={"threads": 1}) as other:
-        other.execute("SELECT count(columns(*)) FROM read_parquet(?)", [str(segment.path)])
+    read_by_duckdb(segment)
     table = read(segment)
     if table.num_rows != segment.rows:
         return f"has {table.num_rows} records, the catalog says {segment.rows}"

@@ -39,21 +39,24 @@ def path_of(store: Store, namespace: str) -> Path:
         return next(one.path for one in snapshot.segments if f"namespace={namespace}" in str(one.path))
 
 
+def in_parts(path: Path) -> tuple[bytes, bytes]:
+    """Its content before its footer, and from there on."""
+    content = path.read_bytes()
+    at = len(content) - FOOTER_SIZE_BYTES - int.from_bytes(content[-FOOTER_SIZE_BYTES:][:4], "little")
+    return content[:at], content[at:]
+
+
 def damage(path: Path) -> None:
     """All of it but the footer."""
-    content = path.read_bytes()
-    footer_bytes = int.from_bytes(content[-FOOTER_SIZE_BYTES:][:4], "little") + FOOTER_SIZE_BYTES
-    kept = content[-footer_bytes:]
-    path.write_bytes(content[:4] + b"\xff\x07" * ((len(content) - 4 - len(kept)) // 2 + 1) + kept)
+    pages, footer = in_parts(path)
+    path.write_bytes(pages[:4] + b"\xff\x07" * ((len(pages) - 4) // 2 + 1) + footer)
 
 
 def rename(path: Path) -> None:
     """Its messages, in the footer."""
-    content = path.read_bytes()
-    footer_bytes = int.from_bytes(content[-FOOTER_SIZE_BYTES:][:4], "little") + FOOTER_SIZE_BYTES
-    footer = content[-footer_bytes:]
+    pages, footer = in_parts(path)
     assert footer.count(b"message") > 0
-    path.write_bytes(content[:-footer_bytes] + footer.replace(b"message", b"\xffessage"))
+    path.write_bytes(pages + footer.replace(b"message", b"\xffessage"))
 
 
 def ask(store: Store, engine: Engine, query: str) -> list[dict[str, Any]]:
