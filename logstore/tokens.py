@@ -1,21 +1,20 @@
 """Token filters: for each row group, which words may be in it. A word of a group is never missed.
 
-A group's filter holds each word of its messages that has an ASCII digit, and all words of the keys and values of its
-attributes and of further columns. Letters of either case are one, and all characters beyond ASCII are one, so that a
-search that ignores case misses nothing either. `NESTED` is held if some attribute may be an object or a list, whose
-text, when it is searched, has other words: keys, and what stands next to an escape. Of attributes that equal an integer
-and are not written as its digits (`4.711e3`, "04711"), the digits are held as well; `LARGE` is held in their place if
-one with a fraction or an exponent may equal integers of more than 15 digits. Four numbers in a row as in "10.0.0.7" are
-held as one, too, wherever words are (logstore/native/addresses.h). Of the words that a filter does not hold
-0.03 % are taken for held. It is a binary fuse filter (logstore/native/fuse.h) of the hashes of
-logstore/native/word_hash.h; segments of before have split-block Bloom filters as in Parquet's specification, which are
-told by their size, a multiple of 32 bytes. Building needs about 90 bytes a distinct word of one group.
+A group's filter holds all words of its messages, of the keys and values of its attributes, and of further columns.
+Letters of either case are one, and all characters beyond ASCII are one, so that a search that ignores case misses
+nothing either. `NESTED` is held if some attribute may be an object or a list, whose text, when it is searched, has other
+words: keys, and what stands next to an escape. Of attributes that equal an integer and are not written as its digits
+(`4.711e3`, "04711"), the digits are held as well; `LARGE` is held in their place if one with a fraction or an exponent
+may equal integers of more than 15 digits. Four numbers in a row as in "10.0.0.7" are held as one, too, wherever words
+are (logstore/native/addresses.h). Of the words that a filter does not hold 0.03 % are taken for held. It is a binary
+fuse filter (logstore/native/fuse.h) of the hashes of logstore/native/word_hash.h; segments of before have split-block
+Bloom filters as in Parquet's specification, which are told by their size, a multiple of 32 bytes. Building needs about
+90 bytes a distinct word of one group.
 """
 
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -25,12 +24,13 @@ import pyarrow as pa
 from logstore.native import KERNEL_OK, ColumnBuffer, address_of, kernel
 from logstore.order import Ints
 from logstore.templates import NO_ENTRIES, Entries, FindResult, check_secret
-from logstore.words import is_word_character
 
 WITH_NUMBERS: Final = 1
 WITH_ADDRESSES: Final = 2
-VERSION: Final = 2
-"""What filters hold: those of version 0 have numbers as they are written alone, and no addresses."""
+WITH_ALL_WORDS: Final = 3
+VERSION: Final = 3
+"""What filters hold: those of version 0 have numbers as they are written alone, no addresses, and of messages only the
+words that have an ASCII digit."""
 NESTED: Final = "{"
 LARGE: Final = "+"
 
@@ -131,13 +131,6 @@ def may_hold_at(addresses: Ints, sizes: Ints, words: Sequence[str]) -> npt.NDArr
     hashes = np.array([_hash_of(word) for word in words], np.uint64)
     _may_hold(address_of(addresses), address_of(sizes), len(sizes), address_of(hashes), len(hashes), address_of(held))
     return held
-
-
-def digit_words(text: str) -> list[str]:
-    """The words of the text that have an ASCII digit. A message that holds the text, and neither begins nor ends it
-    inside a word, has them all."""
-    words = ("".join(run) for is_word, run in groupby(text, is_word_character) if is_word)
-    return [word for word in words if any("0" <= character <= "9" for character in word)]
 
 
 def _hash_of(word: str) -> int:

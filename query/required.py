@@ -2,8 +2,7 @@
 
 What a token filter of some records has to hold, in lower case (`query.sql.filters.lower`):
 
-- of `message` every word that has an ASCII digit,
-- of `trace_id` and `span_id` every word,
+- of `message`, `trace_id` and `span_id` every word,
 - of `attributes` every word of every string, decoded, and of every number, as it is written, however deep inside;
 - of each of these any four numbers in a row that are looked for as one: "10.0.0.7";
 - of those that are numbers, in whatever way they are written (`4.711e3`, "04711"), the digits of the integer that they
@@ -33,7 +32,12 @@ Words: TypeAlias = frozenset[str]
 """Alternatives: at least one of them is in the record."""
 WITHOUT_NUMBERS: Final = "?numbers"
 WITHOUT_ADDRESSES: Final = "?addresses"
-UNTOLD: Final = {WITHOUT_NUMBERS: tokens.WITH_NUMBERS, WITHOUT_ADDRESSES: tokens.WITH_ADDRESSES}
+WITHOUT_LETTERS: Final = "?letters"
+UNTOLD: Final = {
+    WITHOUT_NUMBERS: tokens.WITH_NUMBERS,
+    WITHOUT_ADDRESSES: tokens.WITH_ADDRESSES,
+    WITHOUT_LETTERS: tokens.WITH_ALL_WORDS,
+}
 """Alternatives that it is one of those whose filter is of a version before this one."""
 
 _PART_OF_NUMBER: Final = re.compile(r"[-+]?[0-9]*(\.[0-9]*)?([eE][-+]?[0-9]*)?")
@@ -170,7 +174,7 @@ def _kept(field: _Field | None, sets: Iterable[Words]) -> list[Words]:
         case _Field.TEXT:
             return [words for words in sets if WITHOUT_ADDRESSES not in words]
         case _Field.MESSAGE:
-            return [words for words in sets if any(map(has_digit, words))]
+            return [words if any(map(has_digit, words)) else words | {WITHOUT_LETTERS} for words in sets]
     return list(sets)
 
 
@@ -189,7 +193,8 @@ def _either(branches: Sequence[Iterable[Words]]) -> list[Words]:
     return [both] if best and all(best) and len(both - UNTOLD.keys()) <= ALTERNATIVES_MAX else []
 
 
-def _commonness(words: Words) -> tuple[int, int]:
-    """Less is better: few alternatives, and long ones."""
+def _commonness(words: Words) -> tuple[int, bool, int]:
+    """Less is better: few alternatives, such as have digits, and long ones."""
     told = words - UNTOLD.keys()
-    return len(told), -min(len(word) for word in told - {NESTED, LARGE})
+    spelled = told - {NESTED, LARGE}
+    return len(told), not all(map(has_digit, spelled)), -min(map(len, spelled))

@@ -120,7 +120,7 @@ def _templates(reading: Reading) -> str:
 
 def _words(reading: Reading) -> str:
     if reading.asked is None or not reading.asked.words:
-        return "no word with a digit in `message`, or of an attribute, that every match has"
+        return "no word of `message` or of an attribute that every match has"
     return f"every match has: {_listed([_alternatives(words) for words in reading.asked.words], ', and ')}"
 
 

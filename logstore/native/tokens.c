@@ -55,7 +55,8 @@ struct builder {
     struct buffer padded, unescaped, normal;
     struct buffer offsets, content;
     struct token_set set; /* the group's words */
-    struct buffer objects_in; /* int32: of each template, the last group in which such an object was noted whole, plus 1 */
+    struct buffer words_in;   /* int32: of each template, the last group in which such a message was noted whole, plus 1 */
+    struct buffer objects_in; /* the same of such an object, as attributes as well */
     uint64_t nested; /* noted where an attribute may be an object or a list */
     uint64_t large;  /* and where one may be so large a number in another spelling that it may equal several integers */
     struct text noted; /* attributes that were noted last, in the group `noted_in` - 1 */
@@ -212,16 +213,27 @@ static void note_json(struct builder *b, struct text json) {
     if (may_nest(json)) note(b, b->nested);
 }
 
-/* Has another message of this template, its attributes as well and without escapes, been noted in the group? But for the
- * words with digits this one has the same words, and the same brackets. */
-static int was_noted(struct builder *b, int32_t template, int32_t group) {
-    return (size_t)template * sizeof(int32_t) < b->objects_in.length &&
-           ((const int32_t *)b->objects_in.data)[template] == group + 1;
+/* Has another message of this template been noted in the group? But for the words with digits this one has the same
+ * words, and the same brackets. */
+static int was_noted(const struct buffer *noted_in, int32_t template, int32_t group) {
+    return template != NO_TEMPLATE && (size_t)template * sizeof(int32_t) < noted_in->length &&
+           ((const int32_t *)noted_in->data)[template] == group + 1;
 }
 
-static void set_noted(struct builder *b, int32_t template, int32_t group) {
-    while (b->objects_in.length <= (size_t)template * sizeof(int32_t)) buffer_int32(&b->objects_in, 0);
-    ((int32_t *)b->objects_in.data)[template] = group + 1;
+static void set_noted(struct buffer *noted_in, int32_t template, int32_t group) {
+    if (template == NO_TEMPLATE) return;
+    while (noted_in->length <= (size_t)template * sizeof(int32_t)) buffer_int32(noted_in, 0);
+    ((int32_t *)noted_in->data)[template] = group + 1;
+}
+
+static void note_message(struct builder *b, int32_t template, int32_t group) {
+    if (was_noted(&b->words_in, template, group)) {
+        note_digit_words(b, &b->message);
+        return;
+    }
+    note_all_words(b, &b->message.marks, b->message.text);
+    note_addresses_of(b, &b->message);
+    set_noted(&b->words_in, template, group);
 }
 
 /* How many bytes both begin with. */
@@ -264,7 +276,9 @@ static void note_pushed(struct builder *b, struct text pushed, int32_t group) {
     b->noted_in = group + 1;
 }
 
-static void note_attributes(struct builder *b, struct text attributes, struct text message, int32_t group) {
+static void note_attributes(
+    struct builder *b, struct text attributes, struct text message, int32_t template, int32_t group
+) {
     int is_message = attributes.length == message.length &&
                      (attributes.at == message.at || memcmp(attributes.at, message.at, message.length) == 0);
     if (is_message && !is_escaped(message)) {
@@ -275,18 +289,18 @@ static void note_attributes(struct builder *b, struct text attributes, struct te
         return;
     }
     note_pushed(b, attributes, group);
-    note_digit_words(b, &b->message);
+    note_message(b, template, group);
 }
 
 /* Of a message that is its attributes as well. */
 static void note_object(struct builder *b, struct text message, int32_t template, int32_t group) {
-    if (template != NO_TEMPLATE && was_noted(b, template, group)) {
+    if (was_noted(&b->objects_in, template, group)) {
         note_digit_words(b, &b->message);
         note_numerals(b, &b->message.marks, b->message.text);
         return;
     }
-    note_attributes(b, message, message, group);
-    if (template != NO_TEMPLATE && !is_escaped(message)) set_noted(b, template, group);
+    note_attributes(b, message, message, template, group);
+    if (!is_escaped(message)) set_noted(&b->objects_in, template, group);
 }
 
 static void note_row(struct builder *b, int64_t row, int32_t group) {
@@ -297,8 +311,8 @@ static void note_row(struct builder *b, int64_t row, int32_t group) {
     int is_open = attributes.length && attributes.at[attributes.length - 1] == ',';
     if (is_open) note_pushed(b, attributes, group);
     if (is_open || (message.length && !attributes.length && is_valued)) note_object(b, message, template, group);
-    else if (attributes.length) note_attributes(b, attributes, message, group);
-    else note_digit_words(b, &b->message);
+    else if (attributes.length) note_attributes(b, attributes, message, template, group);
+    else note_message(b, template, group);
     for (int64_t other = OTHERS; other < b->request->columns_count; other++) {
         struct text text = text_of(b, other, row);
         if (text.length) note_value(b, text);
@@ -317,7 +331,8 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     if (!b) return KERNEL_OUT_OF_MEMORY;
     b->request = request;
     b->marks.bits.memory = b->padded.memory = b->unescaped.memory = b->normal.memory = &b->memory;
-    b->offsets.memory = b->content.memory = b->spans.memory = b->objects_in.memory = &b->memory;
+    b->offsets.memory = b->content.memory = b->spans.memory = &b->memory;
+    b->words_in.memory = b->objects_in.memory = &b->memory;
     const struct token_column *messages = &request->columns[MESSAGE];
     b->of_templates = (struct find_request){request->rows, messages->offsets, messages->text, request->secret, UINT64_MAX};
     finder_init(&b->finder, &b->of_templates, &b->memory);
@@ -343,6 +358,7 @@ EXPORT int32_t kernel_tokens_build(const struct build_request *request, struct b
     buffer_free(&b->offsets);
     buffer_free(&b->content);
     buffer_free(&b->spans);
+    buffer_free(&b->words_in);
     buffer_free(&b->objects_in);
     finder_free(&b->finder);
     message_words_free(&b->message);

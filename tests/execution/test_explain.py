@@ -93,7 +93,8 @@ def _analyzed(store: Store, engine: Engine, text: str, **asked: Any) -> tuple[di
         ("*", START_NS + HOUR_NS, {"catalog": {"time": 1}}),
         ("namespace=other", None, {"catalog": {"namespace": HOURS}}),
         ("pod=pod-1", START_NS + HOUR_NS, {"catalog": {"time": 1}, "streams": {"stream": None}}),
-        ("timeout failure", None, {"templates": {"template": None}}),
+        ('message*="imeout fail"', None, {"templates": {"template": None}}),
+        ("timeout failure", None, {"words": {"words": None}}),
         ("h1n77", None, {"words": {"words": None}}),
         ("timeout | stats count()", None, {"counts": {"counted": None}}),
         ("* | patterns", None, {"counts": {"counted": None}}),
@@ -128,7 +129,7 @@ def test_a_stage_says_what_it_went_by(hours: Store, reader: Engine) -> None:
     assert stages["catalog"]["reason"] == stages["times"]["reason"] == f"asked for: {times}"
     assert stages["streams"]["reason"] == "asked for: pod pod-1"
     assert stages["templates"]["reason"] == "1 of 2 templates of messages can match"
-    assert stages["words"]["reason"] == "every match has: h1n77"
+    assert stages["words"]["reason"] == "every match has: h1n77, and timeout"
     assert stages["statistics"]["reason"] == f"asked for: {times}; pod pod-1"
     whole = _stages(explain(hours, reader, Request("* | sort by time")))
     assert whole["words"]["reason"].startswith("not asked")

@@ -20,9 +20,9 @@ class _Written(str):
 
 def tokens(record: Mapping[str, Any]) -> set[str]:
     """What a filter has to hold."""
-    found = {word for word in _words(record["message"]) if re.search("[0-9]", word)} | addresses(record["message"])
-    for identifier in ("trace_id", "span_id"):
-        found |= _words(record[identifier] or "") | addresses(record[identifier] or "")
+    found: set[str] = set()
+    for column in ("message", "trace_id", "span_id"):
+        found |= _words(record[column] or "") | addresses(record[column] or "")
     attributes = json.loads(record["attributes"] or "{}", parse_int=_Written, parse_float=_Written)
     for value in attributes.values():
         found |= {NESTED} if isinstance(value, dict | list) else set()
