@@ -237,6 +237,11 @@ class Catalog:
                 for row in connection.execute(query)
             ]
 
+    def values_of(self, column: str, at_most: int) -> list[str]:
+        """Different values that streams have of this column of identity, so many of them at most."""
+        with self._engine.connect() as connection:
+            return stream_rows.values_of(connection, column, at_most)
+
     def rows_of(
         self, identity: Mapping[str, Collection[str]], segment_ids: Sequence[int]
     ) -> dict[int, list[tuple[int, int]]]:

@@ -1,4 +1,4 @@
-"""Which rows of segments belong to streams of an identity, by the catalog."""
+"""Which streams there are, and which rows of segments belong to those of an identity, by the catalog."""
 
 import json
 from collections import defaultdict
@@ -36,6 +36,13 @@ def rows_of(
             if segment_id in wanted:
                 found[segment_id].append((first_row, rows))
     return found
+
+
+def values_of(connection: sa.Connection, column: str, at_most: int) -> list[str]:
+    """Different values that streams have of this column, so many of them at most."""
+    some = sa.select(tables.streams.c[column]).distinct().limit(at_most).subquery()
+    values: list[str] = json.loads(connection.scalar(sa.select(_all_of(some.c[column]))) or "[]")
+    return values
 
 
 def _all_of(value: "sa.ColumnElement[Any]") -> "sa.Function[str]":

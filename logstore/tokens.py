@@ -2,14 +2,14 @@
 
 A group's filter holds all words of its messages, of the keys and values of its attributes, and of further columns.
 Letters of either case are one, and all characters beyond ASCII are one, so that a search that ignores case misses
-nothing either. `NESTED` is held if some attribute may be an object or a list, whose text, when it is searched, has other
-words: keys, and what stands next to an escape. Of attributes that equal an integer and are not written as its digits
-(`4.711e3`, "04711"), the digits are held as well; `LARGE` is held in their place if one with a fraction or an exponent
-may equal integers of more than 15 digits. Four numbers in a row as in "10.0.0.7" are held as one, too, wherever words
-are (logstore/native/addresses.h). Of the words that a filter does not hold 0.03 % are taken for held. It is a binary
-fuse filter (logstore/native/fuse.h) of the hashes of logstore/native/word_hash.h; segments of before have split-block
-Bloom filters as in Parquet's specification, which are told by their size, a multiple of 32 bytes. Building needs about
-90 bytes a distinct word of one group.
+nothing either. `NESTED` is held if some attribute may be an object or a list, whose text, when it is searched, has
+other words: keys, and what stands next to an escape. Of attributes that equal an integer and are not written as its
+digits (`4.711e3`, "04711"), the digits are held as well; `LARGE` is held in their place if one with a fraction or an
+exponent may equal integers of more than 15 digits. Four numbers in a row as in "10.0.0.7" are held as one, too,
+wherever words are (logstore/native/addresses.h). Of the words that a filter does not hold 0.03 % are taken for held.
+It is a binary fuse filter (logstore/native/fuse.h) of the hashes of logstore/native/word_hash.h; segments of before
+have split-block Bloom filters as in Parquet's specification, which are told by their size, a multiple of 32 bytes.
+Building needs about 90 bytes a distinct word of one group.
 """
 
 import ctypes

@@ -21,6 +21,7 @@ from query.answer import Answer, End, schema, shape
 from query.ast import Extend, Fields, Name, Query, Where
 from query.cost import Cost, Stage, Trial
 from query.engine import Engine
+from query.identity import with_values_of_streams
 from query.merging import merged, merging_of
 from query.misses import search_of
 from query.narrowing import Times
@@ -71,7 +72,12 @@ def run_parsed(
         if analyse.has_subquery(query):
             query = with_lists(store, engine, query, request, Trial(snapshot, cost), wait_s)
             first, limits, planned = plan_of(query, request, snapshot, cost)
-        merging = merging_of(engine.parts, snapshot, query, planned, limits) if trial is None else None
+        asked = query
+        with cost.stage(Stage.CATALOG):
+            query = with_values_of_streams(store, engine, query, snapshot.buffer)
+        if query is not asked:
+            _, limits, planned = plan_of(query, request, snapshot, cost)
+        merging = merging_of(engine.parts, snapshot, asked, planned, limits) if trial is None else None
         left = planned if merging is None else merging.left
         reading = prepare(store, engine, snapshot, query, left, limits, cost)
         is_large = reading.plain_bytes >= engine.settings.large_bytes and not (limit and is_walk(query, first))

@@ -16,6 +16,7 @@ from query.cost import Cost, Stage, Trial
 from query.engine import Engine
 from query.execute import plan_of, run_parsed, with_lists
 from query.groups import Piece
+from query.identity import with_values_of_streams
 from query.merging import remembered_segments
 from query.parser import parse
 from query.reading import prepare
@@ -63,6 +64,9 @@ def _explained(
     if analyse.has_subquery(query):
         query = with_lists(store, engine, query, request, Trial(snapshot, Cost()))
         _, limits, planned = plan_of(query, request, snapshot, Cost())
+    asked, query = query, with_values_of_streams(store, engine, query, snapshot.buffer)
+    if query is not asked:
+        _, limits, planned = plan_of(query, request, snapshot, Cost())
     reading = prepare(store, engine, snapshot, query, planned, limits, Cost())
     compiled = compiled_for(reading.query, request, limit, stored=reading.stored)
     groups = _Groups(reading.view)
@@ -90,7 +94,7 @@ def _explained(
         "bytes": groups.bytes + sum(piece.segment.bytes for piece in unread),
         "buffered_records": planned.buffer.num_rows,
     } | ({"counted_records": reading.counted} if reading.counted else {})
-    known = remembered_segments(engine.parts, query, planned, limits)
+    known = remembered_segments(engine.parts, asked, planned, limits)
     if known:
         explained["remembered_segments"] = known
     found = stages(len(snapshot.segments), planned, reading, limits, all_groups, groups.skipped)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from logstore.attributes import PATH_SEPARATOR, Kind, Path
 from logstore.columns import AttributeColumns
@@ -12,6 +13,9 @@ from query.sql.answer import Kind as AnswerKind
 from query.sql.fields import key_paths
 from query.sql.fragment import Sql, literal, written
 from query.sql.value import Value, number
+
+_MAY_BE_LINE: Final = "attributes IS NULL AND (starts_with(message, '{') OR message < '!')"
+"""Whether the message can be an object: it begins with a brace, or with white space, which is less than any letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,8 @@ def forms_in_files(attribute: str, key: Key) -> Forms:
         numbers.append(_number_in(texts[-1]))
     if key.in_line:
         found_texts, found_jsons = zip(*_in_line(key.in_line), strict=True)
-        texts.append(f"CASE WHEN attributes IS NULL THEN {_first(found_texts)} END")
-        jsons.append(f"CASE WHEN attributes IS NULL THEN {_first(found_jsons)} END")
+        texts.append(f"CASE WHEN {_MAY_BE_LINE} THEN {_first(found_texts)} END")
+        jsons.append(f"CASE WHEN {_MAY_BE_LINE} THEN {_first(found_jsons)} END")
         numbers.append(_number_in(texts[-1]))
     return Forms(_first(texts), _first(jsons), _first_number(texts, numbers), _present(attribute, key, texts))
 

@@ -112,8 +112,9 @@ class Service:
         self.admin_threads.submit(self._warm_up)
 
     def _warm_up(self) -> None:
-        """Asks for nothing, so that a user's first query finds the parser built and the database awake."""
-        with suppress(LogstoreError), run(self.store, self.engine, Request("word", start_ns=0, end_ns=0)) as answer:
+        """Asks for nothing, so that a user's first query finds the parser built and the databases awake."""
+        nothing = Request("word message=~word", start_ns=0, end_ns=0)
+        with suppress(LogstoreError), run(self.store, self.engine, nothing) as answer:
             deque(answer.batches(), maxlen=0)
 
     def stop_tails(self) -> None:

@@ -67,7 +67,7 @@ static int is_clean_but(const struct json_members *object, const struct json_mem
 
 /* Reads the message's objects; how many of them are there: none where it cannot stand as attributes. */
 static int32_t read_objects(struct line_reader *l, struct json_text message) {
-    if (!message.at || !json_read_only_object(&l->reader, message, &l->objects[0])) return 0;
+    if (!message.at || !json_read_next_object(&l->reader, message, &l->objects[0])) return 0;
     for (int32_t i = 0;; i++) {
         const struct json_member *inner = next_inwards(&l->objects[i]);
         if (!is_clean_but(&l->objects[i], inner)) return 0;

@@ -7,7 +7,7 @@ from query import ast, regexes
 from query.needles import has_digit
 from query.sql.fragment import Sql, bind, joined, sql
 from query.sql.regex import check_pattern
-from query.sql.value import TRUE, Condition, Value, text
+from query.sql.value import FALSE, TRUE, Condition, Value, text
 
 MANY_IDS = 4
 """Of more, messages are asked all in one pass."""
@@ -108,6 +108,8 @@ def contains(target: Value, node: ast.Contains) -> Condition:
 
 def one_of(target: Value, node: ast.OneOf) -> Condition:
     values = dict.fromkeys(node.values)
+    if not values:
+        return Condition(FALSE, nullable=False)
     if len(values) == 1:
         return Condition(sql("{} = {}", text(target), bind(node.values[0])), target.nullable)
     marks = ", ".join("{}" for _ in values)
