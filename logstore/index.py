@@ -8,7 +8,7 @@ A file of its own beside the segments' directory, built from the segment alone a
     filters  the token filters of logstore/tokens.py, one a row group, used where they lie in the file
 
 A reader knows every version up to its own. Version 1 has no cells, and no numbers of first records; what filters hold
-came later, in version 3 as `has_numbers` for the versions 0 and 1 of logstore/tokens.py.
+came later, in version 3 as `has_numbers` for the versions 0 and 1 of logstore/tokens.py; fuller texts, in version 5.
 """
 
 import json
@@ -22,6 +22,7 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from logstore import cells, templates, tokens
 from logstore.cells import By
@@ -29,7 +30,7 @@ from logstore.errors import Damaged
 from logstore.native.arrays import int64s
 from logstore.order import Ints
 
-VERSION: Final = 4
+VERSION: Final = 5
 TEMPLATES_MAX: Final = 4_096
 """Templates that a segment tells apart, the most frequent ones."""
 TEMPLATES_SHARE: Final = 8
@@ -62,6 +63,9 @@ class Index:
     """Their texts."""
     letters: Ints
     """The letters of the words that are wildcards in them."""
+    fuller: pa.StringArray
+    """The texts with the words in them that all of the segment's messages have in the place of a wildcard; '' where
+    there are none."""
     presence_offsets: Ints
     """Where a group's entries of `presence` begin; one more than there are groups."""
     presence: npt.NDArray[np.int32]
@@ -92,10 +96,13 @@ class Index:
         keep."""
         facts = sum(getattr(self, name).nbytes for name in _FACTS)
         counts = sum(one.nbytes for one in self.cells.values())
-        return int(facts + counts + self.texts.nbytes + self.presence.nbytes + OBJECTS_BYTES)
+        texts = self.texts.nbytes + self.fuller.nbytes
+        return int(facts + counts + texts + self.presence.nbytes + len(self.templates) * 4 + OBJECTS_BYTES)
 
 
-_FACTS: Final = tuple(name for name in Index.__slots__ if name not in ("texts", "filters", "cells"))
+_FACTS: Final = tuple(name for name in Index.__slots__ if name not in ("texts", "fuller", "filters", "cells"))
+_TEXTS: Final = {"text": "texts", "fuller": "fuller"}
+"""What a file calls the texts of templates, each with its `…_offsets`."""
 
 
 def build(table: pa.Table, ends: Ints, secret: bytes, written: Ints | None = None) -> tuple[Ints, bytes]:
@@ -121,6 +128,7 @@ def build(table: pa.Table, ends: Ints, secret: bytes, written: Ints | None = Non
         found.distinct,
         found.texts,
         found.letters,
+        found.fuller,
         offsets,
         presence,
         counts,
@@ -155,6 +163,7 @@ def concatenate(each: Sequence[Index]) -> Index:
         distinct,
         pa.concat_arrays([one.texts for one in each]).take(pa.array(first)),
         letters,
+        _common([one.fuller for one in each], first, places),
         _offsets([one.presence_offsets for one in each], entries),
         np.concatenate(
             [np.append(numbers, np.int32(-1))[one.presence] for one, numbers in zip(each, in_each, strict=True)]
@@ -166,6 +175,16 @@ def concatenate(each: Sequence[Index]) -> Index:
         np.concatenate([one.filters[: int(one.filter_offsets[-1])] for one in each]),
         cells.merge([one.cells for one in each]),
     )
+
+
+def _common(fuller: Sequence[pa.StringArray], first: Ints, places: Ints) -> pa.StringArray:
+    """Of each template the fuller text, if it is the same wherever the template is. Of those one after the other,
+    `first` tells where each comes first, and `places` which each is."""
+    every = pa.concat_arrays(fuller)
+    found = every.take(pa.array(first))
+    differs = np.zeros(len(first), np.bool_)
+    differs[places[pc.not_equal(every, found.take(pa.array(places))).to_numpy(zero_copy_only=False)]] = True
+    return pc.if_else(pa.array(differs), "", found)
 
 
 def _shifts(lengths: Sequence[int]) -> list[int]:
@@ -203,8 +222,9 @@ def _presence(
 
 def encode(index: Index) -> bytes:
     """The content of an index file."""
-    offsets, text = _text_arrays(index.texts)
-    arrays = {**{name: getattr(index, name) for name in _FACTS}, "text_offsets": offsets, "text": text}
+    arrays = {name: getattr(index, name) for name in _FACTS}
+    for name, of_index in _TEXTS.items():
+        arrays[f"{name}_offsets"], arrays[name] = _text_arrays(getattr(index, of_index))
     arrays |= {by.value: _written(counted) for by, counted in index.cells.items()}
     plain = b"".join(array.tobytes() for array in arrays.values())
     facts = _ZSTD.compress(plain, asbytes=True)
@@ -270,9 +290,16 @@ def _index(described: list[list[Any]], facts: pa.Buffer, filters: npt.NDArray[np
     for name, dtype, count in described:
         arrays[name] = np.frombuffer(facts, np.dtype(dtype), count, at)
         at += arrays[name].nbytes
-    offsets, text = arrays.pop("text_offsets"), arrays.pop("text")
-    texts = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
+    no_texts = np.zeros(len(arrays["templates"]) + 1, np.int32), np.zeros(0, np.uint8)
+    texts = {
+        of_index: _texts(arrays.pop(f"{name}_offsets", no_texts[0]), arrays.pop(name, no_texts[1]))
+        for name, of_index in _TEXTS.items()
+    }
     counts = {by: _read(arrays.pop(by.value)) for by in By if by.value in arrays}
     arrays.setdefault("first_seqs", _NO_INTS)
     arrays.setdefault("filter_versions", arrays.pop("has_numbers", np.zeros(len(arrays["ends"]))).astype(np.uint8))
-    return Index(**arrays, texts=texts, filters=filters, cells=counts)
+    return Index(**arrays, **texts, filters=filters, cells=counts)
+
+
+def _texts(offsets: npt.NDArray[np.int32], text: npt.NDArray[np.uint8]) -> pa.StringArray:
+    return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))

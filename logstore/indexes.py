@@ -34,8 +34,13 @@ class Known:
     """
 
     index: Index
+    numbers: npt.NDArray[np.int32]
     entries: npt.NDArray[np.int32]
     generation: int
+
+
+def known_by(index: Index, numbers: npt.NDArray[np.int32], generation: int) -> Known:
+    return Known(index, numbers, np.append(numbers, np.int32(-1))[index.presence], generation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +175,7 @@ class Indexes:
         else:
             loaded = known.index
         numbers = self._numbering.number(loaded.templates, loaded.texts, loaded.letters)
-        entries = np.append(numbers, np.int32(-1))[loaded.presence]
-        known = Known(loaded, entries, self._numbering.generation)
+        known = known_by(loaded, numbers, self._numbering.generation)
         self._known[segment.id] = known
         while self._bytes > self._max_bytes and len(self._known) > 1:
             _, gone = self._known.popitem(last=False)

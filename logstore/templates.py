@@ -32,6 +32,8 @@ _ENTRY: Final = np.dtype(
         ("text_at", "<u4"),
         ("length", "<u4"),
         ("letters", "<i8"),
+        ("varies", "<u8"),
+        ("words_at", "<u8"),
     ]
 )
 
@@ -49,8 +51,9 @@ class Room:
 @dataclass(frozen=True, slots=True)
 class Found:
     """The templates of messages: the id of each row's, or `UNASSIGNED`, and its place among those kept, or their
-    number; and of those kept, the most frequent first, the id, the number of rows, the text, and the letters of the
-    words that are wildcards in it (`letters_of`)."""
+    number; and of those kept, the most frequent first, the id, the number of rows, the text, the letters of the words
+    that are wildcards in it (`letters_of`), and the text with those words in it that all of its messages have in the
+    place of a wildcard: '' where there are none."""
 
     ids: Ints
     places: Ints
@@ -58,6 +61,7 @@ class Found:
     counts: Ints
     texts: pa.StringArray
     letters: Ints
+    fuller: pa.StringArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ _texts: Final = kernel(
     ctypes.c_void_p,
     ctypes.c_void_p,
     ctypes.c_int64,
+    ctypes.c_void_p,
     ctypes.c_void_p,
     ctypes.c_int64,
     ctypes.POINTER(TextColumn),
@@ -166,10 +171,11 @@ def _found(messages: pa.StringArray, entries: Entries, kept: Ints, of_row: npt.N
     place = np.full(len(entries.distinct) + 1, len(kept), np.int64)
     place[kept] = np.arange(len(kept))
     places = place[of_row]
-    texts = _texts_of(messages, entries.distinct["first_row"][kept].astype(np.int64))
+    rows = entries.distinct["first_row"][kept].astype(np.int64)
+    texts, fuller = _texts_of(messages, rows), _texts_of(messages, rows, entries.distinct["varies"][kept])
     counts = entries.distinct["count"][kept].astype(np.int64)
     ids = np.append(distinct, UNASSIGNED)[places]
-    return Found(ids, places, distinct, counts, texts, entries.distinct["letters"][kept])
+    return Found(ids, places, distinct, counts, texts, entries.distinct["letters"][kept], fuller)
 
 
 def ids(messages: pa.StringArray, secret: bytes) -> Ints:
@@ -184,11 +190,13 @@ def texts(messages: pa.StringArray) -> tuple[npt.NDArray[np.bool_], pa.StringArr
     return has_one, _texts_of(messages, np.flatnonzero(has_one))
 
 
-def _texts_of(messages: pa.StringArray, rows: Ints) -> pa.StringArray:
-    """The templates of these rows, which have one."""
+def _texts_of(messages: pa.StringArray, rows: Ints, varies: npt.NDArray[np.uint64] | None = None) -> pa.StringArray:
+    """The templates of these rows, which have one; with the words that do not vary, where it is told which do."""
     column = TextColumn()
     rows = np.ascontiguousarray(rows)
-    status = _texts(*text_addresses(messages), len(messages), address_of(rows), len(rows), ctypes.byref(column))
+    told = None if varies is None else np.ascontiguousarray(varies)
+    asked = address_of(rows), None if told is None else address_of(told), len(rows)
+    status = _texts(*text_addresses(messages), len(messages), *asked, ctypes.byref(column))
     if status != KERNEL_OK:
         raise MemoryError("template texts")
     return column.to_array(len(rows))

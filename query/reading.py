@@ -15,6 +15,7 @@ import numpy as np
 from logstore.cells import By
 from logstore.listing import Listing
 from logstore.numbering import Texts
+from logstore.order import Ints
 from logstore.pruning import Bounds
 from logstore.snapshot import Snapshot
 from logstore.store import Store
@@ -25,6 +26,7 @@ from query.cost import Cost, Stage
 from query.counting import cells_for
 from query.engine import Engine
 from query.frequent import Known
+from query.fuller import surer
 from query.groups import (
     INSIDE,
     Groups,
@@ -186,9 +188,13 @@ def _of_records(
             segments = list(compress(segments, has_words))
         known, texts = store.indexes.of(segments)
     with cost.stage(Stage.VERDICTS), engine.session(Size.TAIL) as session:
-        verdicts = engine.verdicts.of(session, leaves(conditions), texts)
+        asked = leaves(conditions)
+        verdicts: Mapping[ast.Expression, Verdict] = engine.verdicts.of(session, asked, texts)
+        ids = texts.ids
+        if not has_patterns:
+            known, verdicts, ids = surer(session, asked, verdicts, ids, known)
     with cost.stage(Stage.ROW_GROUPS):
-        told = _Told(groups_of(segments, known), gone, words_of_records, texts, verdicts)
+        told = _Told(groups_of(segments, known), gone, words_of_records, texts, ids, verdicts)
         return _narrowed(store, whole, conditions, bounds, told, only_counts=only_counts)
 
 
@@ -201,6 +207,8 @@ class _Told:
     """Groups of segments that have not all of `words`."""
     words: tuple[Words, ...]
     texts: Texts
+    ids: Ints
+    """Of the numbered templates: of those that have `texts`, and of some that are told apart by segment."""
     verdicts: Mapping[ast.Expression, Verdict]
 
 
@@ -208,8 +216,9 @@ def _narrowed(
     store: Store, whole: Reading, conditions: list[ast.Expression], bounds: Bounds, told: _Told, *, only_counts: bool
 ) -> Reading:
     groups, texts = told.groups, told.texts
+    count = len(texts.ids)
     condition = ast.And(tuple(conditions)) if conditions else ast.All()
-    verdict = combine(condition, told.verdicts, len(texts.ids))
+    verdict = combine(condition, told.verdicts, len(told.ids))
     chosen = choose(groups, bounds, verdict, told.words, store.catalog)
     chosen.skipped["words"] += told.gone
     counted_of, mask = dict[int, int](), chosen.mask
@@ -230,10 +239,10 @@ def _narrowed(
         grouped=grouped,
         query=query,
         pieces=pieces(groups, mask, chosen.matches),
-        view=_view(whole.view, query, decided_leaves, texts),
+        view=_view(whole.view, query, decided_leaves, told.ids),
         counted=sum(counted_of.values()),
         counted_of=counted_of,
-        asked=Asked(len(texts.ids), int(np.count_nonzero(verdict.may[:-1])), told.words),
+        asked=Asked(count, int(np.count_nonzero(verdict.may[:count])), told.words),
         skipped=+Counter(chosen.skipped),
         is_rare=bool(is_rare) and chosen.skipped["words"] > 0,
         certain=_certain(conditions, bounds, told, plain_of(whole.query, bounds)),
@@ -248,14 +257,21 @@ def _certain(conditions: Sequence[ast.Expression], bounds: Bounds, told: _Told, 
     others = tuple(one for one in conditions if not analyse.is_identity(one))
     if not others:
         return Certain(inside, plain=plain)
-    ids = np.append(told.texts.ids, UNASSIGNED)
-    verdict = combine(ast.And(others), told.verdicts, len(told.texts.ids))
-    return Certain(inside, ids[verdict.must], ids[verdict.may & ~verdict.must], plain)
+    ids = np.append(told.ids, UNASSIGNED)
+    verdict = combine(ast.And(others), told.verdicts, len(told.ids))
+    must, is_open = verdict.must, verdict.may & ~verdict.must
+    if len(told.ids) == len(told.texts.ids):
+        return Certain(inside, ids[must], ids[is_open], plain)
+    # A template that is told apart by segment has several numbers, of which some may be of no segment that is read.
+    is_there = np.zeros(len(ids), np.bool_)
+    is_there[told.groups.numbers] = True
+    open_ids = np.unique(ids[is_open & is_there])
+    return Certain(inside, np.setdiff1d(ids[must & is_there], open_ids), open_ids, plain)
 
 
-def _view(view: View, query: ast.Query, decided_leaves: tuple[DecidedLeaf, ...], texts: Texts) -> View:
+def _view(view: View, query: ast.Query, decided_leaves: tuple[DecidedLeaf, ...], ids: Ints) -> View:
     columns = analyse.columns(query) | ({"message"} if decided_leaves else set())
-    return replace(view, columns=columns, leaves=decided_leaves, ids=texts.ids)
+    return replace(view, columns=columns, leaves=decided_leaves, ids=ids)
 
 
 def _inside(groups: Groups, bounds: Bounds) -> Flags:

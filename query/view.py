@@ -322,11 +322,11 @@ def _by_template_or_text(files: _Files, leaf: DecidedLeaf, view: View) -> str:
     if any(piece.known is None for piece in files.pieces):
         return text
     present = _present(files)
-    must = view.ids[present[leaf.verdict.must[present]]]
-    is_open = present[leaf.verdict.may[present] & ~leaf.verdict.must[present]]
-    if len(must) + len(is_open) > IDS_MAX:
+    open_ids = view.ids[present[leaf.verdict.may[present] & ~leaf.verdict.must[present]]]
+    must = np.setdiff1d(view.ids[present[leaf.verdict.must[present]]], open_ids)
+    if len(must) + len(open_ids) > IDS_MAX:
         return text
-    open_ids = np.append(view.ids[is_open], UNASSIGNED)
+    open_ids = np.append(open_ids, UNASSIGNED)
     said = f"({_is_one_of(open_ids)} AND {text})"
     return said if not len(must) else f"({_is_one_of(must)} OR {said})"
 

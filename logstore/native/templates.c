@@ -4,8 +4,11 @@
 #include "mix.h"
 #include "templates.h"
 
-/* The texts of templates are kept up to so many bytes in all; of others the first row is read again. */
-enum { TEXTS_MAX_BYTES = 16 << 20, ENTRIES_FIRST = 256 };
+/* The texts of templates are kept up to so many bytes in all; of others the first row is read again. As much are the
+ * words kept that became wildcards, of the first WORDS_KEPT of them, up to WORD_MAX_BYTES each. */
+enum { TEXTS_MAX_BYTES = 16 << 20, ENTRIES_FIRST = 256, WORDS_KEPT = 63, WORD_MAX_BYTES = 255 };
+
+#define ALL_VARY UINT64_MAX
 
 /* A distinct template, in the order of first appearance. */
 struct template_entry {
@@ -13,6 +16,8 @@ struct template_entry {
     uint32_t count, first_row;
     uint32_t text_at, text_length; /* of `texts`; NOT_KEPT */
     uint64_t letters;              /* which are in the words that became wildcards: `letter_of` */
+    uint64_t varies;               /* a bit a wildcard: has not each of its messages the same word there? */
+    uint64_t words_at;             /* of the finder's `words`: the first message's, unless all vary */
 };
 
 #define NOT_KEPT UINT32_MAX
@@ -59,14 +64,17 @@ static inline uint64_t letters_of(const uint8_t *at, const uint8_t *end) {
     return letters;
 }
 
-/* Makes the template of a message in `template->text`; its length, or NO_TEMPLATE. */
-static int32_t make(struct template_text *template, const struct message_words *words) {
+static inline int is_constant(uint64_t varies, size_t wildcard) { return wildcard < WORDS_KEPT && !(varies >> wildcard & 1); }
+
+/* Makes the template of a message in `template->text`, but for the words that do not vary; its length, or NO_TEMPLATE. */
+static inline int32_t make_with(struct template_text *template, const struct message_words *words, uint64_t varies) {
     if (words->marks.has_wildcard) return NO_TEMPLATE;
     const struct word_span *spans = (const struct word_span *)words->spans.data;
     uint8_t *out = template->text;
     size_t from = 0, used = 0, length = words->marks.length;
     template->letters = 0;
     for (size_t i = 0; i < words->with_digits; i++) {
+        if (is_constant(varies, i)) continue;
         size_t plain = spans[i].begin - from;
         if (used + plain + 1 > TEMPLATE_MAX_BYTES) return NO_TEMPLATE;
         copy_short(out + used, words->text + from, plain);
@@ -78,6 +86,10 @@ static int32_t make(struct template_text *template, const struct message_words *
     if (used + (length - from) > TEMPLATE_MAX_BYTES) return NO_TEMPLATE;
     copy_short(out + used, words->text + from, length - from);
     return (int32_t)(used + length - from);
+}
+
+static int32_t make(struct template_text *template, const struct message_words *words) {
+    return make_with(template, words, ALL_VARY);
 }
 
 static void keys_init(uint64_t keys[TEMPLATE_KEYS], const uint8_t *secret) {
@@ -114,8 +126,41 @@ static void widen(struct finder *f) {
     for (uint32_t entry = 0; entry < f->count; entry++) place(f, entry);
 }
 
-static int32_t add(struct finder *f, int64_t row, uint64_t id, size_t length) {
-    struct template_entry entry = {id, 1, (uint32_t)row, NOT_KEPT, (uint32_t)length, f->made.letters};
+static size_t words_kept(const struct message_words *words) {
+    return words->with_digits < WORDS_KEPT ? words->with_digits : WORDS_KEPT;
+}
+
+/* Keeps the words of a template's first message, each after its length; which of them vary, as they are not kept. */
+static uint64_t keep_words(struct finder *f, const struct message_words *words) {
+    size_t count = words_kept(words);
+    if (!count || f->words.length > TEXTS_MAX_BYTES) return ALL_VARY;
+    uint64_t varies = ALL_VARY << count;
+    const struct word_span *span = (const struct word_span *)words->spans.data;
+    for (size_t i = 0; i < count; i++, span++) {
+        size_t length = span->end - span->begin;
+        if (length > WORD_MAX_BYTES) varies |= UINT64_C(1) << i, length = 0;
+        uint8_t *kept = buffer_reserve(&f->words, 1 + length);
+        kept[0] = (uint8_t)length;
+        memcpy(kept + 1, words->text + span->begin, length);
+        f->words.length += 1 + length;
+    }
+    return varies;
+}
+
+static void compare_words(const struct finder *f, struct template_entry *entry, const struct message_words *words) {
+    const uint8_t *kept = f->words.data + entry->words_at;
+    const struct word_span *span = (const struct word_span *)words->spans.data;
+    for (size_t i = 0, count = words_kept(words); i < count; i++, span++) {
+        size_t length = *kept++;
+        int is_same = span->end - span->begin == length && memcmp(words->text + span->begin, kept, length) == 0;
+        if (!is_same) entry->varies |= UINT64_C(1) << i;
+        kept += length;
+    }
+}
+
+static int32_t add(struct finder *f, int64_t row, uint64_t id, size_t length, const struct message_words *words) {
+    struct template_entry entry = {id, 1, (uint32_t)row, NOT_KEPT, (uint32_t)length, f->made.letters, ALL_VARY, f->words.length};
+    entry.varies = keep_words(f, words);
     if (f->texts.length + length <= TEXTS_MAX_BYTES) {
         entry.text_at = (uint32_t)f->texts.length;
         buffer_append(&f->texts, f->made.text, length);
@@ -159,9 +204,10 @@ static int32_t find(struct finder *f, int64_t row, const struct message_words *w
         if (entry->text_at == NOT_KEPT) prefer_shorter(f, entry, row);
         entry->count++;
         entry->letters |= f->made.letters;
+        if (entry->varies != ALL_VARY) compare_words(f, entry, words);
         return (int32_t)f->table[slot] - 1;
     }
-    return add(f, row, id, (size_t)length);
+    return add(f, row, id, (size_t)length, words);
 }
 
 void finder_init(struct finder *f, const struct find_request *request, struct memory *memory) {
@@ -169,7 +215,7 @@ void finder_init(struct finder *f, const struct find_request *request, struct me
     f->request = request;
     keys_init(f->keys, request->secret);
     message_words_init(&f->words_again, memory);
-    f->entries.memory = f->of_row.memory = f->texts.memory = memory;
+    f->entries.memory = f->of_row.memory = f->texts.memory = f->words.memory = memory;
 }
 
 void finder_free(struct finder *f) {
@@ -177,6 +223,7 @@ void finder_free(struct finder *f) {
     buffer_free(&f->entries);
     buffer_free(&f->of_row);
     buffer_free(&f->texts);
+    buffer_free(&f->words);
     free(f->table);
 }
 
@@ -223,10 +270,11 @@ struct texts_maker {
     struct text_builder texts;
 };
 
-/* The templates of some of the rows, each of which has one; below 2^31 bytes in all. */
+/* The templates of some of the rows, each of which has one; below 2^31 bytes in all. With `varies`, the same but for the
+ * words that do not vary; empty where all do, or the text would be too long. */
 EXPORT int32_t kernel_template_texts(
-    const int32_t *offsets, const uint8_t *messages, int64_t rows, const int64_t *asked, int64_t count,
-    struct text_column *result
+    const int32_t *offsets, const uint8_t *messages, int64_t rows, const int64_t *asked, const uint64_t *varies,
+    int64_t count, struct text_column *result
 ) {
     struct texts_maker *t = calloc(1, sizeof *t);
     if (!t) return KERNEL_OUT_OF_MEMORY;
@@ -235,8 +283,9 @@ EXPORT int32_t kernel_template_texts(
     if (setjmp(t->memory.exhausted) == 0) {
         text_init(&t->texts, &t->memory);
         for (int64_t i = 0; i < count; i++) {
-            read_row(&t->words, offsets, messages, asked[i], rows);
-            int32_t length = make(&t->made, &t->words);
+            int is_asked = !varies || varies[i] != ALL_VARY;
+            if (is_asked) read_row(&t->words, offsets, messages, asked[i], rows);
+            int32_t length = is_asked ? make_with(&t->made, &t->words, varies ? varies[i] : ALL_VARY) : NO_TEMPLATE;
             if (length != NO_TEMPLATE) buffer_append(&t->texts.text, t->made.text, (size_t)length);
             text_end_row(&t->texts, 1);
         }

@@ -44,7 +44,7 @@ struct finder {
     uint64_t keys[TEMPLATE_KEYS];
     struct template_text made, made_again;
     struct message_words words_again;
-    struct buffer entries, of_row, texts;
+    struct buffer entries, of_row, texts, words;
     uint32_t *table; /* entry + 1 */
     uint32_t table_size, count;
 };

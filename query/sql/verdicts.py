@@ -12,7 +12,7 @@ from typing import Final
 
 from logstore.templates import BEYOND_ASCII, WILDCARD
 from query import ast, regexes
-from query.needles import Form, forms, has_digit
+from query.needles import Form, forms
 from query.sql import filters
 from query.sql.answer import Kind
 from query.sql.fragment import Sql, bind, joined, sql
@@ -30,7 +30,8 @@ class Leaf:
     """A condition on the message, and SQL over a table of templates; neither is ever null. The table's columns are
     `message`, and `letters`: those of the words that are wildcards in it.
 
-    `must`: every message of this template satisfies it; where that is not sure, false.
+    `must`: every message of this template satisfies it; where that is not sure, false. Also of texts in which some of
+    the wildcards are the words that all messages have there.
     `may`: some message of it might; where that is not sure, true.
     """
 
@@ -82,19 +83,18 @@ def _contains(node: ast.Contains) -> tuple[Sql, Sql]:
 
 
 def _verdicts(text: str, in_templates: Sequence[Form], found: Callable[[str], Sql]) -> tuple[Sql, Sql]:
-    """must and may of a searched text: what stands in a template without a WILDCARD stands in all its messages."""
+    """must and may of a searched text: what stands in a template without a WILDCARD stands in all its messages. Words
+    with a digit do in no template, but in fuller texts (query/fuller.py)."""
     if WILDCARD in text:
         return FALSE, TRUE
-    return FALSE if has_digit(text) else found(text), _any(
-        _with_letters(found(form.text), form) for form in in_templates
-    )
+    return found(text), _any(_with_letters(found(form.text), form) for form in in_templates)
 
 
 def _one_of(values: Sequence[str]) -> tuple[Sql, Sql]:
-    without_digits = tuple(value for value in values if not has_digit(value) and WILDCARD not in value)
-    if any(WILDCARD in value for value in values):
-        return _equals_any(without_digits), TRUE
-    return _equals_any(without_digits), _equals_any([form.text for value in values for form in forms(value)])
+    possible = tuple(value for value in values if WILDCARD not in value)
+    if len(possible) < len(values):
+        return _equals_any(possible), TRUE
+    return _equals_any(possible), _equals_any([form.text for value in values for form in forms(value)])
 
 
 def _equals_any(values: Sequence[str]) -> Sql:

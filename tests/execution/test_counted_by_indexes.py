@@ -195,6 +195,7 @@ def _as_version_1(encode: Any) -> Any:
         facts = tuple(name for name in index._FACTS if name != "first_seqs")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(index, "_FACTS", facts)
+            patch.setattr(index, "_TEXTS", {"text": "texts"})
             patch.setattr(index, "VERSION", 1)
             content: bytes = encode(replace(made, cells={}))
             return content

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from logstore import templates, tokens
 from logstore.templates import TEMPLATE_BYTES, TEMPLATE_MAX_BYTES, UNASSIGNED, WILDCARD, Found, Room
-from tests.reference.templates import letters, template
+from tests.reference.templates import fuller, letters, template
 
 SECRET = bytes(range(16))
 ALPHABET = "ab_1 0-.é\u0301٣中\U0001d7d9ßÅ\u0085😀\x1b\x7f\x00/:@[`{"
@@ -48,6 +48,8 @@ def check(rows: list[str], at_most: int, offset: int = 0, after: int = 0) -> Non
     assert list(zip(found.texts.to_pylist(), found.counts.tolist(), strict=True)) == kept
     of_each = {text: reduce(or_, (letters(one) for one in rows if template(one) == text), 0) for text, _ in kept}
     assert dict(zip(found.texts.to_pylist(), found.letters.tolist(), strict=True)) == of_each
+    all_with = {text: [row for row in rows if WILDCARD not in row and template(row) == text] for text, _ in kept}
+    assert found.fuller.to_pylist() == [fuller(all_with[text]) for text, _ in kept]
     text_of = dict(zip(found.distinct.tolist(), found.texts.to_pylist(), strict=True))
     assert len(text_of) == len(kept) and UNASSIGNED not in text_of
     assert [text_of.get(number) for number in found.ids.tolist()] == of_row
@@ -78,6 +80,13 @@ def check_each(rows: list[str], offset: int, after: int) -> None:
 @example(["a1", f"a{WILDCARD}", "a2"], 3, 0, 1)
 @example(["x" * 63 + "é1é" + "y" * 70 + "2"], 1, 0, 0)
 @example(["1" * 300, "2"], 1, 0, 0)
+@example(["1" * 255 + " 7", "1" * 255 + " 7"], 1, 0, 0)
+@example(["1" * 256 + " 7", "1" * 256 + " 7"], 1, 0, 0)
+@example(["v1 of 2", "v1 of 3", "v1 of 2"], 1, 0, 0)
+@example(["v1 " * 63 + "v1", "v1 " * 63 + "v1"], 1, 0, 0)
+@example(["v1 " * 62 + "a2", "v1 " * 62 + "a3"], 1, 0, 0)
+@example(["x" * 4090 + " v1 v2 ab3", "x" * 4090 + " v1 v2 ab3"], 1, 0, 0)
+@example(["x" * 4080 + " v1 v2 ab3", "x" * 4080 + " v1 v2 ab3"], 1, 0, 0)
 def test_templates_are_what_a_plain_reading_finds(rows: list[str], at_most: int, offset: int, after: int) -> None:
     check(rows, at_most, offset, after)
 

@@ -1,5 +1,6 @@
 """What templates say of conditions on messages: never wrong, and exact where conditions are as people write them."""
 
+import itertools
 from collections.abc import Callable
 
 import duckdb
@@ -16,7 +17,7 @@ from query.sql.fragment import Sql, join
 from query.sql.verdicts import leaf
 from tests.query import needles
 from tests.query.relation import connect
-from tests.reference.templates import WILDCARD, letters, template
+from tests.reference.templates import WILDCARD, has_digit, letters, template, words
 
 MESSAGE = ast.Name("message")
 
@@ -80,6 +81,29 @@ def test_verdicts_are_never_wrong(
         return
     for message, (holds, must, may) in zip(messages, verdicts(connection, messages, condition), strict=True):
         assert must <= holds <= may, (format_condition(condition), message)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.data(), st.lists(needles.text, min_size=1, max_size=6))
+def test_what_must_be_is_where_some_wildcards_are_the_words_that_all_messages_have(
+    connection: duckdb.DuckDBPyConnection, data: st.DataObject, messages: list[str]
+) -> None:
+    condition = data.draw(conditions(messages))
+    try:
+        wanted = predicate(condition)
+    except InvalidQuery:
+        return
+    kept = data.draw(st.lists(st.booleans(), min_size=1, max_size=5))
+
+    def fuller(message: str) -> str:
+        is_kept = itertools.cycle(kept)
+        return "".join(WILDCARD if has_digit(run) and not next(is_kept) else run for run in words(message))
+
+    found = leaf(condition)
+    assert found is not None
+    said = ask(connection, messages, found.must, shown=fuller)
+    for message, (must,), (holds,) in zip(messages, said, ask(connection, messages, wanted), strict=True):
+        assert must <= holds, (format_condition(condition), message, fuller(message))
 
 
 @settings(max_examples=200, deadline=None)

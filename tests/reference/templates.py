@@ -30,7 +30,27 @@ def letters(message: str) -> int:
 
 
 def template(message: str) -> str:
-    return "".join(WILDCARD if is_word_character(run[0]) and re.search("[0-9]", run) else run for run in words(message))
+    return "".join(WILDCARD if has_digit(run) else run for run in words(message))
+
+
+def has_digit(run: str) -> bool:
+    return is_word_character(run[0]) and re.search("[0-9]", run) is not None
+
+
+def fuller(messages: list[str]) -> str:
+    """The template of messages that have the same, with those words in it that all of them have; '' without such."""
+    each = [[run for run in words(message) if has_digit(run)] for message in messages]
+    common = [
+        same[0] if len(set(same)) == 1 and is_kept(at, same[0]) else WILDCARD
+        for at, same in enumerate(zip(*each, strict=True))
+    ]
+    left = iter(common)
+    text = "".join(next(left) if has_digit(run) else run for run in words(messages[0]))
+    return text if set(common) - {WILDCARD} and len(text.encode()) <= 4096 else ""
+
+
+def is_kept(at: int, word: str) -> bool:
+    return at < 63 and len(word.encode()) <= 255
 
 
 def pattern_key(message: str) -> tuple[str, str]:
