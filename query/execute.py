@@ -73,13 +73,9 @@ def run_parsed(
             query = with_lists(store, engine, query, request, Trial(snapshot, cost), wait_s)
             first, limits, planned = plan_of(query, request, snapshot, cost)
         asked = query
-        with cost.stage(Stage.CATALOG):
-            query = with_values_of_streams(store, engine, query, snapshot.buffer)
-        if query is not asked:
-            _, limits, planned = plan_of(query, request, snapshot, cost)
+        query, limits, planned = by_streams(store, engine, asked, request, Trial(snapshot, cost), limits, planned)
         merging = merging_of(engine.parts, snapshot, asked, planned, limits) if trial is None else None
-        left = planned if merging is None else merging.left
-        reading = prepare(store, engine, snapshot, query, left, limits, cost)
+        reading = prepare(store, engine, snapshot, query, merging.left if merging else planned, limits, cost)
         is_large = reading.plain_bytes >= engine.settings.large_bytes and not (limit and is_walk(query, first))
         with cost.stage(Stage.WAIT):
             session = resources.enter_context(engine.session(Size.LARGE if is_large else Size.SMALL, wait_s))
@@ -132,9 +128,22 @@ def plan_of(query: Query, request: Request, snapshot: Snapshot, cost: Cost) -> t
     """The query as SQL, within which bounds its records are, and where these may be."""
     with cost.stage(Stage.COMPILE):
         compiled = compiled_for(query, request)
-    limits = replace(bounds(query, request.start_ns, request.end_ns), up_to_seq=request.up_to_seq)
     with cost.stage(Stage.CATALOG):
-        return compiled, limits, plan(snapshot.segments, snapshot.buffer, limits)
+        return compiled, *_within(query, request, snapshot)
+
+
+def by_streams(
+    store: Store, engine: Engine, query: Query, request: Request, trial: Trial, limits: Bounds, planned: Plan
+) -> tuple[Query, Bounds, Plan]:
+    """The query with the names of streams in the place of conditions on them; its bounds and plan, narrower then."""
+    with trial.cost.stage(Stage.CATALOG):
+        listed = with_values_of_streams(store, engine, query, trial.snapshot.buffer)
+        return (query, limits, planned) if listed is query else (listed, *_within(listed, request, trial.snapshot))
+
+
+def _within(query: Query, request: Request, snapshot: Snapshot) -> tuple[Bounds, Plan]:
+    limits = replace(bounds(query, request.start_ns, request.end_ns), up_to_seq=request.up_to_seq)
+    return limits, plan(snapshot.segments, snapshot.buffer, limits)
 
 
 def _known(known: Remembered, answer: Answer, resources: contextlib.ExitStack) -> Answer:

@@ -14,9 +14,8 @@ from query import analyse
 from query.ast import Query
 from query.cost import Cost, Stage, Trial
 from query.engine import Engine
-from query.execute import plan_of, run_parsed, with_lists
+from query.execute import by_streams, plan_of, run_parsed, with_lists
 from query.groups import Piece
-from query.identity import with_values_of_streams
 from query.merging import remembered_segments
 from query.parser import parse
 from query.reading import prepare
@@ -64,9 +63,8 @@ def _explained(
     if analyse.has_subquery(query):
         query = with_lists(store, engine, query, request, Trial(snapshot, Cost()))
         _, limits, planned = plan_of(query, request, snapshot, Cost())
-    asked, query = query, with_values_of_streams(store, engine, query, snapshot.buffer)
-    if query is not asked:
-        _, limits, planned = plan_of(query, request, snapshot, Cost())
+    asked = query
+    query, limits, planned = by_streams(store, engine, asked, request, Trial(snapshot, Cost()), limits, planned)
     reading = prepare(store, engine, snapshot, query, planned, limits, Cost())
     compiled = compiled_for(reading.query, request, limit, stored=reading.stored)
     groups = _Groups(reading.view)
