@@ -1,8 +1,9 @@
 """Templates: messages that differ in nothing but words with a digit in them, which become wildcards.
 
 A template is known by a number that depends on its text and the store's secret alone, so that it is the same in every
-segment. Finding them needs, beyond what is given and returned, at most 16 MiB for texts and about 100 bytes a distinct
-template: also of free text with as many templates as rows, the most frequent are found.
+segment. Finding them needs, beyond what is given and returned, at most 16 MiB for texts, as much for words that became
+wildcards, and about 120 bytes a distinct template: also of free text with as many templates as rows, the most frequent
+are found.
 """
 
 import ctypes

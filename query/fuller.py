@@ -7,7 +7,7 @@ messages. Such a template of a segment gets a number of its own after the others
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from query.verdicts import Flags, Verdict
 ASKED_MAX: Final = 65_536
 """Templates of segments that are asked at once; of more, all stay maybes."""
 
-Told = Mapping[ast.Expression, Verdict]
+Told: TypeAlias = Mapping[ast.Expression, Verdict]
 
 
 def surer(
@@ -63,8 +63,11 @@ def _open_ones(known: Known | None, is_open: Flags) -> Ints:
     """Where the index has fuller texts of templates that are open."""
     if known is None:
         return np.zeros(0, np.int64)
-    has_more = pc.not_equal(known.index.fuller, "").to_numpy(zero_copy_only=False)
-    return np.flatnonzero(has_more & is_open[known.numbers])
+    places = np.flatnonzero(is_open[known.numbers])
+    if not len(places):
+        return places
+    has_more: Flags = pc.not_equal(known.index.fuller.take(pa.array(places)), "").to_numpy(zero_copy_only=False)
+    return places[has_more]
 
 
 def _may_be_in(condition: ast.Expression, texts: pa.StringArray) -> bool:
