@@ -237,15 +237,16 @@ class Catalog:
                 for row in connection.execute(query)
             ]
 
-    def values_of(self, column: str, at_most: int) -> list[str]:
-        """Different values that streams have of this column of identity, so many of them at most."""
+    def values_of(self, column: str, at_most: int, segment_ids: Sequence[int]) -> list[str] | None:
+        """Different values of this column of identity that streams have, so many of them at most; None where they may
+        not be all that these segments have."""
         with self._engine.connect() as connection:
-            return stream_rows.values_of(connection, column, at_most)
+            return stream_rows.values_of(connection, column, at_most, segment_ids)
 
     def rows_of(
         self, identity: Mapping[str, Collection[str]], segment_ids: Sequence[int]
     ) -> dict[int, list[tuple[int, int]]]:
-        """For each of the segments that has records of such streams, their (first row, rows)."""
+        """For each of the segments that may have records of such streams, their (first row, rows)."""
         with self._engine.connect() as connection:
             return stream_rows.rows_of(connection, identity, segment_ids)
 

@@ -34,7 +34,8 @@ VERSION: Final = 5
 TEMPLATES_MAX: Final = 4_096
 """Templates that a segment tells apart, the most frequent ones."""
 TEMPLATES_SHARE: Final = 8
-"""They take at most this part of what the messages do: looking through them has to be much less work."""
+"""They take at most this part of what the messages do, and their fuller texts as much again: looking through them has
+to be much less work."""
 TEMPLATES_ALWAYS_BYTES: Final = 32 << 10
 """What they may take of a segment of few records too."""
 TEMPLATE_ROWS: Final = 16
@@ -117,7 +118,7 @@ def build(table: pa.Table, ends: Ints, secret: bytes, written: Ints | None = Non
     if written is None:
         found = templates.most_frequent(message, entries, _room(message))
     else:
-        found = templates.told_by(message, entries, written)
+        found = templates.told_by(message, entries, written, _room(message))
     starts = np.concatenate(([0], ends[:-1]))
     times = int64s(table["time"])
     offsets, presence, counts, first_seqs = _presence(found, ends, table["_seq"].to_numpy())

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from logstore.native import KERNEL_OK, ColumnBuffer, TextColumn, address_of, kernel, text_addresses
 from logstore.order import Ints
@@ -25,6 +26,7 @@ SECRET_BYTES: Final = 16
 AT_MOST_MAX: Final = 2**31 // TEMPLATE_MAX_BYTES - 1
 
 _ID_MASK = 2**64 - 1
+_ALL_VARY: Final = np.uint64(2**64 - 1)
 _ENTRY: Final = np.dtype(
     [
         ("id", "<i8"),
@@ -54,7 +56,7 @@ class Found:
     """The templates of messages: the id of each row's, or `UNASSIGNED`, and its place among those kept, or their
     number; and of those kept, the most frequent first, the id, the number of rows, the text, the letters of the words
     that are wildcards in it (`letters_of`), and the text with those words in it that all of its messages have in the
-    place of a wildcard: '' where there are none."""
+    place of a wildcard: '' where there are none, where there is one message alone, or no room."""
 
     ids: Ints
     places: Ints
@@ -153,30 +155,39 @@ def most_frequent(messages: pa.StringArray, entries: Entries, room: Room) -> Fou
     fitting = min(room.count, int(np.searchsorted(sizes, room.bytes, side="right")))
     if fitting < len(order):
         fitting = min(fitting, int(np.count_nonzero(counts >= room.rows_each)))
-    return _found(messages, entries, order[:fitting], entries.of_row)
+    return _found(messages, entries, order[:fitting], entries.of_row, room)
 
 
-def told_by(messages: pa.StringArray, entries: Entries, ids: Ints) -> Found:
-    """The templates of messages of which it is known already what id each has, or `UNASSIGNED`."""
+def told_by(messages: pa.StringArray, entries: Entries, ids: Ints, room: Room) -> Found:
+    """The templates of messages of which it is known already what id each has, or `UNASSIGNED`; room is what fuller
+    texts have."""
     order = _by_frequency(entries)
     kept = order[np.isin(entries.distinct["id"][order], ids)]
-    return _found(messages, entries, kept, np.where(ids == UNASSIGNED, np.int32(-1), entries.of_row))
+    return _found(messages, entries, kept, np.where(ids == UNASSIGNED, np.int32(-1), entries.of_row), room)
 
 
 def _by_frequency(entries: Entries) -> Ints:
     return np.argsort(-entries.distinct["count"].astype(np.int64), kind="stable")
 
 
-def _found(messages: pa.StringArray, entries: Entries, kept: Ints, of_row: npt.NDArray[np.int32]) -> Found:
+def _found(messages: pa.StringArray, entries: Entries, kept: Ints, of_row: npt.NDArray[np.int32], room: Room) -> Found:
     distinct: Ints = entries.distinct["id"][kept]
     place = np.full(len(entries.distinct) + 1, len(kept), np.int64)
     place[kept] = np.arange(len(kept))
     places = place[of_row]
     rows = entries.distinct["first_row"][kept].astype(np.int64)
-    texts, fuller = _texts_of(messages, rows), _texts_of(messages, rows, entries.distinct["varies"][kept])
     counts = entries.distinct["count"][kept].astype(np.int64)
+    texts = _texts_of(messages, rows)
+    varies = np.where(counts > 1, entries.distinct["varies"][kept], _ALL_VARY)
+    fuller = _fitting(_texts_of(messages, rows, varies), room)
     ids = np.append(distinct, UNASSIGNED)[places]
     return Found(ids, places, distinct, counts, texts, entries.distinct["letters"][kept], fuller)
+
+
+def _fitting(texts: pa.StringArray, room: Room) -> pa.StringArray:
+    """The first ones that there is room for, '' for the others."""
+    fits = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False), dtype=np.int64) <= room.bytes
+    return pc.if_else(pa.array(fits), texts, "")
 
 
 def ids(messages: pa.StringArray, secret: bytes) -> Ints:

@@ -137,7 +137,7 @@ def by_streams(
 ) -> tuple[Query, Bounds, Plan]:
     """The query with the names of streams in the place of conditions on them; its bounds and plan, narrower then."""
     with trial.cost.stage(Stage.CATALOG):
-        listed = with_values_of_streams(store, engine, query, trial.snapshot.buffer)
+        listed = with_values_of_streams(store, engine, query, planned.pieces.segments.id, trial.snapshot.buffer)
         return (query, limits, planned) if listed is query else (listed, *_within(listed, request, trial.snapshot))
 
 

@@ -13,15 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logstore.errors import QueryTimeout, QueryTooExpensive
 from logstore.indexes import Known, known_by
 from logstore.order import Ints
+from logstore.words import stands_free
 from query import ast
 from query.session import Session
+from query.sql.filters import lower
 from query.sql.verdicts import Leaf
 from query.verdicts import Flags, Verdict
 
-ASKED_MAX: Final = 65_536
+ASKED_MAX: Final = 8_192
 """Templates of segments that are asked at once; of more, all stay maybes."""
+
+_NONE: Final = np.zeros(0, np.int64)
 
 Told: TypeAlias = Mapping[ast.Expression, Verdict]
 
@@ -34,9 +39,8 @@ def surer(
     if not open_leaves:
         return known, told, ids
     is_open = np.logical_or.reduce([(told[one.condition].may & ~told[one.condition].must)[:-1] for one in open_leaves])
-    places = [_open_ones(one, is_open) for one in known]
-    count = sum(map(len, places))
-    if not 0 < count <= ASKED_MAX:
+    places = _open_ones(known, is_open)
+    if places is None:
         return known, told, ids
     numbers = np.concatenate([k.numbers[at] for k, at in zip(known, places, strict=True) if k is not None])
     texts = pa.concat_arrays(
@@ -45,7 +49,10 @@ def surer(
     asked = [one for one in open_leaves if _may_be_in(one.condition, texts.dictionary)]
     if not asked:
         return known, told, ids
-    musts = _musts(session, asked, texts)
+    try:
+        musts = _musts(session, asked, texts)
+    except (QueryTimeout, QueryTooExpensive):
+        return known, told, ids
     is_surer = np.logical_or.reduce([must & ~told[leaf].must[numbers] for leaf, must in musts.items()])
     if not is_surer.any():
         return known, told, ids
@@ -59,22 +66,34 @@ def surer(
     return again, verdicts, np.concatenate((ids, ids[old]))
 
 
-def _open_ones(known: Known | None, is_open: Flags) -> Ints:
-    """Where the index has fuller texts of templates that are open."""
-    if known is None:
-        return np.zeros(0, np.int64)
+def _open_ones(known: Sequence[Known | None], is_open: Flags) -> list[Ints] | None:
+    """Where each index has fuller texts of templates that are open; None where that is none, or are too many."""
+    found: list[Ints] = []
+    count = 0
+    for one in known:
+        found.append(_NONE if one is None else _fuller_ones(one, is_open))
+        count += len(found[-1])
+        if count > ASKED_MAX:
+            return None
+    return found if count else None
+
+
+def _fuller_ones(known: Known, is_open: Flags) -> Ints:
     places = np.flatnonzero(is_open[known.numbers])
     if not len(places):
-        return places
+        return _NONE
     has_more: Flags = pc.not_equal(known.index.fuller.take(pa.array(places)), "").to_numpy(zero_copy_only=False)
     return places[has_more]
 
 
 def _may_be_in(condition: ast.Expression, texts: pa.StringArray) -> bool:
     """Whether any of the texts can have what the condition looks for, so that asking them is worth a statement."""
-    if not isinstance(condition, ast.Phrase | ast.Contains):
-        return True
-    return bool(pc.any(pc.match_substring(texts, condition.text, ignore_case=True)).as_py())
+    match condition:
+        case ast.Phrase(_, text, prefix) if text and text.isascii():
+            return bool(stands_free(texts, lower(text), is_prefix=prefix).any())
+        case ast.Contains(_, _, text):
+            return bool(pc.any(pc.match_substring(texts, text)).as_py())
+    return True
 
 
 def _musts(session: Session, leaves: Sequence[Leaf], texts: pa.DictionaryArray) -> dict[ast.Expression, Flags]:
@@ -91,6 +110,8 @@ def _musts(session: Session, leaves: Sequence[Leaf], texts: pa.DictionaryArray) 
 
 
 def _with_numbers(known: Known, places: Ints, numbers: Ints) -> Known:
+    if np.array_equal(known.numbers[places], numbers):
+        return known
     changed = known.numbers.copy()
     changed[places] = numbers
     return known_by(known.index, changed, known.generation)

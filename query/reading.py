@@ -63,6 +63,8 @@ class Asked:
     """All templates there are."""
     possible: int
     """Those of them that some match may have."""
+    surely: int
+    """Of segments, those that all their messages' words make sure (query/fuller.py)."""
     words: tuple[Words, ...]
     """Of each of these, every match has one."""
 
@@ -242,7 +244,7 @@ def _narrowed(
         view=_view(whole.view, query, decided_leaves, told.ids),
         counted=sum(counted_of.values()),
         counted_of=counted_of,
-        asked=Asked(count, int(np.count_nonzero(verdict.may[:count])), told.words),
+        asked=Asked(count, int(np.count_nonzero(verdict.may[:count])), len(told.ids) - count, told.words),
         skipped=+Counter(chosen.skipped),
         is_rare=bool(is_rare) and chosen.skipped["words"] > 0,
         certain=_certain(conditions, bounds, told, plain_of(whole.query, bounds)),

@@ -113,9 +113,10 @@ def _streams(bounds: Bounds) -> str:
 
 def _templates(reading: Reading) -> str:
     asked = reading.asked
-    if asked is None or asked.possible == asked.templates:
+    if asked is None or (asked.possible == asked.templates and not asked.surely):
         return "no condition that templates of messages decide"
-    return f"{asked.possible:,} of {asked.templates:,} templates of messages can match"
+    surely = f", {asked.surely:,} surely by words that all their messages have in a segment" if asked.surely else ""
+    return f"{asked.possible:,} of {asked.templates:,} templates of messages can match{surely}"
 
 
 def _words(reading: Reading) -> str:

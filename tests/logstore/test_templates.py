@@ -100,16 +100,21 @@ def test_a_template_may_have_so_many_bytes_and_no_more(more: int) -> None:
 @given(st.lists(messages, max_size=30), st.integers(0, 400), st.integers(0, 3))
 def test_where_not_all_have_room_the_rare_ones_have_none(rows: list[str], room_bytes: int, rows_each: int) -> None:
     entries = templates.find(column(rows), SECRET) if rows else templates.NO_ENTRIES
-    found = templates.most_frequent(column(rows), entries, Room(len(rows), room_bytes, rows_each))
+    room = Room(len(rows), room_bytes, rows_each)
+    found = templates.most_frequent(column(rows), entries, room)
     _, every = expected(rows, len(rows))
     sizes = itertools.accumulate(len(text.encode()) + TEMPLATE_BYTES for text, _ in every)
     fitting = sum(size <= room_bytes for size in sizes)
     if fitting < len(every):
         every = [(text, count) for text, count in every[:fitting] if count >= rows_each]
     assert list(zip(found.texts.to_pylist(), found.counts.tolist(), strict=True)) == every
-    told = templates.told_by(column(rows), entries, found.ids)
+    each = [fuller([row for row in rows if WILDCARD not in row and template(row) == text]) for text, _ in every]
+    room_left = [size <= room_bytes for size in itertools.accumulate(len(text.encode()) for text in each)]
+    assert found.fuller.to_pylist() == [text if fits else "" for text, fits in zip(each, room_left, strict=True)]
+    told = templates.told_by(column(rows), entries, found.ids, room)
     assert told.ids.tolist() == found.ids.tolist()
     assert told.texts == found.texts and told.letters.tolist() == found.letters.tolist()
+    assert told.fuller == found.fuller
 
 
 def test_huge_lines() -> None:

@@ -38,7 +38,10 @@ def has_digit(run: str) -> bool:
 
 
 def fuller(messages: list[str]) -> str:
-    """The template of messages that have the same, with those words in it that all of them have; '' without such."""
+    """The template of messages that have the same, with those words in it that all of them have; '' without such, or of
+    one message."""
+    if len(messages) == 1:
+        return ""
     each = [[run for run in words(message) if has_digit(run)] for message in messages]
     common = [
         same[0] if len(set(same)) == 1 and is_kept(at, same[0]) else WILDCARD
