@@ -30,7 +30,7 @@ FILTERS_MAX: Final = 16_384
 class Known:
     """An index, and the numbers of its templates in the numbering `generation`.
 
-    `entries` are those of `index.presence`; of records without a template it is -1.
+    `numbers` are those of `index.templates`, `entries` those of `index.presence`: -1 of records without a template.
     """
 
     index: Index
@@ -40,6 +40,7 @@ class Known:
 
 
 def known_by(index: Index, numbers: npt.NDArray[np.int32], generation: int) -> Known:
+    """The index, its templates known by these numbers."""
     return Known(index, numbers, np.append(numbers, np.int32(-1))[index.presence], generation)
 
 

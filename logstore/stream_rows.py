@@ -25,9 +25,8 @@ def rows_of(
     named = [tables.streams.c[column].in_(values) for column, values in identity.items()]
     some_streams = sa.select(tables.streams.c.id).where(*named).limit(STREAMS_MAX + 1).subquery()
     streams = json.loads(connection.scalar(sa.select(_all_of(some_streams.c.id))) or "[]")
-    all_rows = {segment_id: [(0, ALL_ROWS)] for segment_id in segment_ids}
     if len(streams) > STREAMS_MAX:
-        return all_rows
+        return _all_rows(segment_ids)
     found: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     wanted = frozenset(segment_ids)
     ranges = tables.ranges.c
@@ -42,11 +41,15 @@ def rows_of(
         told = json.loads(connection.scalar(query) or "[]")
         left -= len(told)
         if left < 0:
-            return all_rows
+            return _all_rows(segment_ids)
         for segment_id, first_row, rows in told:
             if segment_id in wanted:
                 found[segment_id].append((first_row, rows))
-    return found | {segment_id: all_rows[segment_id] for segment_id in removed(connection, segment_ids)}
+    return found | _all_rows(removed(connection, segment_ids))
+
+
+def _all_rows(segment_ids: Sequence[int]) -> dict[int, list[tuple[int, int]]]:
+    return {segment_id: [(0, ALL_ROWS)] for segment_id in segment_ids}
 
 
 def removed(connection: sa.Connection, segment_ids: Sequence[int]) -> list[int]:

@@ -35,11 +35,9 @@ def surer(
     session: Session, leaves: Sequence[Leaf], told: Told, ids: Ints, known: list[Known | None]
 ) -> tuple[list[Known | None], Told, Ints]:
     """What is known of segments, the leaves' verdicts on numbered templates, and these templates' ids."""
-    open_leaves = [one for one in leaves if (told[one.condition].may & ~told[one.condition].must)[:-1].any()]
-    if not open_leaves:
-        return known, told, ids
-    is_open = np.logical_or.reduce([(told[one.condition].may & ~told[one.condition].must)[:-1] for one in open_leaves])
-    places = _open_ones(known, is_open)
+    opens = {one: (told[one.condition].may & ~told[one.condition].must)[:-1] for one in leaves}
+    open_leaves = [one for one, is_open in opens.items() if is_open.any()]
+    places = _open_ones(known, np.logical_or.reduce(list(opens.values()))) if open_leaves else None
     if places is None:
         return known, told, ids
     numbers = np.concatenate([k.numbers[at] for k, at in zip(known, places, strict=True) if k is not None])
